@@ -1,0 +1,1 @@
+"""Lift simulator video into photorealistic video, and prove that its labels still hold."""

@@ -1,0 +1,98 @@
+"""A pinhole camera that moves, and the rigid bodies it sees: numbers per frame, never pixels.
+
+Axes are OpenCV's (x right, y down, z forward); pixel centres lie at +0.5; metres.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from simlift.core.errors import ClipError
+
+
+@dataclass(frozen=True, eq=False)
+class Camera:
+    """Intrinsics [t 3 3] in pixels, world_to_camera [t 4 4], and the world's up direction [3]."""
+
+    intrinsics: Float[np.ndarray, "t 3 3"]
+    world_to_camera: Float[np.ndarray, "t 4 4"]
+    up: Float[np.ndarray, "3"]
+
+    def __post_init__(self) -> None:
+        if len(self.intrinsics) != len(self.world_to_camera):
+            raise ValueError(
+                f"{len(self.intrinsics)} intrinsics for {len(self.world_to_camera)} poses"
+            )
+        for name, array in (
+            ("intrinsics", self.intrinsics),
+            ("world_to_camera", self.world_to_camera),
+            ("up", self.up),
+        ):
+            if not np.isfinite(array).all():
+                raise ValueError(f"{name} holds a value that is not finite")
+        rotation = self.world_to_camera[:, :3, :3]
+        identity = rotation @ rotation.transpose(0, 2, 1)
+        if not np.allclose(identity, np.eye(3), atol=1e-3):
+            raise ValueError("world_to_camera holds a rotation that is not orthonormal")
+        if not np.isclose(np.linalg.norm(self.up), 1.0, atol=1e-3):
+            raise ValueError(f"up has the length {np.linalg.norm(self.up):.3g}, not 1")
+
+    def at(self, indices: Int[np.ndarray, "t"]) -> "Camera":
+        """Return the camera of some frames."""
+        return Camera(self.intrinsics[indices], self.world_to_camera[indices], self.up)
+
+    def scaled(self, x: float, y: float) -> "Camera":
+        """Return the camera of an image that was resized by `x` in width and `y` in height."""
+        return Camera(np.diag([x, y, 1.0]) @ self.intrinsics, self.world_to_camera, self.up)
+
+    @property
+    def moves(self) -> bool:
+        """Whether the pose changes at all."""
+        return not np.allclose(self.world_to_camera, self.world_to_camera[:1], atol=1e-6)
+
+
+@dataclass(frozen=True, eq=False)
+class Objects:
+    """Rigid bodies: segmentation ids [o] and their object_to_world poses [t o 4 4]."""
+
+    ids: Int[np.ndarray, "o"]
+    poses: Float[np.ndarray, "t o 4 4"]
+
+    def __post_init__(self) -> None:
+        if len(np.unique(self.ids)) != len(self.ids):
+            raise ValueError("ids are not unique")
+        if self.poses.shape[1] != len(self.ids):
+            raise ValueError(f"{self.poses.shape[1]} poses for {len(self.ids)} ids")
+
+    def at(self, indices: Int[np.ndarray, "t"]) -> "Objects":
+        """Return the bodies' poses of some frames."""
+        return Objects(self.ids, self.poses[indices])
+
+
+@dataclass(frozen=True, eq=False)
+class Robot:
+    """A robot's achieved motion: joints [t j] in radians or metres, link poses [t l 4 4]."""
+
+    joint_names: tuple[str, ...]
+    joint_positions: Float[np.ndarray, "t j"]
+    link_names: tuple[str, ...]
+    link_poses: Float[np.ndarray, "t l 4 4"]
+    gripper: Float[np.ndarray, "t"]
+
+    def __post_init__(self) -> None:
+        if self.joint_positions.shape[1] != len(self.joint_names):
+            raise ValueError("joint_positions and joint_names differ in length")
+        if self.link_poses.shape[1] != len(self.link_names):
+            raise ValueError("link_poses and link_names differ in length")
+
+
+def check_length(where: object, name: str, found: int, expected: int) -> None:
+    """Raise ClipError when a per-frame array does not have one row for each frame."""
+    if found != expected:
+        raise ClipError(
+            where,
+            f"{name} holds {found} frames, the clip {expected}",
+            allowed="one row for each frame",
+            way_out="write both from the same recording",
+        )

@@ -1,0 +1,178 @@
+"""A rendered sequence on disk, described: layers, camera, bodies, robot, names; never pixels."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from simlift.core.camera import Camera, Objects, Robot, check_length
+from simlift.core.errors import ClipError
+from simlift.core.layers import FrameReader, Layer, StoredLayer, Unit
+from simlift.core.window import Window
+
+
+@dataclass(frozen=True)
+class Label:
+    """What a segmentation id is: its own name, and the class it belongs to."""
+
+    name: str
+    category: str
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """A clip as its source describes it. `timestamps` [t] is in seconds; `path` names the source."""
+
+    name: str
+    path: Path
+    fps: Fraction
+    num_frames: int
+    height: int
+    width: int
+    layers: tuple[StoredLayer, ...]
+    timestamps: tuple[Fraction, ...] | None = None  # only where the frame rate varies
+    camera: Camera | None = None
+    objects: Objects | None = None
+    robot: Robot | None = None
+    labels: Mapping[int, Label] = field(default_factory=dict)
+    caption: str = ""
+    audio: Path | None = None
+    actions: Path | None = None
+    twin: Path | None = None
+    notes: tuple[str, ...] = ()  # what the source assumed, dropped or could not know
+
+    def __post_init__(self) -> None:
+        if self.num_frames < 1:
+            raise ClipError(self.path, "the clip holds no frames", allowed="at least 1 frame")
+        if self.fps <= 0:
+            raise ClipError(self.path, f"fps is {self.fps}", allowed="a rate above 0")
+        if Layer.RGB not in self:
+            raise ClipError(
+                self.path, "no rgb layer was found", way_out="name a clip with colour frames"
+            )
+        for stored in self.layers:
+            self._check_layer(stored)
+        if self.camera is not None:
+            check_length(self.path, "camera", len(self.camera.intrinsics), self.num_frames)
+        if self.objects is not None:
+            check_length(self.path, "objects", len(self.objects.poses), self.num_frames)
+        if self.robot is not None:
+            check_length(self.path, "robot", len(self.robot.joint_positions), self.num_frames)
+
+    def _check_layer(self, stored: StoredLayer) -> None:
+        store, layer = stored.store, stored.layer
+        # Flow leads from a frame to the next, so the last frame may have none.
+        short = 1 if layer is Layer.FLOW else 0
+        if not self.num_frames - short <= store.num_frames <= self.num_frames:
+            raise ClipError(
+                self.path,
+                f"layer {layer.value} holds {store.num_frames} frames, the clip {self.num_frames}",
+                allowed="one frame of every layer for each frame of rgb",
+                way_out="record the layer again, or remove it from the clip",
+            )
+        if (store.height, store.width) != (self.height, self.width):
+            raise ClipError(
+                self.path,
+                f"layer {layer.value} is {store.width}x{store.height}, "
+                f"rgb {self.width}x{self.height}",
+                allowed="the same size in every layer",
+                way_out="render all layers at one resolution",
+            )
+
+    def __contains__(self, layer: Layer) -> bool:
+        return any(stored.layer is layer for stored in self.layers)
+
+    def stored(self, layer: Layer) -> StoredLayer:
+        """Return how a layer is stored; ClipError lists what the clip has instead."""
+        for stored in self.layers:
+            if stored.layer is layer:
+                return stored
+        found = ", ".join(s.layer.value for s in self.layers)
+        raise ClipError(self.path, f"no layer {layer.value}", allowed=f"the clip has {found}")
+
+    @property
+    def metric_depth(self) -> bool:
+        """Whether depth is there, in metres."""
+        return Layer.DEPTH in self and self.stored(Layer.DEPTH).unit is Unit.METRES
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every file that decides the clip's pixels, sorted, each once."""
+        named = {Path(f) for stored in self.layers for f in stored.store.files}
+        return tuple(sorted(named))
+
+    def ids_of(self, categories: Iterable[str]) -> frozenset[int]:
+        """Return the segmentation ids of some classes; ClipError lists the classes there are."""
+        known = {label.category for label in self.labels.values()}
+        wanted = set(categories)
+        if missing := wanted - known:
+            raise ClipError(
+                self.path,
+                f"no class {', '.join(sorted(missing))}",
+                allowed=", ".join(sorted(known)) or "the clip names no classes",
+            )
+        return frozenset(i for i, label in self.labels.items() if label.category in wanted)
+
+    @contextmanager
+    def open(self, layers: Iterable[Layer]) -> Iterator["ClipReader"]:
+        """Open some layers for reading; layers that the clip lacks are left out."""
+        with ExitStack() as stack:
+            readers = {
+                stored.layer: stack.enter_context(stored.store.open())
+                for stored in self.layers
+                if stored.layer in frozenset(layers)
+            }
+            yield ClipReader(self, readers)
+
+
+@dataclass(frozen=True, eq=False)
+class ClipReader:
+    """Reads windows from the opened layers of a clip."""
+
+    clip: Clip
+    readers: Mapping[Layer, FrameReader]
+
+    def window(self, indices: Sequence[int]) -> Window:
+        """Read the frames at increasing `indices` of every opened layer."""
+        clip, wanted = self.clip, np.asarray(indices, dtype=np.int64)
+        arrays = {}
+        for layer, reader in self.readers.items():
+            stored = clip.stored(layer)
+            # The last frame has no forward flow; it is read as the flow of the frame before.
+            inside = np.minimum(wanted, stored.store.num_frames - 1)
+            raw = reader.read(inside.tolist())
+            arrays[layer] = stored.decode(raw)
+            if layer is Layer.DEPTH:
+                check_depth(clip, wanted, arrays[layer])
+        return Window(
+            indices=wanted,
+            arrays=arrays,
+            num_frames=clip.num_frames,
+            fps=float(clip.fps),
+            metric_depth=clip.metric_depth,
+            camera=clip.camera.at(wanted) if clip.camera else None,
+            objects=clip.objects.at(wanted) if clip.objects else None,
+            categories={i: label.category for i, label in clip.labels.items()},
+        )
+
+
+def check_depth(clip: Clip, indices: np.ndarray, depth: np.ndarray) -> None:
+    """Raise ClipError on depth that is NaN, negative or zero everywhere."""
+    for index, frame in zip(indices, depth, strict=True):
+        if np.isnan(frame).any():
+            found, reason = f"{int(np.isnan(frame).sum())} values are NaN", "+inf marks the sky"
+        elif (frame < 0).any():
+            found, reason = f"the smallest value is {frame.min():.4g}", "depth is never negative"
+        elif clip.metric_depth and not (frame > 0).any():
+            found, reason = "every value is 0", "a camera never touches everything it sees"
+        else:
+            continue
+        raise ClipError(
+            clip.path,
+            f"depth of frame {index}: {found}",
+            allowed=f"metres above 0, or +inf ({reason})",
+            way_out="record depth again, or remove the layer from the clip",
+        )

@@ -1,0 +1,78 @@
+"""The per-frame quantities a clip may hold, their units, and how a stored layer is opened.
+
+Arrays, once read (t frames, h x w pixels):
+
+    RGB, ALBEDO    uint8   [t h w 3]  sRGB
+    DEPTH          float32 [t h w]    z-depth in metres, +inf where nothing was hit; or relative
+    NORMALS        float32 [t h w 3]  unit vectors in the camera frame (x right, y down, z forward)
+    SEGMENTATION   int32   [t h w]    ids; 0 = nothing
+    FLOW           float32 [t h w 2]  forward flow (dx, dy) in pixels
+"""
+
+import enum
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+
+Array: TypeAlias = np.ndarray[Any, Any]
+
+
+class Layer(enum.StrEnum):
+    """One per-frame quantity of a clip."""
+
+    RGB = "rgb"
+    DEPTH = "depth"
+    NORMALS = "normals"
+    SEGMENTATION = "segmentation"
+    FLOW = "flow"
+    ALBEDO = "albedo"
+
+
+class Unit(enum.StrEnum):
+    """What the numbers of a layer mean once read."""
+
+    SRGB = "sRGB"
+    METRES = "metres"
+    RELATIVE = "relative"  # farther is larger, in [0, 1]; neither scale nor offset is known
+    CAMERA_VECTOR = "camera-space unit vector"
+    IDS = "ids"
+    PIXELS = "pixels"
+
+
+class FrameReader(Protocol):
+    """Stored frames of one layer, opened."""
+
+    def read(self, indices: Sequence[int]) -> Array:
+        """Return the raw frames [t h w] or [t h w c] at increasing `indices`, as stored."""
+        ...
+
+
+class FrameStore(Protocol):
+    """Where the frames of one layer lie: a frozen, picklable value."""
+
+    @property
+    def num_frames(self) -> int: ...
+    @property
+    def height(self) -> int: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def files(self) -> Sequence[Any]:
+        """The files that hold the frames (`Path`), for hashing."""
+        ...
+
+    def open(self) -> AbstractContextManager[FrameReader]: ...
+
+
+@dataclass(frozen=True)
+class StoredLayer:
+    """One layer on disk: where it lies and how raw numbers become the physical quantity."""
+
+    layer: Layer
+    store: FrameStore
+    decode: Callable[[Array], Array]
+    unit: Unit
+    note: str = ""

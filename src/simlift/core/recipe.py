@@ -1,0 +1,117 @@
+"""A recipe: the frozen value that decides the pixels of a run and which takes are accepted."""
+
+import hashlib
+import importlib
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from simlift.core.errors import RecipeError
+from simlift.core.seams import EngineSpec
+from simlift.core.strict_json import decode, encode
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How takes are coded. The thread count is fixed, because it changes the bytes."""
+
+    codec: str = "libx264"
+    crf: int = 14
+    preset: str = "veryfast"
+    chroma: str = "yuv420p"
+    keyframe_interval: int = 12
+    threads: int = 2
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A frozen spec as data: the class that it is, as `module:Class`, and its settings."""
+
+    kind: str
+    settings: dict[str, Any]
+
+    @classmethod
+    def of(cls, spec: object) -> "Plugin":
+        """Describe a spec."""
+        kind = type(spec)
+        return cls(f"{kind.__module__}:{kind.__qualname__}", encode(spec))
+
+    def load(self) -> EngineSpec:
+        """Return the spec; RecipeError when the class or a setting does not exist."""
+        spec: EngineSpec = decode(self.settings, load_class(self.kind), self.kind)
+        return spec
+
+
+def load_class(kind: str) -> type[Any]:
+    """Import `module:Class`; RecipeError says which half failed."""
+    module_name, _, class_name = kind.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise RecipeError(
+            kind,
+            f"the module {module_name!r} cannot be imported ({error})",
+            allowed="module:Class of an installed package",
+        ) from error
+    found = getattr(module, class_name, None)
+    if not isinstance(found, type):
+        raise RecipeError(kind, f"{module_name} has no class {class_name!r}")
+    return found
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One of N looks of the same clip: a name for files, and the engine spec that makes it."""
+
+    name: str
+    engine: Plugin
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", self.name):
+            raise RecipeError(
+                "variant", f"the name {self.name!r}", allowed="letters, digits, '.', '_' and '-'"
+            )
+
+
+@dataclass(frozen=True)
+class Gate:
+    """The thresholds between accepted and rejected. A score without evidence judges nothing.
+
+    The defaults were set on the shipped episodes: the default engine's looks pass, and takes that
+    are frozen, shuffled, shifted by 2 pixels or blurred away do not.
+    """
+
+    min_edge_f1_near: float = 0.35
+    min_engine_edge_recall: float = 0.55
+    min_blur_ssim: float = 0.45
+    max_flicker_ratio: float = 1.6
+    max_seam_ratio: float = 4.0
+    max_colour_drift: float = 4.0
+    max_clipped: float = 0.12
+    max_black: float = 0.25
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a run makes of every clip."""
+
+    variants: tuple[Variant, ...]
+    seed: int = 0
+    window: int | None = None  # frames of a window, where the engine leaves the choice open
+    gate: Gate = Gate()
+    encoding: Encoding = Encoding()
+
+    def __post_init__(self) -> None:
+        if not self.variants:
+            raise RecipeError("variants", "found none", allowed="at least one variant")
+        names = [variant.name for variant in self.variants]
+        if len(set(names)) != len(names):
+            raise RecipeError("variants", f"a name is there twice: {', '.join(names)}")
+        if self.window is not None and self.window < 1:
+            raise RecipeError("window", f"found {self.window}", allowed="at least 1 frame")
+
+
+def derive_seed(seed: int, *names: str) -> int:
+    """Derive a 64-bit seed from a seed and names, independent of order, worker and platform."""
+    text = "\0".join((str(seed), *names))
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")

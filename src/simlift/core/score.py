@@ -1,0 +1,102 @@
+"""Evidence about a take: per-frame sums that merge across windows, workers and machines."""
+
+import enum
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+
+class Direction(enum.StrEnum):
+    """Which way a score is better; NEUTRAL scores describe and never judge."""
+
+    HIGHER = "higher"
+    LOWER = "lower"
+    NEUTRAL = "neutral"
+
+
+class Reduction(enum.StrEnum):
+    """How the frames of a clip become one number."""
+
+    RATIO = "ratio"  # sum of numerators over sum of denominators (micro average)
+    SPREAD = "spread"  # mean distance of per-frame vectors from their mean
+
+
+@dataclass(frozen=True)
+class Score:
+    """One metric of some frames.
+
+    `numerators` and `denominators` have one entry for each of `frames` (indices into the clip).
+    A frame without evidence has the denominator 0. With SPREAD the numerator is a vector.
+    """
+
+    name: str
+    direction: Direction
+    frames: tuple[int, ...]
+    numerators: tuple[tuple[float, ...], ...]
+    denominators: tuple[float, ...]
+    reduction: Reduction = Reduction.RATIO
+    unit: str = ""
+
+    def __post_init__(self) -> None:
+        if not len(self.frames) == len(self.numerators) == len(self.denominators):
+            raise ValueError(f"{self.name}: frames, numerators and denominators differ in length")
+
+    def merge(self, other: "Score") -> "Score":
+        """Join the evidence of two sets of frames; a frame that both hold counts once."""
+        if (self.name, self.reduction) != (other.name, other.reduction):
+            raise ValueError(f"cannot merge {self.name} with {other.name}")
+        rows = dict(zip(self.frames, zip(self.numerators, self.denominators, strict=True)))
+        rows |= dict(zip(other.frames, zip(other.numerators, other.denominators, strict=True)))
+        frames = tuple(sorted(rows))
+        return Score(
+            self.name,
+            self.direction,
+            frames,
+            tuple(rows[f][0] for f in frames),
+            tuple(rows[f][1] for f in frames),
+            self.reduction,
+            self.unit,
+        )
+
+    def value(self) -> float:
+        """Return the score of all frames together; NaN where no frame gave evidence."""
+        numerators = np.asarray(self.numerators, dtype=np.float64)
+        denominators = np.asarray(self.denominators, dtype=np.float64)
+        if denominators.sum() == 0:
+            return float("nan")
+        if self.reduction is Reduction.SPREAD:
+            vectors = numerators[denominators > 0] / denominators[denominators > 0, None]
+            return float(np.linalg.norm(vectors - vectors.mean(0), axis=1).mean())
+        return float(numerators.sum() / denominators.sum())
+
+    def per_frame(self) -> list[float | None]:
+        """Return one number for each of `frames`; None where a frame gave no evidence."""
+        values: list[float | None] = []
+        for numerator, denominator in zip(self.numerators, self.denominators, strict=True):
+            size = float(np.linalg.norm(numerator)) if len(numerator) > 1 else numerator[0]
+            values.append(size / denominator if denominator else None)
+        return values
+
+
+def frame_scores(
+    name: str,
+    direction: Direction,
+    frames: Iterable[int],
+    numerators: Iterable[float],
+    denominators: Iterable[float] | None = None,
+    unit: str = "",
+) -> Score:
+    """Build a RATIO score from one number for each frame (denominators default to 1)."""
+    indices = tuple(int(f) for f in frames)
+    tops = tuple((float(n),) for n in numerators)
+    bottoms = (1.0,) * len(tops) if denominators is None else tuple(map(float, denominators))
+    return Score(name, direction, indices, tops, bottoms, unit=unit)
+
+
+def merge_all(scores: Iterable[Score]) -> dict[str, Score]:
+    """Merge scores by name."""
+    merged: dict[str, Score] = {}
+    for score in scores:
+        merged[score.name] = merged[score.name].merge(score) if score.name in merged else score
+    return merged

@@ -1,0 +1,93 @@
+"""The seams: what an engine, a control and a metric must offer. Specs are frozen; `open` loads.
+
+Nothing is registered: any frozen dataclass with these methods plugs in (`--engine module:Class`).
+"""
+
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from simlift.core.clip import Clip
+from simlift.core.layers import Layer
+from simlift.core.score import Score
+from simlift.core.window import Frames, Survey, Window
+
+
+@dataclass(frozen=True)
+class Span:
+    """How an engine walks through a clip: frames of a window, and how many of them overlap.
+
+    `overlap` frames at the start of a window are those that ended the one before; the engine
+    receives what it made of them as `before` and returns only the frames after them.
+    """
+
+    frames: int = 8
+    overlap: int = 0
+
+    def __post_init__(self) -> None:
+        if self.frames < 1 or not 0 <= self.overlap < self.frames:
+            raise ValueError(
+                f"a span of {self.frames} frames with {self.overlap} of overlap never advances"
+            )
+
+
+class Engine(Protocol):
+    """Makes frames from a window."""
+
+    def lift(self, window: Window, *, survey: Survey, before: Frames | None, seed: int) -> Frames:
+        """Return the lifted frames [t h w 3] of the window, less the overlap given in `before`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of an engine on one clip: whether it runs, and why or why not."""
+
+    name: str
+    on: bool
+    reason: str
+
+
+class EngineSpec(Protocol):
+    """The frozen value that opens an engine."""
+
+    def needs(self) -> frozenset[Layer]:
+        """Layers without which the engine cannot run; checked when the run is planned."""
+        ...
+
+    def uses(self) -> frozenset[Layer]:
+        """Layers that the engine uses where they are there."""
+        ...
+
+    def span(self) -> Span:
+        """How the engine walks through a clip."""
+        ...
+
+    def check(self, clip: Clip) -> tuple[Stage, ...]:
+        """Say what will run on this clip; raise InputError if the clip cannot be lifted."""
+        ...
+
+    def open(self, device: str) -> AbstractContextManager[Engine]:
+        """Load weights and files; leaving the context frees the memory."""
+        ...
+
+
+class Control(Protocol):
+    """A condition video that says what must stay true."""
+
+    def needs(self) -> frozenset[Layer]: ...
+
+    def draw(self, window: Window) -> Frames:
+        """Return the condition frames [t h w 3], of the window's exact size and length."""
+        ...
+
+
+class Metric(Protocol):
+    """Evidence about frames that were made from a window."""
+
+    def needs(self) -> frozenset[Layer]: ...
+
+    def measure(self, window: Window, frames: Frames) -> Iterable[Score]:
+        """Return scores of these frames; consecutive windows share one frame."""
+        ...

@@ -1,0 +1,97 @@
+"""Frames of a clip in memory: what engines, controls and metrics see.
+
+A window remembers what was derived from it (normals, occlusion, ...), so that N variants of a clip
+share the work; two windows with the same frames give the same numbers.
+"""
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+
+from simlift.core.camera import Camera, Objects
+from simlift.core.errors import ClipError
+from simlift.core.layers import Array, Layer
+
+Frames = UInt8[np.ndarray, "t h w 3"]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """Some frames of a clip: `indices` [t] into the clip, and one array for each layer."""
+
+    indices: Int[np.ndarray, "t"]
+    arrays: Mapping[Layer, Array]
+    num_frames: int
+    fps: float
+    metric_depth: bool
+    camera: Camera | None = None
+    objects: Objects | None = None
+    categories: Mapping[int, str] = field(default_factory=dict)
+    _derived: dict[Hashable, Any] = field(default_factory=dict, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __contains__(self, layer: Layer) -> bool:
+        return layer in self.arrays
+
+    def __getitem__(self, layer: Layer) -> Array:
+        """Return a layer's array; ClipError when the window was read without it."""
+        if layer not in self.arrays:
+            found = ", ".join(name.value for name in self.arrays)
+            raise ClipError("window", f"no layer {layer.value}", allowed=f"it holds {found}")
+        return self.arrays[layer]
+
+    @property
+    def rgb(self) -> Frames:
+        """The render, uint8 sRGB [t h w 3]."""
+        return self[Layer.RGB]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        height, width = self.rgb.shape[1:3]
+        return height, width
+
+    def derive(self, function: Callable[["Window"], T], *key: Hashable) -> T:
+        """Return `function(window)`, computed once for each function and `key`."""
+        name = (function, *key)
+        if name not in self._derived:
+            self._derived[name] = function(self)
+        return self._derived[name]
+
+    def frame(self, position: int) -> "Window":
+        """Return the one-frame window at a position of this one."""
+        return self.part(slice(position, position + 1))
+
+    def part(self, which: slice) -> "Window":
+        """Return some of the frames as a window of their own."""
+        local = np.arange(len(self))[which]
+        return replace(
+            self,
+            indices=self.indices[which],
+            arrays={layer: array[which] for layer, array in self.arrays.items()},
+            camera=self.camera.at(local) if self.camera else None,
+            objects=self.objects.at(local) if self.objects else None,
+            _derived={},
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """A clip seen small: evenly spaced frames of every layer, for what must hold over the clip.
+
+    It depends on the clip alone, never on windows or workers, so that whatever an engine derives
+    from it (exposure over time, colour statistics) is the same in every run.
+    """
+
+    window: Window
+
+    @property
+    def times(self) -> Float[np.ndarray, "k"]:
+        """Times of the surveyed frames in seconds."""
+        return self.window.indices / self.window.fps

@@ -1,0 +1,1 @@
+"""Window -> frames: photographic (default) and echo."""

@@ -1,0 +1,44 @@
+"""The render itself as a take: the floor of every metric, and the stand-in of every test."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from simlift.core.clip import Clip
+from simlift.core.layers import Layer
+from simlift.core.seams import Span, Stage
+from simlift.core.window import Frames, Survey, Window
+
+
+@dataclass(frozen=True)
+class Echo:
+    """Return the render unchanged."""
+
+    def needs(self) -> frozenset[Layer]:
+        return frozenset({Layer.RGB})
+
+    def uses(self) -> frozenset[Layer]:
+        return frozenset()
+
+    def span(self) -> Span:
+        return Span(frames=16)
+
+    def check(self, clip: Clip) -> tuple[Stage, ...]:
+        """Run on every clip."""
+        del clip
+        return (Stage("echo", True, "the render, unchanged"),)
+
+    @contextmanager
+    def open(self, device: str) -> Iterator["EchoEngine"]:
+        """Open nothing."""
+        del device
+        yield EchoEngine()
+
+
+class EchoEngine:
+    """The opened echo."""
+
+    def lift(self, window: Window, *, survey: Survey, before: Frames | None, seed: int) -> Frames:
+        """Return the window's own frames."""
+        del survey, before, seed
+        return window.rgb

@@ -1,0 +1,88 @@
+"""What stands behind the scene: the environment or a photo, by view direction, so that it turns
+with the camera; and the seam between it and the scene.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+
+from simlift.core.errors import ClipError, RecipeError
+from simlift.media.decodings import Colour
+from simlift.media.images import IMAGE_SUFFIXES, read_image
+
+_PHOTO_ANGLE = 1.25  # a photo spans this many times the camera's field of view
+
+
+def read_photos(
+    folder: Path, most: int, lines: int | None = None
+) -> list[UInt8[np.ndarray, "h w 3"]]:
+    """Read up to `most` photos of a folder, evenly chosen by name; RecipeError if there are none."""
+    if not folder.is_dir():
+        raise RecipeError(folder, "is no folder", allowed="a folder of photos")
+    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES - {".npy"})
+    if not paths:
+        raise RecipeError(folder, "holds no photos", allowed=".jpg, .png, .webp, .bmp or .tif")
+    chosen = [paths[i] for i in np.unique(np.linspace(0, len(paths) - 1, most).astype(int))]
+    photos = []
+    for path in chosen:
+        try:
+            photo = Colour()(read_image(path)[None])[0]
+        except ClipError as error:
+            raise RecipeError(folder, str(error)) from error
+        if lines and photo.shape[0] > lines:
+            size = (max(round(photo.shape[1] * lines / photo.shape[0]), 1), lines)
+            photo = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
+        photos.append(photo)
+    return photos
+
+
+def photo_along(
+    photo: Float[np.ndarray, "a b 3"],
+    direction: Float[np.ndarray, "h w 3"],
+    fov: tuple[float, float],
+) -> Float[np.ndarray, "h w 3"]:
+    """Return a photo hung around the first view; beyond its sides it continues mirrored.
+
+    `direction` is in the axes of the clip's first camera, `fov` its width and height in radians.
+    """
+    azimuth = np.arctan2(direction[..., 0], direction[..., 2])
+    elevation = np.arctan2(direction[..., 1], np.hypot(direction[..., 0], direction[..., 2]))
+    height, width = photo.shape[:2]
+    # The whole photo fills the view in the direction where it is tighter: no stretching.
+    pixels = max(fov[0] * _PHOTO_ANGLE / width, fov[1] * _PHOTO_ANGLE / height)
+    x = (azimuth / pixels + width / 2 - 0.5).astype(np.float32)
+    y = (elevation / pixels + height / 2 - 0.5).astype(np.float32)
+    return np.asarray(cv2.remap(photo, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101))
+
+
+@dataclass(frozen=True, eq=False)
+class Matte:
+    """Where the scene covers the backdrop: `cover` in [0, 1], soft by half a pixel at the border."""
+
+    cover: Float[np.ndarray, "h w 1"]
+    border: Bool[np.ndarray, "h w"]
+    interior: Bool[np.ndarray, "h w"]
+
+
+def matte(behind: Bool[np.ndarray, "h w"]) -> Matte:
+    """Return the matte of a binary backdrop mask."""
+    scene = (~behind).astype(np.uint8)
+    interior = cv2.erode(scene, np.ones((3, 3), np.uint8), borderValue=1).astype(bool)
+    soft = cv2.GaussianBlur(scene.astype(np.float32), (3, 3), 0.55)
+    return Matte(soft[..., None], scene.astype(bool) & ~interior, interior)
+
+
+def clean_border(linear: Float[np.ndarray, "h w 3"], seam: Matte) -> Float[np.ndarray, "h w 3"]:
+    """Give the scene's border, and the backdrop beside it, the colour of the scene inside.
+
+    Renderers blend the border with their own background; that colour must not glow around the
+    scene before another backdrop.
+    """
+    weight = seam.interior.astype(np.float32)
+    total = cv2.blur(weight, (5, 5))
+    filled = cv2.blur(linear * weight[..., None], (5, 5)) / np.maximum(total, 1e-6)[..., None]
+    replace = ~seam.interior & (total > 0.04)
+    return np.where(replace[..., None], filled, linear)

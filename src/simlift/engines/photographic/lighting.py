@@ -1,0 +1,39 @@
+"""A look's light -> an environment ready for lookup, built once and kept while the engine is open."""
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from simlift.engines.photographic.look import Light
+from simlift.media.environments import read_environment
+from simlift.pixels import sky
+from simlift.pixels.environment import Environment, build
+
+INDOOR = ("studio", "window-room", "lamp-room")
+OUTDOOR = ("clear-sky", "overcast")
+
+
+def resolve(light: Light, outdoors: bool) -> str:
+    """Return the environment's name; "auto" picks one that suits the scene."""
+    if light.environment != "auto":
+        return light.environment
+    choices = OUTDOOR if outdoors else INDOOR
+    return choices[light.pick % len(choices)]
+
+
+@lru_cache(maxsize=16)
+def open_environment(light: Light, name: str) -> Environment:
+    """Build the environment of a light; RecipeError when its file cannot be used."""
+    gloss = 2 / light.roughness**4 - 2  # the Blinn-Phong power of a GGX roughness
+    if name == "clear-sky":
+        radiance, sun = sky.clear_sky(
+            np.radians(light.elevation), light.turbidity, light.clouds, light.pick
+        )
+        return build(radiance, gloss, (sun,))
+    if name == "overcast":
+        return build(sky.overcast_sky(light.pick), gloss)
+    rooms = {"studio": sky.studio, "window-room": sky.window_room, "lamp-room": sky.lamp_room}
+    if name in rooms:
+        return build(rooms[name](), gloss)
+    return build(read_environment(Path(name)), gloss)

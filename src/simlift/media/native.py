@@ -1,0 +1,228 @@
+"""The native clip folder: its manifest `clip.json`, and a writer that fills one.
+
+clip.json            this manifest
+rgb.mp4              colour; albedo.mp4 the same without light
+depth.mkv            FFV1 gray16le times `metres_per_unit`; the value `sky` is +inf
+segmentation.mkv     FFV1 gray16le ids, named by `labels`
+normals/ flow/       numbered .npy files, optional
+camera.npz           intrinsics [t 3 3], world_to_camera [t 4 4], up [3] (default +z)
+objects.npz          ids [o], poses [t o 4 4] object_to_world
+robot.npz            joint_names, joint_positions [t j], link_names, link_poses, gripper [t]
+actions.parquet      state, action, timestamp rows, carried untouched
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from simlift.core.camera import Camera, Objects, Robot
+from simlift.core.clip import Label
+from simlift.core.errors import ClipError, RecipeError
+from simlift.core.layers import Array, Layer
+from simlift.core.recipe import Encoding
+from simlift.core.strict_json import dumps
+from simlift.media.video_writer import LOSSLESS_GRAY16, VideoWriter, write_video
+
+SKY = 65535
+
+# Colour that was rendered without light is flat: whole colour planes cost little and do not bleed.
+_COLOUR = Encoding(crf=12, preset="slow", keyframe_interval=24)
+_FLAT_COLOUR = Encoding(crf=10, preset="slow", chroma="yuv444p", keyframe_interval=24)
+
+
+@dataclass(frozen=True)
+class NativeLayer:
+    """One layer in `clip.json`: a video file, or a pattern of numbered files such as rgb/%06d.png.
+
+    `metres_per_unit` and `sky` belong to depth alone: metres = stored number * metres_per_unit.
+    """
+
+    file: str
+    metres_per_unit: float | None = None
+    sky: int | None = None
+    unit: Literal["sRGB", "metres", "relative", "camera-space unit vector", "ids", "pixels", ""] = (
+        ""
+    )
+
+
+@dataclass(frozen=True)
+class NativeManifest:
+    """All that `clip.json` may hold."""
+
+    format: Literal["simlift-clip/1"]
+    name: str
+    fps: Fraction
+    num_frames: int
+    height: int
+    width: int
+    layers: dict[str, NativeLayer]
+    caption: str = ""
+    labels: dict[str, Label] = field(default_factory=dict)
+    camera: str | None = None
+    objects: str | None = None
+    robot: str | None = None
+    actions: str | None = None
+    twin: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.num_frames < 1:
+            raise RecipeError("num_frames", f"found {self.num_frames}", allowed="at least 1")
+        if self.height < 1 or self.width < 1:
+            raise RecipeError("height, width", f"found {self.height}, {self.width}")
+        if self.fps <= 0:
+            raise RecipeError("fps", f"found {self.fps}", allowed="a rate above 0")
+        names = {layer.value for layer in Layer}
+        if unknown := set(self.layers) - names:
+            raise RecipeError(
+                "layers", f"found {', '.join(sorted(unknown))}", allowed=", ".join(sorted(names))
+            )
+        for key in self.labels:
+            if not key.isdigit():
+                raise RecipeError("labels", f"found the key {key!r}", allowed="whole numbers")
+
+
+@contextmanager
+def write_clip(
+    folder: Path,
+    *,
+    name: str,
+    fps: Fraction,
+    height: int,
+    width: int,
+    metres_per_unit: float = 0.001,
+    labels: Mapping[int, Label] | None = None,
+    caption: str = "",
+) -> Iterator["ClipWriter"]:
+    """Write a native clip; `clip.json` comes last, so that its existence means the clip is whole.
+
+    ClipError when the folder already holds a clip.
+    """
+    if (folder / "clip.json").exists():
+        raise ClipError(folder, "already holds a clip", way_out="choose another --out")
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        writer = ClipWriter(folder, fps, height, width, metres_per_unit, stack)
+        yield writer
+    manifest = NativeManifest(
+        format="simlift-clip/1",
+        name=name,
+        fps=fps,
+        num_frames=writer.num_frames,
+        height=height,
+        width=width,
+        layers=writer.entries,
+        caption=caption,
+        labels={str(i): label for i, label in (labels or {}).items()},
+        camera=writer.file("camera.npz"),
+        objects=writer.file("objects.npz"),
+        robot=writer.file("robot.npz"),
+        actions=writer.file("actions.parquet"),
+    )
+    partial = folder / ".clip.json.partial"
+    partial.write_text(dumps(manifest), encoding="utf-8")
+    partial.replace(folder / "clip.json")
+
+
+class ClipWriter:
+    """A native clip being written: `append` layers frame by frame, then tracks for all frames."""
+
+    def __init__(
+        self,
+        folder: Path,
+        fps: Fraction,
+        height: int,
+        width: int,
+        metres_per_unit: float,
+        stack: ExitStack,
+    ) -> None:
+        self._folder, self._fps, self._height, self._width = folder, fps, height, width
+        self._metres_per_unit, self._stack = metres_per_unit, stack
+        self._videos: dict[Layer, VideoWriter] = {}
+        self.entries: dict[str, NativeLayer] = {}
+        self.num_frames = 0
+
+    def file(self, name: str) -> str | None:
+        """Return `name` if that file was written."""
+        return name if (self._folder / name).exists() else None
+
+    def append(self, layers: Mapping[Layer, Array]) -> None:
+        """Add one frame [h w ...] of each layer: colour uint8, depth in metres, ids."""
+        for layer, frame in layers.items():
+            if layer is Layer.DEPTH:
+                self._video(layer, "depth.mkv", LOSSLESS_GRAY16).append(self._gray16(frame)[None])
+            elif layer is Layer.SEGMENTATION:
+                video = self._video(layer, "segmentation.mkv", LOSSLESS_GRAY16)
+                video.append(frame.astype(np.uint16)[None])
+            elif layer is Layer.RGB:
+                self._video(layer, "rgb.mp4", _COLOUR).append(frame[None])
+            elif layer is Layer.ALBEDO:
+                self._video(layer, "albedo.mp4", _FLAT_COLOUR).append(frame[None])
+            else:
+                self._array(layer, frame)
+        self.num_frames += 1
+
+    def camera(self, camera: Camera) -> None:
+        """Write camera.npz."""
+        np.savez_compressed(
+            self._folder / "camera.npz",
+            intrinsics=camera.intrinsics,
+            world_to_camera=camera.world_to_camera,
+            up=camera.up,
+        )
+
+    def objects(self, objects: Objects) -> None:
+        """Write objects.npz."""
+        np.savez_compressed(self._folder / "objects.npz", ids=objects.ids, poses=objects.poses)
+
+    def robot(self, robot: Robot) -> None:
+        """Write robot.npz."""
+        np.savez_compressed(
+            self._folder / "robot.npz",
+            joint_names=np.asarray(robot.joint_names),
+            joint_positions=robot.joint_positions,
+            link_names=np.asarray(robot.link_names),
+            link_poses=robot.link_poses,
+            gripper=robot.gripper,
+        )
+
+    def _gray16(self, depth: Array) -> Array:
+        sky = ~np.isfinite(depth)
+        units = np.rint(np.where(sky, 0, depth) / self._metres_per_unit)
+        if units.max() >= SKY:
+            raise ClipError(
+                self._folder,
+                f"depth {np.where(sky, 0, depth).max():.3g} m does not fit 16 bits of "
+                f"{self._metres_per_unit} m",
+                way_out="write with a larger metres_per_unit",
+            )
+        return np.where(sky, SKY, units).astype(np.uint16)
+
+    def _video(self, layer: Layer, name: str, encoding: Encoding) -> VideoWriter:
+        if layer not in self._videos:
+            is_depth = layer is Layer.DEPTH
+            self.entries[layer.value] = NativeLayer(
+                file=name,
+                metres_per_unit=self._metres_per_unit if is_depth else None,
+                sky=SKY if is_depth else None,
+            )
+            self._videos[layer] = self._stack.enter_context(
+                write_video(
+                    self._folder / name,
+                    height=self._height,
+                    width=self._width,
+                    fps=self._fps,
+                    encoding=encoding,
+                )
+            )
+        return self._videos[layer]
+
+    def _array(self, layer: Layer, frame: Array) -> None:
+        folder = self._folder / layer.value
+        folder.mkdir(exist_ok=True)
+        np.save(folder / f"{self.num_frames:06d}.npy", frame)
+        self.entries[layer.value] = NativeLayer(file=f"{layer.value}/%06d.npy")

@@ -1,0 +1,182 @@
+"""Frames to a video file that appears only when it is whole; audio is carried over untouched."""
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from av.video.reformatter import ColorRange, Colorspace
+
+from simlift.core.errors import RunError
+from simlift.core.layers import Array
+from simlift.core.recipe import Encoding
+
+# Audio that the MP4 container holds as it is; anything else is stored as FLAC, without loss.
+_MP4_AUDIO = frozenset({"aac", "mp3", "ac3", "eac3", "opus", "flac", "alac"})
+
+
+LOSSLESS_GRAY16 = Encoding(codec="ffv1", chroma="gray16le", keyframe_interval=1)
+
+
+@contextmanager
+def write_video(
+    path: Path,
+    *,
+    height: int,
+    width: int,
+    fps: Fraction,
+    encoding: Encoding = Encoding(),
+    timestamps: Sequence[Fraction] | None = None,
+    audio_from: Path | None = None,
+) -> Iterator["VideoWriter"]:
+    """Open a video for writing; it appears at `path` by rename when the block ends well.
+
+    RunError when the disk is full or the file cannot be written; nothing half-made stays behind.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    try:
+        with contextlib.ExitStack() as stack:
+            writer = VideoWriter(partial, height, width, fps, encoding, timestamps)
+            stack.callback(writer.abandon)
+            if audio_from is not None:
+                writer.carry_audio(audio_from)
+            yield writer
+            writer.finish()
+        partial.replace(path)
+    except (av.error.FFmpegError, OSError) as error:
+        raise RunError(
+            path,
+            f"cannot be written ({getattr(error, 'strerror', None) or error})",
+            way_out="free space on the disk or choose another --out, then run again: it resumes",
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+class VideoWriter:
+    """An opened video: `append` takes uint8 rgb [t h w 3], or uint16 [t h w] for gray16le."""
+
+    def __init__(
+        self,
+        path: Path,
+        height: int,
+        width: int,
+        fps: Fraction,
+        encoding: Encoding,
+        timestamps: Sequence[Fraction] | None,
+    ) -> None:
+        self._container = av.open(str(path), "w")
+        self._closed = False
+        self._timestamps = timestamps
+        self._ticks = Fraction(1, 90_000) if timestamps else 1 / fps
+        self._stream: Any = self._container.add_stream(encoding.codec, rate=fps)
+        self._gray = encoding.chroma.startswith("gray")
+        odd = height % 2 or width % 2
+        stream = self._stream
+        stream.height, stream.width = height, width
+        # 4:2:0 halves the size of the colour planes, which odd sizes do not allow.
+        stream.pix_fmt = "yuv444p" if odd and encoding.chroma == "yuv420p" else encoding.chroma
+        stream.codec_context.time_base = self._ticks
+        stream.codec_context.gop_size = encoding.keyframe_interval
+        stream.codec_context.thread_count = encoding.threads
+        if not self._gray:
+            stream.options = {"crf": str(encoding.crf), "preset": encoding.preset}
+            stream.codec_context.color_range = ColorRange.MPEG
+            stream.codec_context.colorspace = Colorspace.ITU709
+            stream.codec_context.color_primaries = 1
+            stream.codec_context.color_trc = 13  # IEC 61966-2-1, the sRGB curve
+        self._count = 0
+        self._audio: AudioCarrier | None = None
+
+    def carry_audio(self, source: Path) -> None:
+        """Copy the sound of another file alongside the frames."""
+        self._audio = AudioCarrier(source, self._container)
+
+    def append(self, frames: Array) -> None:
+        """Encode frames at the end of the video."""
+        for pixels in frames:
+            seconds = self._timestamps[self._count] if self._timestamps else None
+            if self._gray:
+                frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), "gray16le")
+            else:
+                frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), "rgb24").reformat(
+                    format=self._stream.pix_fmt,
+                    src_color_range=ColorRange.JPEG,
+                    dst_colorspace=Colorspace.ITU709,
+                    dst_color_range=ColorRange.MPEG,
+                )
+            frame.pts = self._count if seconds is None else round(seconds / self._ticks)
+            frame.time_base = self._ticks
+            if self._audio:
+                self._audio.advance(float(frame.pts * self._ticks))
+            for packet in self._stream.encode(frame):
+                self._container.mux(packet)
+            self._count += 1
+
+    def finish(self) -> None:
+        """Write what the encoder still holds and close the file."""
+        for packet in self._stream.encode(None):
+            self._container.mux(packet)
+        if self._audio:
+            self._audio.advance(float("inf"))
+        self._closed = True
+        self._container.close()
+
+    def abandon(self) -> None:
+        """Close the file without finishing it; harmless after `finish`."""
+        if self._audio:
+            self._audio.close()
+        if not self._closed:
+            with contextlib.suppress(av.error.FFmpegError, OSError):
+                self._container.close()
+
+
+class AudioCarrier:
+    """Moves the audio packets of one file into another, in step with its frames."""
+
+    def __init__(self, source: Path, target: Any) -> None:
+        self._source = av.open(str(source))
+        self._target = target
+        stream = self._source.streams.audio[0]
+        self._copy = stream.codec_context.name in _MP4_AUDIO
+        self._out = (
+            target.add_stream_from_template(stream)
+            if self._copy
+            else target.add_stream("flac", rate=stream.codec_context.sample_rate)
+        )
+        self._packets = self._source.demux(stream)
+        self._waiting: Any = None
+        self._done = False
+
+    def advance(self, seconds: float) -> None:
+        """Move the packets that start before a time."""
+        while not self._done:
+            packet = self._waiting or next(self._packets, None)
+            self._waiting = None
+            if packet is None or packet.dts is None:
+                self._flush()
+                return
+            if float(packet.dts * packet.time_base) > seconds:
+                self._waiting = packet
+                return
+            if self._copy:
+                packet.stream = self._out
+                self._target.mux(packet)
+            else:
+                for frame in packet.decode():
+                    self._target.mux(self._out.encode(frame))
+
+    def _flush(self) -> None:
+        self._done = True
+        if not self._copy:
+            self._target.mux(self._out.encode(None))
+
+    def close(self) -> None:
+        """Close the file the sound comes from."""
+        self._source.close()

@@ -1,0 +1,1 @@
+"""Numbers only: colour, light, lens, sensor, camera geometry, warping. No files, no clips."""

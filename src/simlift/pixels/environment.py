@@ -1,0 +1,214 @@
+"""Light from all around: an equirectangular radiance map to diffuse and glossy light by direction.
+
+Environment axes: y up; column 0 looks along +z, the middle of the map along -z, u grows to the
+right as seen from inside: u = atan2(x, -z) / 2 pi + 1/2, v = acos(y) / pi. Radiance is linear RGB.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from jaxtyping import Float
+
+from simlift.pixels.colour import LUMINANCE
+
+_SMALL = (32, 64)  # rows and columns for integrals over the sphere; lobes wider than 6 degrees
+_SUN_CONE = np.radians(6.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Sun:
+    """A distant light: `direction` [3] towards it, `irradiance` [3] on a surface that faces it."""
+
+    direction: Float[np.ndarray, "3"]
+    irradiance: Float[np.ndarray, "3"]
+
+
+@dataclass(frozen=True, eq=False)
+class Environment:
+    """An environment ready for lookup. `harmonics` [9 3] give irradiance / pi by direction."""
+
+    radiance: Float[np.ndarray, "h w 3"]
+    harmonics: Float[np.ndarray, "9 3"]
+    glossy: Float[np.ndarray, "n n 3"]  # octahedral
+    suns: tuple[Sun, ...]
+
+
+def build(
+    radiance: Float[np.ndarray, "h w 3"], gloss: float, suns: tuple[Sun, ...] = ()
+) -> Environment:
+    """Prepare a radiance map for surfaces whose reflection lobe is cos^gloss.
+
+    A sun inside the map is taken out and becomes a distant light of its own, because harmonics
+    cannot hold it without ringing.
+    """
+    rest, found = extract_sun(radiance)
+    small = cv2.resize(rest, _SMALL[::-1], interpolation=cv2.INTER_AREA)
+    return Environment(
+        radiance=radiance,
+        harmonics=project_irradiance(small),
+        glossy=octahedral(prefilter(small, gloss), 64),
+        suns=(*suns, *found),
+    )
+
+
+def directions(height: int, width: int) -> Float[np.ndarray, "h w 3"]:
+    """Return the unit direction of every pixel of an equirectangular map."""
+    theta = (np.arange(height) + 0.5) / height * np.pi
+    phi = ((np.arange(width) + 0.5) / width - 0.5) * 2 * np.pi
+    sine = np.sin(theta)[:, None]
+    return np.stack(
+        [sine * np.sin(phi), np.cos(theta)[:, None] * np.ones(width), -sine * np.cos(phi)], axis=-1
+    ).astype(np.float32)
+
+
+def solid_angles(height: int, width: int) -> Float[np.ndarray, "h 1"]:
+    """Return the solid angle of a pixel in each row; over the map they sum to 4 pi."""
+    edges = np.cos(np.arange(height + 1) / height * np.pi)
+    return ((edges[:-1] - edges[1:]) * 2 * np.pi / width)[:, None].astype(np.float32)
+
+
+def lookup(
+    radiance: Float[np.ndarray, "h w 3"], direction: Float[np.ndarray, "*n 3"]
+) -> Float[np.ndarray, "*n 3"]:
+    """Return the radiance that arrives from unit directions, interpolated over the seam."""
+    height, width = radiance.shape[:2]
+    x, y, z = (np.ascontiguousarray(direction[..., k], dtype=np.float32) for k in range(3))
+    u = (np.arctan2(x, -z) / (2 * np.pi) + 0.5) * width
+    v = np.arccos(np.clip(y, -1, 1)) / np.pi * height - 0.5
+    wrapped = cv2.copyMakeBorder(radiance, 0, 0, 1, 1, cv2.BORDER_WRAP)
+    out = cv2.remap(
+        wrapped,
+        (u + 0.5).astype(np.float32).reshape(len(u), -1),
+        v.astype(np.float32).reshape(len(v), -1),
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return out.reshape(direction.shape)
+
+
+def extract_sun(
+    radiance: Float[np.ndarray, "h w 3"],
+) -> tuple[Float[np.ndarray, "h w 3"], tuple[Sun, ...]]:
+    """Split off the sun: a small cone that is far brighter than all else and gives real light."""
+    height, width = radiance.shape[:2]
+    luma = radiance @ LUMINANCE
+    way = directions(height, width)
+    peak = way.reshape(-1, 3)[int(luma.argmax())]
+    cone = way @ peak > np.cos(_SUN_CONE)
+    angle = np.broadcast_to(solid_angles(height, width), luma.shape)
+    around = float(np.median(luma))
+    inside = float((luma * angle)[cone].sum())
+    total = float((luma * angle).sum())
+    if luma.max() < 100 * max(around, 1e-6) or inside < 0.1 * total:
+        return radiance, ()
+    ring = (way @ peak > np.cos(3 * _SUN_CONE)) & ~cone
+    fill = np.median(radiance[ring], axis=0)
+    excess = np.maximum(radiance - fill, 0) * cone[..., None]
+    irradiance = (excess * angle[..., None]).sum((0, 1))
+    weight = (excess @ LUMINANCE * angle)[..., None]
+    centre = (way * weight).sum((0, 1))
+    rest = np.where(cone[..., None], np.minimum(radiance, fill), radiance).astype(np.float32)
+    sun = Sun((centre / np.linalg.norm(centre)).astype(np.float32), irradiance.astype(np.float32))
+    return rest, (sun,)
+
+
+def harmonic_basis(normal: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 9"]:
+    """Return the nine real spherical harmonics up to order 2 (Ramamoorthi and Hanrahan 2001)."""
+    x, y, z = normal[..., 0], normal[..., 1], normal[..., 2]
+    out = np.empty((*normal.shape[:-1], 9), dtype=np.float32)
+    out[..., 0] = 0.282095
+    out[..., 1], out[..., 2], out[..., 3] = 0.488603 * y, 0.488603 * z, 0.488603 * x
+    out[..., 4], out[..., 5], out[..., 7] = 1.092548 * x * y, 1.092548 * y * z, 1.092548 * x * z
+    out[..., 6] = 0.315392 * (3 * z * z - 1)
+    out[..., 8] = 0.546274 * (x * x - y * y)
+    return out
+
+
+def project_irradiance(radiance: Float[np.ndarray, "h w 3"]) -> Float[np.ndarray, "9 3"]:
+    """Return harmonic coefficients of irradiance / pi: a white diffuse surface's radiance.
+
+    Source: Ramamoorthi and Hanrahan, "An efficient representation for irradiance environment
+    maps", SIGGRAPH 2001: E_lm = A_l L_lm with A = (pi, 2 pi / 3, pi / 4).
+    """
+    height, width = radiance.shape[:2]
+    basis = harmonic_basis(directions(height, width)) * solid_angles(height, width)[..., None]
+    light = np.tensordot(basis, radiance, axes=([0, 1], [0, 1]))
+    lobes = np.array([1, 2 / 3, 2 / 3, 2 / 3, 1 / 4, 1 / 4, 1 / 4, 1 / 4, 1 / 4])
+    return (light * lobes[:, None]).astype(np.float32)
+
+
+def prefilter(radiance: Float[np.ndarray, "h w 3"], gloss: float) -> Float[np.ndarray, "h w 3"]:
+    """Return the map seen through a normalised cos^gloss lobe, by brute force over the sphere."""
+    height, width = radiance.shape[:2]
+    way = directions(height, width).reshape(-1, 3)
+    angle = np.broadcast_to(solid_angles(height, width), (height, width)).reshape(-1)
+    kernel = np.maximum(way @ way.T, 0) ** np.float32(gloss) * angle
+    kernel /= kernel.sum(1, keepdims=True)
+    return (kernel @ radiance.reshape(-1, 3)).reshape(radiance.shape).astype(np.float32)
+
+
+def octahedral(radiance: Float[np.ndarray, "h w 3"], size: int) -> Float[np.ndarray, "n n 3"]:
+    """Resample onto an octahedral map, whose lookup needs no trigonometry.
+
+    Source: Engelhardt and Dachsbacher, "Octahedron environment maps", VMV 2008.
+    """
+    # One pixel beyond each side, so that interpolation at the folds finds its neighbours.
+    axis = (np.arange(size + 2) - 0.5) / size * 2 - 1
+    u, v = np.meshgrid(axis, axis)
+    over = (np.abs(u) > 1) ^ (np.abs(v) > 1)
+    u, v = np.where(over & (np.abs(u) > 1), np.sign(u) * 2 - u, u), v
+    v = np.where(over & (np.abs(v) > 1), np.sign(v) * 2 - v, v)
+    # Crossing a side of the square leads to the mirrored place on the same side.
+    u, v = (
+        np.where(over & (np.abs(np.meshgrid(axis, axis)[1]) > 1), -u, u),
+        np.where(over & (np.abs(np.meshgrid(axis, axis)[0]) > 1), -v, v),
+    )
+    up = 1 - np.abs(u) - np.abs(v)
+    x = np.where(up >= 0, u, (1 - np.abs(v)) * np.where(u >= 0, 1, -1))
+    z = np.where(up >= 0, v, (1 - np.abs(u)) * np.where(v >= 0, 1, -1))
+    way = np.stack([x, up, z], axis=-1)
+    way /= np.linalg.norm(way, axis=-1, keepdims=True)
+    return lookup(radiance, way.astype(np.float32))
+
+
+def lookup_octahedral(
+    table: Float[np.ndarray, "n n 3"], direction: Float[np.ndarray, "h w 3"]
+) -> Float[np.ndarray, "h w 3"]:
+    """Return values of an octahedral map for unit directions in environment axes."""
+    size = table.shape[0] - 2
+    x, y, z = direction[..., 0], direction[..., 1], direction[..., 2]
+    scale = 1 / np.maximum(np.abs(x) + np.abs(y) + np.abs(z), np.float32(1e-9))
+    u, v = x * scale, z * scale
+    below = y < 0
+    fold_u = (1 - np.abs(v)) * np.where(u >= 0, np.float32(1), np.float32(-1))
+    fold_v = (1 - np.abs(u)) * np.where(v >= 0, np.float32(1), np.float32(-1))
+    u, v = np.where(below, fold_u, u), np.where(below, fold_v, v)
+    half = np.float32(size / 2)
+    return np.asarray(
+        cv2.remap(
+            table,
+            (u + 1) * half + np.float32(0.5),
+            (v + 1) * half + np.float32(0.5),
+            cv2.INTER_LINEAR,
+        )
+    )
+
+
+def axes_from_world(
+    up: Float[np.ndarray, "3"], forward: Float[np.ndarray, "3"], turn: float
+) -> Float[np.ndarray, "3 3"]:
+    """Return the rotation from world axes to environment axes.
+
+    `forward` (levelled) comes to look at the middle of the map, turned by `turn` radians to the
+    right: a light in the middle of the map then stands `turn` to the left of the camera's view.
+    """
+    up = up / np.linalg.norm(up)
+    level = forward - up * (forward @ up)
+    if np.linalg.norm(level) < 1e-6:  # looking straight up or down: any heading will do
+        level = np.cross(up, [1.0, 0, 0]) + np.cross(up, [0, 1.0, 0])
+    level /= np.linalg.norm(level)
+    right = np.cross(level, up)
+    heading = level * np.cos(turn) - right * np.sin(turn)
+    right = np.cross(heading, up)
+    return np.stack([right, up, -heading]).astype(np.float32)

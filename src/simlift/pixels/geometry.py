@@ -1,0 +1,195 @@
+"""Depth and cameras to rays, points, normals and the flow of rigid bodies.
+
+Cameras are OpenCV's (x right, y down, z forward), pixel centres at +0.5, depth is z-depth.
+"""
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+_CURVATURE = 0.004  # relative second difference of inverse depth that counts as an edge
+
+
+def pinhole(height: int, width: int, horizontal_fov: float) -> Float[np.ndarray, "3 3"]:
+    """Return the intrinsics of a pinhole camera with a field of view in radians."""
+    focal = width / (2 * np.tan(horizontal_fov / 2))
+    return np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1.0]])
+
+
+def rays(
+    intrinsics: Float[np.ndarray, "3 3"], height: int, width: int
+) -> Float[np.ndarray, "h w 3"]:
+    """Return the ray through every pixel centre, with z = 1."""
+    u = (np.arange(width, dtype=np.float32) + 0.5 - np.float32(intrinsics[0, 2])) / np.float32(
+        intrinsics[0, 0]
+    )
+    v = (np.arange(height, dtype=np.float32) + 0.5 - np.float32(intrinsics[1, 2])) / np.float32(
+        intrinsics[1, 1]
+    )
+    out = np.ones((height, width, 3), dtype=np.float32)
+    out[..., 0], out[..., 1] = u[None, :], v[:, None]
+    return out
+
+
+def points(
+    depth: Float[np.ndarray, "h w"], intrinsics: Float[np.ndarray, "3 3"]
+) -> Float[np.ndarray, "h w 3"]:
+    """Return the camera-space point seen by every pixel, in metres."""
+    return rays(intrinsics, *depth.shape) * depth[..., None]
+
+
+def normals_from_depth(
+    depth: Float[np.ndarray, "h w"], intrinsics: Float[np.ndarray, "3 3"]
+) -> Float[np.ndarray, "h w 3"]:
+    """Return unit normals that face the camera; (0, 0, -1) where nothing was hit.
+
+    The inverse depth of a plane is linear in pixel coordinates: with slopes (a, b) the normal is
+    proportional to (fx a, fy b, r - a (u - cx) - b (v - cy)), r the inverse depth. Slopes are
+    differences over 1, 2 and 3 pixels to both sides, weighted by how straight each side is, so that
+    the normal of a surface does not see across its edge and planes come out exact.
+    """
+    with np.errstate(divide="ignore"):
+        inverse = np.where(np.isfinite(depth) & (depth > 0), 1 / depth, 0).astype(np.float32)
+    a, b = _slope(inverse, 1), _slope(inverse, 0)
+    ray = rays(intrinsics, *depth.shape)
+    fx, fy = np.float32(intrinsics[0, 0]), np.float32(intrinsics[1, 1])
+    across, down = fx * a, fy * b
+    normal = np.dstack([across, down, inverse - across * ray[..., 0] - down * ray[..., 1]])
+    # A plane that faces away cannot be seen; the sign is chosen to face the camera.
+    normal *= -np.sign((normal * ray).sum(-1, keepdims=True) + 1e-20)
+    length = np.sqrt((normal * normal).sum(-1, keepdims=True))
+    normal /= np.maximum(length, 1e-12)
+    normal[(inverse == 0) | (length[..., 0] < 1e-12)] = (0, 0, -1)
+    return normal
+
+
+def _slope(inverse: Float[np.ndarray, "h w"], axis: int) -> Float[np.ndarray, "h w"]:
+    total = np.zeros_like(inverse)
+    weight = np.full_like(inverse, 1e-12)
+    tolerance = _CURVATURE * inverse + 1e-9
+    for step in (1, 2, 3):
+        for sign in (1, -1):
+            near, far = _shift(inverse, axis, sign * step), _shift(inverse, axis, 2 * sign * step)
+            difference = (near - inverse) * np.float32(sign / step)
+            bend = (far - 2 * near + inverse) / (tolerance * step)
+            # Long steps average quantised depth; they only count where the surface is straight.
+            w = np.float32(step * step) / (1 + np.square(np.square(bend)) * 50)
+            w[near == 0] = 1e-9
+            total += w * difference
+            weight += w
+    return total / weight
+
+
+def _shift(image: Float[np.ndarray, "h w"], axis: int, by: int) -> Float[np.ndarray, "h w"]:
+    """Return image[i + by], continued linearly beyond the border so that planes stay planes."""
+    size = image.shape[axis]
+    pad = abs(by)
+    if size <= pad + 1:
+        return image
+    head = (
+        np.take(image, [0], axis)
+        - (np.take(image, [1], axis) - np.take(image, [0], axis))
+        * _ramp(pad, axis)[:: -1 if axis == 0 else 1, :: -1 if axis == 1 else 1]
+    )
+    tail = np.take(image, [-1], axis) + (
+        np.take(image, [-1], axis) - np.take(image, [-2], axis)
+    ) * _ramp(pad, axis)
+    padded = np.concatenate([head, image, tail], axis)
+    window = slice(pad + by, pad + by + size)
+    return padded[window] if axis == 0 else padded[:, window]
+
+
+def _ramp(length: int, axis: int) -> Float[np.ndarray, "a b"]:
+    ramp = np.arange(1, length + 1, dtype=np.float32)
+    return ramp[:, None] if axis == 0 else ramp[None, :]
+
+
+def discontinuities(
+    depth: Float[np.ndarray, "h w"] | None,
+    normals: Float[np.ndarray, "h w 3"] | None,
+    ids: Int[np.ndarray, "h w"] | None,
+    *,
+    depth_step: float = 0.03,
+    angle: float = 0.6,
+) -> Bool[np.ndarray, "h w"]:
+    """Return where geometry changes: a relative depth step, a fold in radians, another id.
+
+    A pixel is marked when it differs from its right or lower neighbour.
+    """
+    shapes = [x.shape[:2] for x in (depth, normals, ids) if x is not None]
+    out = np.zeros(shapes[0], dtype=bool)
+    if depth is not None:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            inverse = np.where(np.isfinite(depth) & (depth > 0), 1 / depth, 0)
+        for axis in (0, 1):
+            ahead, behind = _shift(inverse, axis, 1), _shift(inverse, axis, -1)
+            # The second difference is 0 on planes, however steep they are seen.
+            bend = np.abs(ahead - 2 * inverse + behind)
+            step = np.abs(ahead - inverse)
+            out |= np.minimum(bend, step) > depth_step * np.maximum(inverse, ahead) + 1e-9
+    if normals is not None:
+        limit = np.cos(angle)
+        out[:, :-1] |= (normals[:, :-1] * normals[:, 1:]).sum(-1) < limit
+        out[:-1] |= (normals[:-1] * normals[1:]).sum(-1) < limit
+    if ids is not None:
+        out[:, :-1] |= ids[:, :-1] != ids[:, 1:]
+        out[:-1] |= ids[:-1] != ids[1:]
+    return out
+
+
+def rigid_flow(
+    depth: Float[np.ndarray, "h w"],
+    ids: Int[np.ndarray, "h w"] | None,
+    intrinsics: tuple[np.ndarray, np.ndarray],
+    world_to_camera: tuple[np.ndarray, np.ndarray],
+    body_ids: Int[np.ndarray, "o"],
+    body_poses: tuple[np.ndarray, np.ndarray],
+) -> tuple[Float[np.ndarray, "h w 2"], Float[np.ndarray, "h w"]]:
+    """Return the forward flow in pixels of a scene of rigid bodies, and the depth it leads to.
+
+    Each argument pair holds the values at t and t+1. Pixels whose id is no body stand still in the
+    world. Sky turns with the camera. Flow is NaN where a point passes behind the camera.
+    """
+    height, width = depth.shape
+    sky = ~np.isfinite(depth)
+    here = points(np.where(sky, np.float32(1e4), depth), intrinsics[0])
+    ahead = world_to_camera[1] @ np.linalg.inv(world_to_camera[0])
+    moved = here @ ahead[:3, :3].T.astype(np.float32) + ahead[:3, 3].astype(np.float32)
+    if ids is not None:
+        for k, body in enumerate(body_ids):
+            motion = body_poses[1][k] @ np.linalg.inv(body_poses[0][k])
+            if np.allclose(motion, np.eye(4), atol=1e-9):
+                continue
+            mask = ids == body
+            whole = world_to_camera[1] @ motion @ np.linalg.inv(world_to_camera[0])
+            moved[mask] = here[mask] @ whole[:3, :3].T + whole[:3, 3]
+    z = moved[..., 2]
+    k1 = intrinsics[1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        u = moved[..., 0] / z * k1[0, 0] + k1[0, 2]
+        v = moved[..., 1] / z * k1[1, 1] + k1[1, 2]
+    x = np.arange(width, dtype=np.float32)[None] + 0.5
+    y = np.arange(height, dtype=np.float32)[:, None] + 0.5
+    flow = np.dstack([u - x, v - y]).astype(np.float32)
+    flow[z <= 1e-6] = np.nan
+    return flow, np.where(sky, np.inf, z).astype(np.float32)
+
+
+def warp_back(
+    image: Float[np.ndarray, "h w *c"], flow: Float[np.ndarray, "h w 2"], *, nearest: bool = False
+) -> Float[np.ndarray, "h w *c"]:
+    """Sample `image` (at t+1) where the flow of t leads; outside is 0."""
+    height, width = flow.shape[:2]
+    x = np.arange(width, dtype=np.float32)[None] + np.nan_to_num(flow[..., 0], nan=-1e6)
+    y = np.arange(height, dtype=np.float32)[:, None] + np.nan_to_num(flow[..., 1], nan=-1e6)
+    how = cv2.INTER_NEAREST if nearest else cv2.INTER_LINEAR
+    return np.asarray(cv2.remap(image, x, y, how, borderMode=cv2.BORDER_CONSTANT, borderValue=0))
+
+
+def inside(flow: Float[np.ndarray, "h w 2"]) -> Bool[np.ndarray, "h w"]:
+    """Return where the flow leads to a place inside the next frame."""
+    height, width = flow.shape[:2]
+    with np.errstate(invalid="ignore"):
+        x = np.arange(width, dtype=np.float32)[None] + flow[..., 0]
+        y = np.arange(height, dtype=np.float32)[:, None] + flow[..., 1]
+        return np.asarray((x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1))

@@ -1,0 +1,44 @@
+"""What a run depends on besides its recipe: the source's bytes, library versions, the machine."""
+
+import hashlib
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+from simlift.core.clip import Clip
+
+_LIBRARIES = ("simlift", "numpy", "opencv-python-headless", "av")
+
+
+def source_digest(clip: Clip) -> str:
+    """Hash the names and bytes of the files that a clip's layers are read from."""
+    total = hashlib.blake2b(digest_size=16)
+    for path in clip.files:
+        total.update(path.name.encode())
+        with path.open("rb") as file:
+            total.update(
+                hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).digest()
+            )
+    return total.hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the libraries that make pixels."""
+    return {name: installed(name) or "not installed" for name in _LIBRARIES}
+
+
+def installed(name: str) -> str | None:
+    """Return the version of a distribution, or None where it is absent."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def describe_machine() -> dict[str, str]:
+    """Return what environment.json records."""
+    return versions() | {
+        "python": platform.python_version(),
+        "system": platform.platform(terse=True),
+        "cores": str(os.cpu_count()),
+    }

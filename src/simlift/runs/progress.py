@@ -1,0 +1,84 @@
+"""Frames made -> a line on the terminal: how far, how fast, how long still; silent when not one."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as RichProgress
+from rich.text import Text
+
+
+class Progress(Protocol):
+    """Shows passes as they go."""
+
+    def task(self, name: str, frames: int) -> "TaskContext": ...
+
+
+class TaskContext(Protocol):
+    """One pass: entering it gives the function that counts frames."""
+
+    def __enter__(self) -> Callable[[int], None]: ...
+    def __exit__(self, *error: object) -> bool | None: ...
+
+
+class Silent:
+    """Shows nothing."""
+
+    @contextmanager
+    def task(self, name: str, frames: int) -> Iterator[Callable[[int], None]]:
+        """Count nothing."""
+        del name, frames
+        yield lambda count: None
+
+
+class Terminal:
+    """Shows a bar with frames per second and the time left."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    @contextmanager
+    def task(self, name: str, frames: int) -> Iterator[Callable[[int], None]]:
+        """Draw one pass; where the output is no terminal, print one line when it ends."""
+        begun = time.monotonic()
+        done = 0
+        bar = RichProgress(
+            TextColumn("{task.description:>8}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("frames"),
+            _Rate(),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        with bar:
+            task = bar.add_task(name, total=frames)
+
+            def advance(count: int) -> None:
+                nonlocal done
+                done += count
+                bar.advance(task, count)
+
+            yield advance
+        if not self._console.is_terminal and frames:
+            seconds = time.monotonic() - begun
+            self._console.print(
+                f"{name}: {done} of {frames} frames in {seconds:.1f} s ({done / seconds:.1f} frames/s)"
+            )
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:.1f} frames/s" if speed else "")

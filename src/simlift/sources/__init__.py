@@ -1,0 +1,50 @@
+"""Disk -> Clip: each module reads one layout where it lies; nothing is converted first."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from simlift.core.clip import Clip
+from simlift.core.errors import ClipError
+from simlift.media.images import IMAGE_SUFFIXES
+from simlift.media.video import VIDEO_SUFFIXES
+from simlift.sources import carla, cosmos_writer, images, native, video
+
+# The first layout that recognises a folder reads it; the most specific come first.
+_LAYOUTS: tuple[tuple[str, Callable[[Path], bool], Callable[[Path], Clip]], ...] = (
+    ("native folder (clip.json)", native.recognises, native.read),
+    (
+        "CosmosWriter folder (*rgb.mp4 beside *depth.mp4)",
+        cosmos_writer.recognises,
+        cosmos_writer.read,
+    ),
+    ("CARLA sensor dump (rgb*, depth*, sem*)", carla.recognises, carla.read),
+    ("image sequence (000000.png ...)", images.recognises, images.read),
+    ("folder with one video", video.recognises, video.read_only_video),
+)
+
+
+def open_clip(path: str | Path) -> Clip:
+    """Describe the clip at a path: a folder of a known layout, a video file, or an image.
+
+    ClipError says what was found, what is allowed and the way out; no frame is kept in memory.
+    """
+    path = Path(path)
+    if path.is_dir():
+        for _, recognises, read in _LAYOUTS:
+            if recognises(path):
+                return read(path)
+        known = "; ".join(name for name, _, _ in _LAYOUTS)
+        raise ClipError(path, "is a folder of no known layout", allowed=known)
+    if not path.exists():
+        raise ClipError(path, "does not exist")
+    if path.name == "clip.json":
+        return native.read(path.parent)
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        return images.read_single(path)
+    if path.suffix.lower() in VIDEO_SUFFIXES:
+        return video.read(path)
+    raise ClipError(
+        path,
+        f"has the suffix {path.suffix!r}",
+        allowed=f"a folder, or {' '.join(sorted(VIDEO_SUFFIXES | IMAGE_SUFFIXES))}",
+    )

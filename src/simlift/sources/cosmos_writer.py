@@ -1,0 +1,103 @@
+"""A CosmosWriter folder (Omniverse Replicator) -> Clip: rgb, relative depth, instance ids.
+
+The writer leaves MP4 files whose names end in rgb, depth and segmentation (instance_segmentation
+before Replicator 1.12.11), and may leave shaded_segmentation and edges, which are controls made
+from the others. Its depth video is a picture of inverse depth with unknown range: relative.
+Source: Isaac Sim 5.1 documentation, "Cosmos writer".
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from simlift.core.clip import Clip
+from simlift.core.errors import ClipError
+from simlift.core.layers import Layer, StoredLayer, Unit
+from simlift.media.decodings import PaletteIds, RelativeDepth
+from simlift.media.video import VideoInfo, VideoStore, probe_video
+from simlift.sources.video import colour_layer, video_notes
+
+_COLOUR_DISTANCE = 24  # lossy video moves a flat colour by less than this
+_SMALLEST_SHARE = 2e-4  # of the pixels of a frame; rarer colours are borders between two ids
+
+
+def recognises(folder: Path) -> bool:
+    """Whether a colour video and a depth or segmentation video lie side by side."""
+    found = _files(folder)
+    return "rgb" in found and len(found) > 1
+
+
+def read(folder: Path) -> Clip:
+    """Read a CosmosWriter clip; ids are found as the flat colours of the segmentation video."""
+    files = _files(folder)
+    rgb = probe_video(files["rgb"])
+    layers = [colour_layer(Layer.RGB, rgb)]
+    notes = list(video_notes(rgb))
+    if "depth" in files:
+        depth = VideoStore(_same_size(probe_video(files["depth"]), rgb), "gray")
+        note = "8-bit inverse depth of unknown range: relative"
+        decode = RelativeDepth(bright_is_near=True)
+        layers.append(StoredLayer(Layer.DEPTH, depth, decode, Unit.RELATIVE, note))
+        notes.append("depth is relative (8-bit inverse depth): stages that need metres are off")
+    if "segmentation" in files:
+        store = VideoStore(_same_size(probe_video(files["segmentation"]), rgb))
+        palette = find_palette(store)
+        notes.append(f"segmentation has no names: {len(palette)} ids from its colours")
+        decode_ids = PaletteIds(palette, exact=False)
+        layers.append(StoredLayer(Layer.SEGMENTATION, store, decode_ids, Unit.IDS))
+    notes.append(
+        "no camera is written: its pose is taken as fixed, its field of view as 60 degrees"
+    )
+    return Clip(
+        name=folder.name,
+        path=folder,
+        fps=rgb.fps,
+        num_frames=rgb.num_frames,
+        height=rgb.height,
+        width=rgb.width,
+        layers=tuple(layers),
+        notes=tuple(notes),
+    )
+
+
+def find_palette(store: VideoStore) -> tuple[tuple[int, int, int, int], ...]:
+    """Return the flat colours of 8 evenly spaced frames as (red, green, blue, id), ids from 1."""
+    indices = np.unique(np.linspace(0, store.num_frames - 1, 8).astype(int))
+    colours: list[np.ndarray] = []
+    with store.open() as reader:
+        for index in indices:
+            code = reader.read([int(index)])[0].astype(np.uint32) >> 2
+            packed = (code[..., 0] << 12) | (code[..., 1] << 6) | code[..., 2]
+            counts = np.bincount(packed.ravel(), minlength=1 << 18)
+            common = np.flatnonzero(counts > _SMALLEST_SHARE * packed.size)
+            for value in common[np.argsort(-counts[common], kind="stable")]:
+                colour = np.array([value >> 12, (value >> 6) & 63, value & 63]) * 4 + 2
+                if all(np.abs(colour - c).max() > _COLOUR_DISTANCE for c in colours):
+                    colours.append(colour)
+    return tuple((int(r), int(g), int(b), i + 1) for i, (r, g, b) in enumerate(colours))
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    endings = {
+        "rgb": ("rgb",),
+        "depth": ("depth",),
+        "segmentation": ("instance_segmentation", "segmentation"),
+    }
+    videos = [p for p in sorted(folder.glob("*.mp4")) if "shaded" not in p.stem]
+    found = {}
+    for kind, names in endings.items():
+        hits = [p for p in videos if p.stem.lower().endswith(names)]
+        if len(hits) == 1:
+            found[kind] = hits[0]
+    return found
+
+
+def _same_size(info: VideoInfo, rgb: VideoInfo) -> VideoInfo:
+    if info.num_frames != rgb.num_frames:
+        raise ClipError(
+            info.path,
+            f"holds {info.num_frames} frames, {rgb.path.name} {rgb.num_frames}",
+            allowed="the same number of frames in every video",
+            way_out="write the clip again",
+        )
+    return info

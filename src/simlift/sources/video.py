@@ -1,0 +1,60 @@
+"""A video file -> Clip with rgb alone; audio and uneven frame times are kept."""
+
+from pathlib import Path
+
+from simlift.core.clip import Clip
+from simlift.core.layers import Layer, StoredLayer, Unit
+from simlift.media.decodings import Colour
+from simlift.media.video import VIDEO_SUFFIXES, VideoInfo, VideoStore, probe_video
+
+
+def recognises(folder: Path) -> bool:
+    """Whether exactly one video lies in the folder."""
+    return len(_videos(folder)) == 1
+
+
+def read_only_video(folder: Path) -> Clip:
+    """Read the one video of a folder."""
+    return read(_videos(folder)[0])
+
+
+def read(path: Path) -> Clip:
+    """Read a video of any codec that FFmpeg knows."""
+    info = probe_video(path)
+    return Clip(
+        name=path.stem,
+        path=path,
+        fps=info.fps,
+        num_frames=info.num_frames,
+        height=info.height,
+        width=info.width,
+        layers=(colour_layer(Layer.RGB, info),),
+        timestamps=info.timestamps,
+        audio=path if info.audio_codec else None,
+        notes=video_notes(info),
+    )
+
+
+def colour_layer(layer: Layer, info: VideoInfo) -> StoredLayer:
+    """Describe a colour video as a layer."""
+    return StoredLayer(layer, VideoStore(info), Colour(), Unit.SRGB)
+
+
+def video_notes(info: VideoInfo) -> tuple[str, ...]:
+    """Say what is lost when a video is read as 8-bit RGB at its own times."""
+    notes = []
+    if info.has_alpha:
+        notes.append("the alpha channel is dropped")
+    if info.bit_depth > 8:
+        notes.append(f"{info.bit_depth}-bit colour is read as 8 bit")
+    if info.timestamps is not None:
+        notes.append("the frame rate varies: frame times are kept")
+    if info.height % 2 or info.width % 2:
+        notes.append("the size is odd: takes are coded without chroma subsampling (4:4:4)")
+    if info.num_frames == 1:
+        notes.append("the clip has one frame: scores over time have no evidence")
+    return tuple(notes)
+
+
+def _videos(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.iterdir() if p.suffix.lower() in VIDEO_SUFFIXES)

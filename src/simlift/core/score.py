@@ -20,6 +20,7 @@ class Reduction(enum.StrEnum):
 
     RATIO = "ratio"  # sum of numerators over sum of denominators (micro average)
     SPREAD = "spread"  # mean distance of per-frame vectors from their mean
+    JOIN = "join"  # mean over the frames that begin a window over the median of all others
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ class Score:
     """One metric of some frames.
 
     `numerators` and `denominators` have one entry for each of `frames` (indices into the clip).
-    A frame without evidence has the denominator 0. With SPREAD the numerator is a vector.
+    A frame without evidence has the denominator 0. With SPREAD the numerator is a vector; with
+    JOIN it is (x, 0) within a window and (0, x) where a window begins, x > 0.
     """
 
     name: str
@@ -68,6 +70,11 @@ class Score:
         if self.reduction is Reduction.SPREAD:
             vectors = numerators[denominators > 0] / denominators[denominators > 0, None]
             return float(np.linalg.norm(vectors - vectors.mean(0), axis=1).mean())
+        if self.reduction is Reduction.JOIN:
+            within, joins = numerators[denominators > 0].T
+            if not within.any() or not joins.any():
+                return float("nan")
+            return float(joins[joins > 0].mean() / np.median(within[within > 0]))
         return float(numerators.sum() / denominators.sum())
 
     def per_frame(self) -> list[float | None]:

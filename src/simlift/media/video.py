@@ -18,6 +18,7 @@ from av.video.reformatter import ColorRange, Colorspace
 
 from simlift.core.errors import ClipError
 from simlift.core.layers import Array
+from simlift.media.boxes import missing_bytes
 
 VIDEO_SUFFIXES = frozenset(
     [
@@ -94,6 +95,12 @@ def probe_video(path: Path) -> VideoInfo:
         raise ClipError(path, "does not exist" if not path.exists() else "is not a file")
     if path.stat().st_size == 0:
         raise ClipError(path, "the file is empty (0 bytes)", way_out="export the video again")
+    if missing := missing_bytes(path):
+        raise ClipError(
+            path,
+            f"is cut short: {missing} bytes are missing at its end",
+            way_out="copy or export it again, or cut it to its whole part with ffmpeg -c copy",
+        )
     try:
         with av.open(str(path)) as container:
             return _index(path, container)
@@ -217,6 +224,7 @@ class VideoReader:
     def __init__(self, info: VideoInfo, pixel_format: str) -> None:
         self._info, self._pixel_format = info, pixel_format
         self._index_of = {stamp: i for i, stamp in enumerate(info.pts)}
+        self._container: Any = None
         self._restart()
 
     def close(self) -> None:
@@ -236,7 +244,7 @@ class VideoReader:
         return np.stack(frames)
 
     def _restart(self) -> None:
-        if hasattr(self, "_container"):
+        if self._container is not None:
             self._container.close()
         self._container = av.open(str(self._info.path))
         self._stream = self._container.streams.video[0]

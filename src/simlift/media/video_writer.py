@@ -78,7 +78,7 @@ class VideoWriter:
         self._stream: Any = self._container.add_stream(encoding.codec, rate=fps)
         self._gray = encoding.chroma.startswith("gray")
         odd = height % 2 or width % 2
-        stream = self._stream
+        stream: Any = self._stream
         stream.height, stream.width = height, width
         # 4:2:0 halves the size of the colour planes, which odd sizes do not allow.
         stream.pix_fmt = "yuv444p" if odd and encoding.chroma == "yuv420p" else encoding.chroma

@@ -13,15 +13,33 @@ from jaxtyping import Float
 from simlift.pixels.colour import LUMINANCE
 
 _SMALL = (32, 64)  # rows and columns for integrals over the sphere; lobes wider than 6 degrees
-_SUN_CONE = np.radians(6.0)
+_LARGEST_LIGHT = np.radians(32.0)
 
 
 @dataclass(frozen=True, eq=False)
 class Sun:
-    """A distant light: `direction` [3] towards it, `irradiance` [3] on a surface that faces it."""
+    """A distant light: `direction` [3] towards it, `irradiance` [3] on a surface that faces it.
+
+    `radius` is its angular radius in radians: 0.005 for the sun, more for a window or a soft box.
+    """
 
     direction: Float[np.ndarray, "3"]
     irradiance: Float[np.ndarray, "3"]
+    radius: float = 0.005
+
+    def samples(self) -> Float[np.ndarray, "k 3"]:
+        """Return directions spread over the light: one for a point, four for an area."""
+        if self.radius < 0.03:
+            return self.direction[None]
+        aside = np.cross(
+            self.direction, [0.0, 1.0, 0.0] if abs(self.direction[1]) < 0.9 else [1.0, 0, 0]
+        )
+        aside /= np.linalg.norm(aside)
+        above = np.cross(aside, self.direction)
+        turns = np.array([0.4, 1.97, 3.54, 5.11])[:, None]
+        spread = np.tan(self.radius) * np.array([0.45, 0.85, 0.55, 0.8])[:, None]
+        out = self.direction + spread * (np.cos(turns) * aside + np.sin(turns) * above)
+        return (out / np.linalg.norm(out, axis=1, keepdims=True)).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,12 +60,15 @@ def build(
     A sun inside the map is taken out and becomes a distant light of its own, because harmonics
     cannot hold it without ringing.
     """
-    rest, found = extract_sun(radiance)
+    rest, found = (radiance, ()) if suns else extract_sun(radiance)
     small = cv2.resize(rest, _SMALL[::-1], interpolation=cv2.INTER_AREA)
+    whole = cv2.resize(radiance, _SMALL[::-1], interpolation=cv2.INTER_AREA)
+    # A large light is seen in reflections as it is; a small one only as the highlight of a sun.
+    mirrored = whole if any(sun.radius > 0.1 for sun in found) else small
     return Environment(
         radiance=radiance,
         harmonics=project_irradiance(small),
-        glossy=octahedral(prefilter(small, gloss), 64),
+        glossy=octahedral(prefilter(mirrored, gloss), 64),
         suns=(*suns, *found),
     )
 
@@ -90,27 +111,38 @@ def lookup(
 def extract_sun(
     radiance: Float[np.ndarray, "h w 3"],
 ) -> tuple[Float[np.ndarray, "h w 3"], tuple[Sun, ...]]:
-    """Split off the sun: a small cone that is far brighter than all else and gives real light."""
+    """Split off the strongest light: the brightest patch, if it is far brighter than the rest.
+
+    It may be a sun, a window or a soft box. The patch is the bright region around the peak; what
+    exceeds its surroundings becomes a distant light that casts shadows, if that is a tenth of all
+    light or more.
+    """
     height, width = radiance.shape[:2]
-    luma = radiance @ LUMINANCE
     way = directions(height, width)
-    peak = way.reshape(-1, 3)[int(luma.argmax())]
-    cone = way @ peak > np.cos(_SUN_CONE)
-    angle = np.broadcast_to(solid_angles(height, width), luma.shape)
-    around = float(np.median(luma))
-    inside = float((luma * angle)[cone].sum())
-    total = float((luma * angle).sum())
-    if luma.max() < 100 * max(around, 1e-6) or inside < 0.1 * total:
-        return radiance, ()
-    ring = (way @ peak > np.cos(3 * _SUN_CONE)) & ~cone
+    angle = np.broadcast_to(solid_angles(height, width), (height, width))
+    luma = radiance @ LUMINANCE
+    # The patch that gives most light, not the brightest pixel: seen through a 12 degree lobe.
+    small = cv2.resize(radiance, _SMALL[::-1], interpolation=cv2.INTER_AREA)
+    blurred = prefilter(small, 60.0) @ LUMINANCE
+    peak = directions(*_SMALL).reshape(-1, 3)[int(blurred.argmax())]
+    cone = way @ peak > np.cos(_LARGEST_LIGHT)
+    ring = (way @ peak > np.cos(1.6 * _LARGEST_LIGHT)) & ~cone
     fill = np.median(radiance[ring], axis=0)
-    excess = np.maximum(radiance - fill, 0) * cone[..., None]
+    level = float(fill @ LUMINANCE)
+    patch = cone & (luma > level + 0.25 * (np.percentile(luma[cone], 99.5) - level))
+    excess = np.maximum(radiance - fill, 0) * patch[..., None]
+    weight = excess @ LUMINANCE * angle
+    if luma[cone].max() < 3 * level or weight.sum() < 0.1 * float((luma * angle).sum()):
+        return radiance, ()
+    centre = (way * weight[..., None]).sum((0, 1))
+    centre /= np.linalg.norm(centre)
+    spread = np.arccos(np.clip(way @ centre, -1, 1)) ** 2
+    radius = float(np.sqrt(2 * (spread * weight).sum() / weight.sum()))
     irradiance = (excess * angle[..., None]).sum((0, 1))
-    weight = (excess @ LUMINANCE * angle)[..., None]
-    centre = (way * weight).sum((0, 1))
-    rest = np.where(cone[..., None], np.minimum(radiance, fill), radiance).astype(np.float32)
-    sun = Sun((centre / np.linalg.norm(centre)).astype(np.float32), irradiance.astype(np.float32))
-    return rest, (sun,)
+    rest = np.where(patch[..., None], np.minimum(radiance, fill), radiance).astype(np.float32)
+    return rest, (
+        Sun(centre.astype(np.float32), irradiance.astype(np.float32), max(radius, 0.005)),
+    )
 
 
 def harmonic_basis(normal: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 9"]:
@@ -170,29 +202,6 @@ def octahedral(radiance: Float[np.ndarray, "h w 3"], size: int) -> Float[np.ndar
     way = np.stack([x, up, z], axis=-1)
     way /= np.linalg.norm(way, axis=-1, keepdims=True)
     return lookup(radiance, way.astype(np.float32))
-
-
-def lookup_octahedral(
-    table: Float[np.ndarray, "n n 3"], direction: Float[np.ndarray, "h w 3"]
-) -> Float[np.ndarray, "h w 3"]:
-    """Return values of an octahedral map for unit directions in environment axes."""
-    size = table.shape[0] - 2
-    x, y, z = direction[..., 0], direction[..., 1], direction[..., 2]
-    scale = 1 / np.maximum(np.abs(x) + np.abs(y) + np.abs(z), np.float32(1e-9))
-    u, v = x * scale, z * scale
-    below = y < 0
-    fold_u = (1 - np.abs(v)) * np.where(u >= 0, np.float32(1), np.float32(-1))
-    fold_v = (1 - np.abs(u)) * np.where(v >= 0, np.float32(1), np.float32(-1))
-    u, v = np.where(below, fold_u, u), np.where(below, fold_v, v)
-    half = np.float32(size / 2)
-    return np.asarray(
-        cv2.remap(
-            table,
-            (u + 1) * half + np.float32(0.5),
-            (v + 1) * half + np.float32(0.5),
-            cv2.INTER_LINEAR,
-        )
-    )
 
 
 def axes_from_world(

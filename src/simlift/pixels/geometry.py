@@ -50,7 +50,10 @@ def normals_from_depth(
     """
     with np.errstate(divide="ignore"):
         inverse = np.where(np.isfinite(depth) & (depth > 0), 1 / depth, 0).astype(np.float32)
-    a, b = _slope(inverse, 1), _slope(inverse, 0)
+    from simlift.pixels import _kernels as kernels
+
+    slopes = kernels.slopes(inverse, _CURVATURE)
+    a, b = slopes[..., 0], slopes[..., 1]
     ray = rays(intrinsics, *depth.shape)
     fx, fy = np.float32(intrinsics[0, 0]), np.float32(intrinsics[1, 1])
     across, down = fx * a, fy * b
@@ -61,23 +64,6 @@ def normals_from_depth(
     normal /= np.maximum(length, 1e-12)
     normal[(inverse == 0) | (length[..., 0] < 1e-12)] = (0, 0, -1)
     return normal
-
-
-def _slope(inverse: Float[np.ndarray, "h w"], axis: int) -> Float[np.ndarray, "h w"]:
-    total = np.zeros_like(inverse)
-    weight = np.full_like(inverse, 1e-12)
-    tolerance = _CURVATURE * inverse + 1e-9
-    for step in (1, 2, 3):
-        for sign in (1, -1):
-            near, far = _shift(inverse, axis, sign * step), _shift(inverse, axis, 2 * sign * step)
-            difference = (near - inverse) * np.float32(sign / step)
-            bend = (far - 2 * near + inverse) / (tolerance * step)
-            # Long steps average quantised depth; they only count where the surface is straight.
-            w = np.float32(step * step) / (1 + np.square(np.square(bend)) * 50)
-            w[near == 0] = 1e-9
-            total += w * difference
-            weight += w
-    return total / weight
 
 
 def _shift(image: Float[np.ndarray, "h w"], axis: int, by: int) -> Float[np.ndarray, "h w"]:

@@ -4,9 +4,14 @@ Source: Foi et al., "Practical Poissonian-Gaussian noise modeling and fitting fo
 raw-data", IEEE TIP 2008: variance = a x + b.
 """
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 from jaxtyping import Float, UInt16
+
+_PLAY = 256  # pixels by which the noise field is larger than a frame, each way
+_LUMA = np.tile(np.array([0.25, 0.5, 0.25], dtype=np.float32), (3, 1))  # the mosaic's own weights
 
 
 def expose(
@@ -26,19 +31,37 @@ def expose(
     pad = (height % 2, width % 2)
     if any(pad):
         linear = np.asarray(cv2.copyMakeBorder(linear, 0, pad[0], 0, pad[1], cv2.BORDER_REPLICATE))
-    mosaic = np.empty(linear.shape[:2], dtype=np.float32)
-    mosaic[0::2, 0::2] = linear[0::2, 0::2, 0]
-    mosaic[0::2, 1::2] = linear[0::2, 1::2, 1]
-    mosaic[1::2, 0::2] = linear[1::2, 0::2, 1]
-    mosaic[1::2, 1::2] = linear[1::2, 1::2, 2]
-    if shot > 0 or read > 0:
-        generator = np.random.Generator(np.random.SFC64(seed))
-        noise = generator.standard_normal(mosaic.shape, dtype=np.float32)
-        mosaic += noise * np.sqrt(np.maximum(mosaic, 0) * np.float32(shot) + np.float32(read**2))
-    codes = np.clip(mosaic * np.float32(65535 / white) + 0.5, 0, 65535).astype(np.uint16)
+    from simlift.pixels import _kernels as kernels
+
+    codes = kernels.mosaic(linear, _noise(linear.shape[:2], seed), 65535 / white, shot, read * read)
     # OpenCV names a pattern by its second row, second and third column: RGGB is its BayerBG.
     rgb = np.asarray(cv2.cvtColor(codes, cv2.COLOR_BayerBG2RGB_EA))
-    return rgb[:height, :width]
+    return clean_chroma(rgb)[:height, :width]
+
+
+def _noise(size: tuple[int, ...], seed: tuple[int, int]) -> Float[np.ndarray, "h w"]:
+    """Return standard normal noise: a window of the take's own field, at a place of the frame's own.
+
+    Drawing a window costs nothing beside drawing the noise anew; 131,072 places keep it fresh.
+    """
+    take, frame = seed
+    field = _field(size, take)
+    place = np.random.Generator(np.random.SFC64([take, frame])).integers(0, [_PLAY, _PLAY, 2])
+    window = field[place[0] : place[0] + size[0], place[1] : place[1] + size[1]]
+    return -window if place[2] else window
+
+
+@lru_cache(maxsize=4)
+def _field(size: tuple[int, ...], seed: int) -> Float[np.ndarray, "a b"]:
+    generator = np.random.Generator(np.random.SFC64(seed))
+    return generator.standard_normal((size[0] + _PLAY, size[1] + _PLAY), dtype=np.float32)
+
+
+def clean_chroma(codes: UInt16[np.ndarray, "h w 3"]) -> UInt16[np.ndarray, "h w 3"]:
+    """Smooth colour differences, as every camera does against false colour at fine detail."""
+    luma = cv2.transform(codes, _LUMA)
+    chroma = cv2.GaussianBlur(cv2.subtract(codes, luma, dtype=cv2.CV_32F), (5, 5), 1.0)
+    return np.asarray(cv2.add(chroma, luma, dtype=cv2.CV_16U))
 
 
 def quantise(linear: Float[np.ndarray, "h w 3"], *, white: float) -> UInt16[np.ndarray, "h w 3"]:

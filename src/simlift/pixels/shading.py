@@ -1,12 +1,11 @@
 """Albedo, normals and an environment to the light that leaves a surface; and the way back."""
 
-import cv2
 import numpy as np
 from jaxtyping import Float
 
-from simlift.pixels.environment import Environment, harmonic_basis, lookup_octahedral
+from simlift.pixels.environment import Environment, harmonic_basis
 
-_DIELECTRIC = np.float32(0.04)  # reflectance at normal incidence of plastic, wood, paint
+_POINT = 0.1  # radians; larger lights are reflected by the prefiltered map
 
 
 def shade(
@@ -23,37 +22,31 @@ def shade(
     """Return radiance: diffuse sky light times visibility, suns times shadow, and reflections.
 
     `normals` and `view` (from the camera to the surface) are unit vectors in environment axes;
-    `shadows` has one map for each sun. Reflections use Schlick's Fresnel term with Lagarde's
-    roughness-limited edge, and the suns a normalised Blinn-Phong lobe.
+    `shadows` has one map for each sun. Dielectric reflections: Schlick's Fresnel term with
+    Lagarde's roughness-limited edge, and for small suns a normalised Blinn-Phong lobe; a large
+    light (a window, a soft box) is reflected by the prefiltered map.
     """
-    irradiance = diffuse(normals, environment.harmonics)
-    irradiance *= ambient[..., None]
-    facing = np.maximum(-(normals * view).sum(-1), np.float32(1e-3))
-    fresnel = _DIELECTRIC + (np.float32(1 - roughness) - _DIELECTRIC) * (1 - facing) ** 5
-    mirror = view + 2 * facing[..., None] * normals
-    gloss = lookup_octahedral(environment.glossy, mirror)
-    # What hides the sky hides its reflection; grazing reflections of the near are not seen at all.
-    gloss *= (fresnel * np.square(ambient))[..., None]
-    power = np.float32(2 / max(roughness, 0.05) ** 4 - 2)
-    for sun, shadow in zip(environment.suns, shadows, strict=True):
-        cosine = np.maximum(normals @ sun.direction, 0) * shadow
-        irradiance += cosine[..., None] * (sun.irradiance / np.float32(np.pi))
-        half = sun.direction - view
-        half /= np.maximum(np.sqrt((half * half).sum(-1, keepdims=True)), np.float32(1e-6))
-        lobe = (
-            np.maximum((half * normals).sum(-1), 0) ** power * (power + 8) / np.float32(8 * np.pi)
+    from simlift.pixels import _kernels as kernels
+
+    suns = np.array(
+        [[*s.direction, *s.irradiance, float(s.radius <= _POINT)] for s in environment.suns],
+        dtype=np.float32,
+    ).reshape(-1, 7)
+    shaded = np.stack(shadows) if shadows else np.zeros((0, *ambient.shape), dtype=np.float32)
+    return np.asarray(
+        kernels.shade(
+            albedo,
+            normals,
+            view,
+            ambient,
+            shaded,
+            environment.harmonics,
+            environment.glossy,
+            suns,
+            float(specular),
+            float(roughness),
         )
-        gloss += (np.minimum(lobe, 8.0) * cosine * fresnel)[..., None] * sun.irradiance
-    return np.asarray(cv2.add(cv2.multiply(albedo, irradiance), gloss * np.float32(specular)))
-
-
-def diffuse(
-    normals: Float[np.ndarray, "h w 3"], harmonics: Float[np.ndarray, "9 3"]
-) -> Float[np.ndarray, "h w 3"]:
-    """Return irradiance / pi for unit normals, never negative."""
-    height, width = normals.shape[:2]
-    flat = harmonic_basis(normals).reshape(-1, 9) @ harmonics
-    return np.maximum(flat, np.float32(1e-3)).reshape(height, width, 3)
+    )
 
 
 def estimate_shading(

@@ -41,8 +41,8 @@ def clear_sky(
         glow = 1 + 1.2 * np.exp(-((gamma / 0.5) ** 2))[..., None]
         sky = sky * (1 - cover) + cover * glow * (0.75 * sky.mean((0, 1)).mean() + 0.25)
     warmth = daylight(float(np.clip(2100 + 5200 * np.sin(elevation) ** 0.5, 2100, 5600)))
-    sun_luma = 4.0 * np.sin(elevation) ** 0.35 * (1 - 0.85 * clouds**2)
-    scale = np.float32(0.5)
+    sun_luma = 11.0 * np.sin(elevation) ** 0.45 * (1 - 0.85 * clouds**2)
+    scale = np.float32(0.35)
     return _with_ground(sky * scale), Sun(
         towards.astype(np.float32), (warmth * sun_luma * scale).astype(np.float32)
     )

@@ -21,6 +21,7 @@ from simlift.core.survey import take_survey
 from simlift.core.window import Frames, Survey, Window
 from simlift.media.video_writer import VideoWriter, write_video
 from simlift.runs.environment import source_digest, versions
+from simlift.runs.pipeline import Behind, ahead
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,9 +141,12 @@ def _lift_together(
     progress: Callable[[int], None],
 ) -> None:
     with ExitStack() as stack:
-        writers = [stack.enter_context(_writer(job, track.take)) for track in tracks]
+        writers = [Behind(stack.enter_context(_writer(job, track.take))) for track in tracks]
+        for writer in writers:
+            stack.callback(writer.stop)
+        windows = stack.enter_context(ahead(walk(reader, span)))
         before: list[Frames | None] = [None] * len(tracks)
-        for window in walk(reader, span):
+        for window in windows:
             for k, track in enumerate(tracks):
                 frames = advance(
                     track.engine,
@@ -156,6 +160,8 @@ def _lift_together(
                 writers[k].append(frames)
                 before[k] = _tail([frames], span)
                 progress(len(frames))
+        for writer in writers:
+            writer.finish()
         # The provenance lies there before the take does: a take is never without it.
         for track in tracks:
             write_text(job.run.take_file(track.take.key), dumps(track.take))

@@ -18,6 +18,7 @@ from typing import Any, Protocol, TypeVar
 import cv2
 
 from simlift.core.errors import SimliftError
+from simlift.runs.memory import keep_pages
 
 
 class Job(Protocol):
@@ -103,6 +104,7 @@ _parent = 0
 def _begin(counts: Any, threads: int, parent: int) -> None:
     global _counts, _parent
     _counts, _parent = counts, parent
+    keep_pages()
     cv2.setNumThreads(threads)
 
 

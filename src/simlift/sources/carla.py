@@ -101,7 +101,7 @@ def read(folder: Path, *, tags: str = "auto", fov: float | None = None) -> Clip:
     if "depth" in found:
         layers.append(_depth([found["depth"][k] for k in shared], rgb))
     if "segmentation" in found:
-        layers.append(_semantics([found["segmentation"][k] for k in shared], rgb, tags))
+        layers.append(_semantics([found["segmentation"][k] for k in shared], tags))
     if fov is None:
         notes.append(
             f"no camera is written: a field of view of {_ASSUMED_FOV:.0f} degrees is assumed"
@@ -149,7 +149,7 @@ def _raw_buffers(paths: list[Path], first: Array, rgb: ImageStore) -> ImageStore
     return ImageStore(tuple(paths), rgb.height, rgb.width, flat_channels=4)
 
 
-def _semantics(paths: list[Path], rgb: ImageStore, tags: str) -> StoredLayer:
+def _semantics(paths: list[Path], tags: str) -> StoredLayer:
     if tags not in ("auto", "pre0.9.14", "0.9.14"):
         raise ClipError(paths[0], f"tags is {tags!r}", allowed="auto, pre0.9.14, 0.9.14")
     store, first = probe_images(paths)

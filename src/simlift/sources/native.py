@@ -1,7 +1,7 @@
 """The native clip folder -> Clip; every key of clip.json is checked before a frame is read."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -23,6 +23,8 @@ from simlift.media.images import numbered, probe_images
 from simlift.media.native import NativeLayer, NativeManifest
 from simlift.media.video import VIDEO_SUFFIXES, VideoStore, probe_video
 from simlift.sources.video import video_notes
+
+T = TypeVar("T")
 
 
 def recognises(folder: Path) -> bool:
@@ -172,8 +174,8 @@ def _robot(folder: Path, name: str | None) -> Robot | None:
     )
 
 
-def _built(path: Path, kind: type[Any], **fields: Any) -> Any:
+def _built(path: Path, kind: type[T], **fields: Any) -> T:
     try:
         return kind(**fields)
     except (ValueError, IndexError) as error:
-        raise ClipError(path, str(error), allowed=kind.__doc__.splitlines()[0]) from error
+        raise ClipError(path, str(error), allowed=str(kind.__doc__).splitlines()[0]) from error

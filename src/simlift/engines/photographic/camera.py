@@ -4,6 +4,7 @@ Everything that must hold over a clip (exposure, white balance, grade, the fitte
 render) is settled once from the survey, so the same seed gives the same pixels in any window.
 """
 
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import cv2
@@ -26,6 +27,7 @@ _ESTIMATED_OCCLUSION = 0.4
 _ESTIMATED_METERING = 0.5
 _OUTDOORS = 0.02  # share of pixels that hit nothing above which a clip is taken as outdoors
 _SOFTNESS_LINES = 720
+_SHARPEST = 0.45  # pixels; below it the mosaic aliases into colour
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,25 +47,29 @@ class Settled:
 
 @dataclass(frozen=True, eq=False)
 class PhotographicEngine:
-    """Lifts windows under one look. `like` and `photos` are the user's photos, as sRGB bytes."""
+    """Lifts windows under one look. `like` and `photos` are the user's photos, as sRGB bytes;
+    `pool` photographs the frames of a window side by side."""
 
     look: Look
     like: tuple[UInt8[np.ndarray, "h w 3"], ...] = ()
     photos: tuple[UInt8[np.ndarray, "h w 3"], ...] = ()
+    pool: Executor | None = None
 
     def lift(self, window: Window, *, survey: Survey, before: Frames | None, seed: int) -> Frames:
         """Return the photographed frames of a window."""
         del before
         settled = survey.window.derive(lambda _: self._settle(survey, seed), self, seed)
+        each = self.pool.map if self.pool is not None else map
         frames = window.derive(scene.split)
-        return np.stack([self._photograph(frame, settled, seed) for frame in frames])
+        return np.stack(list(each(lambda frame: self._photograph(frame, settled, seed), frames)))
 
     def _photograph(self, frame: Window, settled: Settled, seed: int) -> UInt8[np.ndarray, "h w 3"]:
         look = self.look
         index = int(frame.indices[0])
         linear = self._radiance(frame, settled)
         linear = linear * self._lens_gain(frame, settled, index / frame.fps)
-        linear = lens.soften(linear, look.lens.softness * frame.size[0] / _SOFTNESS_LINES)
+        softness = look.lens.softness * frame.size[0] / _SOFTNESS_LINES
+        linear = lens.soften(linear, max(softness, _SHARPEST) if softness > 0 else 0.0)
         white = self._white(settled)
         if look.sensor.bayer:
             codes = sensor.expose(
@@ -116,6 +122,7 @@ class PhotographicEngine:
             specular=look.light.specular if Layer.ALBEDO in frame else 0.0,
             roughness=look.light.roughness,
         )
+        lit += self._emission(frame, settled)
         if seam is None:
             return lit
         stands = self._backdrop(frame, settled, view)
@@ -139,6 +146,21 @@ class PhotographicEngine:
             linear = cv2.transform(linear, _saturation(look.saturation).astype(np.float32))
         return np.asarray(np.maximum(linear, 0) * np.float32(1 - look.lift) + np.float32(look.lift))
 
+    def _emission(self, frame: Window, settled: Settled) -> Float[np.ndarray, "h w 3"]:
+        """Return the light of lamps and windows: what is bright in the render and of such a class."""
+        look = self.look.light
+        rendered = colour.decode(frame.rgb[0])
+        shining = [i for i, name in frame.categories.items() if name in look.emissive]
+        if not shining or Layer.SEGMENTATION not in frame:
+            return np.zeros_like(rendered)
+        mask = np.isin(frame[Layer.SEGMENTATION][0], shining)
+        share = np.clip((colour.luminance(rendered) - 0.55) / 0.3, 0, 1) * mask
+        # The photographer balances for the room, and lamps of that room come out white.
+        neutral = settled.gains[0] / settled.gains[0].mean()
+        return rendered * ((share * np.float32(look.emission))[..., None] / neutral).astype(
+            np.float32
+        )
+
     def _ambient(self, frame: Window, settled: Settled) -> Float[np.ndarray, "h w"]:
         look = self.look.light
         if Layer.DEPTH not in frame or not frame.metric_depth or look.ambient_occlusion == 0:
@@ -159,10 +181,10 @@ class PhotographicEngine:
         length = self.look.light.shadow_length * settled.median_depth
         maps = []
         for sun in suns:
-            towards = to_environment.T @ sun.direction
+            towards = sun.samples() @ to_environment
             small = distant_shadow(half.depth, half.normals, half.intrinsics, towards, length)
-            small = cv2.GaussianBlur(small, (3, 3), 0.8)
-            maps.append(upsample(small, half.depth, frame[Layer.DEPTH][0]))
+            whole = frame[Layer.DEPTH][0], frame.derive(scene.normals)
+            maps.append(upsample(small, half.depth, half.normals, *whole))
         return tuple(maps)
 
     def _backdrop(
@@ -208,8 +230,8 @@ class PhotographicEngine:
             grade=np.eye(3, 4),
         )
         radiances = [self._radiance(frame, settled) for frame in frames]
-        gains = self._meter(survey, settled, radiances)
-        return self._graded(_with(settled, gains=gains), radiances)
+        settled = _with(settled, gains=self._meter(survey, settled, radiances))
+        return self._graded(settled, radiances)
 
     def _environment(self, frames: tuple[Window, ...]) -> Environment:
         share = np.mean([scene.hidden(frame, frozenset()).mean() for frame in frames])

@@ -23,7 +23,7 @@ class Albedo:
 
     delight: float = 0.8  # how much of the fitted shading is removed where albedo is estimated
     saturation: float = 1.0  # simulators paint purer colours than pigments have
-    lift: float = 0.02  # no real surface is blacker than this
+    lift: float = 0.012  # no real surface is blacker than this
 
     def __post_init__(self) -> None:
         _check("albedo.delight", self.delight, 0, 1)
@@ -45,10 +45,12 @@ class Light:
     elevation: float = 40.0  # degrees of the sun, in clear-sky
     turbidity: float = 3.0  # haze, in clear-sky
     clouds: float = 0.3  # share of the sky, in clear-sky
-    ambient_occlusion: float = 1.0
-    occlusion_radius: float = 0.09  # as a share of the scene's median depth
-    shadow_length: float = 0.35  # as a share of the scene's median depth
-    specular: float = 1.0
+    ambient_occlusion: float = 1.3
+    emissive: tuple[str, ...] = ("lamp", "light", "screen", "window")  # classes that shine
+    emission: float = 2.2  # how bright lamps and windows are; 1 is a white surface in full light
+    occlusion_radius: float = 0.25  # as a share of the scene's median depth
+    shadow_length: float = 0.6  # as a share of the scene's median depth
+    specular: float = 0.8
     roughness: float = 0.45
 
     def __post_init__(self) -> None:
@@ -65,6 +67,7 @@ class Light:
         _check("light.ambient_occlusion", self.ambient_occlusion, 0, 2)
         _check("light.occlusion_radius", self.occlusion_radius, 0.005, 1)
         _check("light.shadow_length", self.shadow_length, 0.01, 2)
+        _check("light.emission", self.emission, 0, 20)
         _check("light.specular", self.specular, 0, 4)
         _check("light.roughness", self.roughness, 0.1, 1)
 
@@ -86,7 +89,7 @@ class Backdrop:
 class Exposure:
     """Metering: how bright and how neutral the camera makes the scene, smoothed over time."""
 
-    key: float = 0.18  # the log-average luminance that metering aims at
+    key: float = 0.15  # the log-average luminance that metering aims at
     strength: float = 1.0  # 1 meters relit scenes fully; plain clips always keep most of their own
     compensation: float = 0.0  # stops
     adaptation: float = 1.5  # seconds
@@ -129,7 +132,7 @@ class Sensor:
 class Film:
     """The curve from scene light to display: `white` is the scene value that becomes white."""
 
-    contrast: float = 1.25
+    contrast: float = 1.4
     white: float = 5.0
 
     def __post_init__(self) -> None:

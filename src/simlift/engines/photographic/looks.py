@@ -1,7 +1,6 @@
 """Names and seeds -> looks: a handful that are named, and a distribution to sample from."""
 
 import difflib
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -113,13 +112,10 @@ def sample_look(seed: int, index: int) -> Look:
     )
 
 
-def variants(
-    names: tuple[str, ...], count: int, seed: int, like: Path | None = None
-) -> tuple[tuple[str, Look], ...]:
+def named_variants(names: tuple[str, ...], count: int, seed: int) -> tuple[tuple[str, Look], ...]:
     """Return `count` named looks: those asked for by name first, the rest sampled by `seed`."""
-    chosen = [(Path(n).stem, look_named(n)) for n in names]
+    if not names and count == 1:
+        return (("natural", NAMED["natural"]),)
+    chosen = [(Path(name).stem, look_named(name)) for name in names]
     sampled = [(f"look-{i:02d}", sample_look(seed, i)) for i in range(max(count - len(chosen), 0))]
-    looks = chosen + sampled if names or count > 1 else [("natural", NAMED["natural"])]
-    if like is None:
-        return tuple(looks)
-    return tuple((n, replace(k, grade=replace(k.grade, like=like))) for n, k in looks)
+    return (*chosen, *sampled)

@@ -60,7 +60,7 @@ class Occlusion:
             return ambient_occlusion(depth, normal, camera, self.radius)
         half = halve(frame)
         small = ambient_occlusion(half.depth, half.normals, half.intrinsics, self.radius)
-        return upsample(small, half.depth, depth)
+        return upsample(small, half.depth, half.normals, depth, normal)
 
 
 @dataclass(frozen=True, eq=False)

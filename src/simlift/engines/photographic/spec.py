@@ -1,8 +1,11 @@
 """The photographic engine as a frozen value: what it needs, what it will do, how it opens."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+import cv2
 
 from simlift.core.clip import Clip
 from simlift.core.errors import ClipError
@@ -95,4 +98,5 @@ class Photographic:
         photos = (
             read_photos(look.backdrop.photos, most=64, lines=1080) if look.backdrop.photos else []
         )
-        yield PhotographicEngine(look, tuple(like), tuple(photos))
+        with ThreadPoolExecutor(max(cv2.getNumThreads(), 1)) as pool:
+            yield PhotographicEngine(look, tuple(like), tuple(photos), pool)

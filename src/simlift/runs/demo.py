@@ -1,0 +1,52 @@
+"""The shipped episodes, and the looks that show them: what `simlift demo` lifts."""
+
+from importlib.resources import files
+from pathlib import Path
+
+from simlift.core.clip import Clip
+from simlift.core.recipe import Plugin, Recipe, Variant
+from simlift.engines.photographic import Look, Photographic
+from simlift.engines.photographic.look import Exposure, Film, Grade, Lens, Light, Sensor
+from simlift.sources import open_clip
+
+EPISODES = ("tabletop", "drive")
+
+# The environment suits the clip: `pick` names a room indoors and a sky outdoors.
+LOOKS: dict[str, Look] = {
+    "day": Look(light=Light(pick=0, elevation=52, turn=55, clouds=0.35)),
+    "soft": Look(
+        light=Light(pick=1, turn=-30),
+        exposure=Exposure(white_balance=0.8),
+        film=Film(contrast=1.2, white=4.5),
+    ),
+    "evening": Look(
+        light=Light(pick=2, elevation=13, turn=-60, turbidity=4.5, clouds=0.3),
+        exposure=Exposure(key=0.15, white_balance=0.4),
+        sensor=Sensor(shot=0.0009, read=0.0022),
+        lens=Lens(vignette=0.8, softness=0.8),
+        grade=Grade(warmth=0.05),
+    ),
+    "hard": Look(
+        light=Light(pick=6, elevation=34, turn=120, turbidity=2.4, clouds=0.1, roughness=0.36),
+        exposure=Exposure(compensation=-0.2),
+        film=Film(contrast=1.4, white=6.0),
+    ),
+}
+
+
+def episode_path(name: str) -> Path:
+    """Return the folder of a shipped episode."""
+    return Path(str(files("simlift") / "episodes" / name))
+
+
+def demo_clips() -> tuple[Clip, ...]:
+    """Open the shipped episodes."""
+    return tuple(open_clip(episode_path(name)) for name in EPISODES)
+
+
+def demo_recipe(seed: int = 0) -> Recipe:
+    """Return the recipe of the demo: four looks."""
+    return Recipe(
+        variants=tuple(Variant(name, Plugin.of(Photographic(k))) for name, k in LOOKS.items()),
+        seed=seed,
+    )

@@ -1,0 +1,135 @@
+"""The score pass: takes and the clips they came from -> score sheets with the gate's verdict."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+
+from simlift.core.clip import Clip, ClipReader
+from simlift.core.errors import RunError
+from simlift.core.layers import Layer
+from simlift.core.recipe import Gate
+from simlift.core.run import Run, ScoreSheet, Take, write_text
+from simlift.core.score import Score, merge_all
+from simlift.core.strict_json import digest, dumps
+from simlift.core.window import Window
+from simlift.media.video import VideoReader, VideoStore, probe_video
+from simlift.metrics import flow_source, standard
+from simlift.metrics.gate import judge
+from simlift.runs.environment import source_digest
+from simlift.runs.progress import Progress
+from simlift.runs.workers import Failure, run_jobs
+from simlift.sources import open_clip
+
+_WINDOW = 8  # new frames of a window; each window also holds the last frame of the one before
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreJob:
+    """The takes of one clip that are to be scored together, so that they share its geometry."""
+
+    clip: Clip
+    run: Run
+    gate: Gate
+    takes: tuple[Take, ...]
+
+    @property
+    def name(self) -> str:
+        return self.clip.name
+
+
+def score_run(run: Run, *, workers: int = 1, progress: Progress) -> list[Failure]:
+    """Score every take that has no sheet yet, or whose sheet was made for another take."""
+    takes = run.takes()
+    if not takes:
+        raise RunError(run.path, "holds no takes", way_out="make some: simlift lift")
+    gate = run.recipe().gate
+    jobs = []
+    for clip in source_clips(run).values():
+        todo = tuple(t for t in takes if t.clip == clip.name and _is_open(run, t))
+        if todo:
+            jobs.append(ScoreJob(clip, run, gate, todo))
+    total = sum(job.clip.num_frames * len(job.takes) for job in jobs)
+    with progress.task("score", total) as advance:
+        return run_jobs(
+            jobs, score_clip, workers=workers, progress=advance, finished=lambda *_: None
+        )
+
+
+def source_clips(run: Run) -> dict[str, Clip]:
+    """Reopen the clips that the takes of a run were made from; RunError when one has changed."""
+    clips: dict[str, Clip] = {}
+    for take in run.takes():
+        if take.clip in clips:
+            continue
+        clip = open_clip(take.source)
+        if source_digest(clip) != take.source_digest:
+            raise RunError(
+                take.source,
+                "has changed since its takes were made",
+                way_out="restore it, or lift it again into another run",
+            )
+        clips[take.clip] = clip
+    return clips
+
+
+def score_clip(job: ScoreJob, progress: Callable[[int], None]) -> None:
+    """Measure the takes of a clip window by window and write one sheet for each."""
+    metrics = [standard(take.seams) for take in job.takes]
+    layers: frozenset[Layer] = frozenset(Layer)
+    found: list[dict[str, Score]] = [{} for _ in job.takes]
+    flow = ""
+    with ExitStack() as stack:
+        reader = stack.enter_context(job.clip.open(layers))
+        videos = [stack.enter_context(_open_take(job, take)) for take in job.takes]
+        for window in overlapping(reader):
+            flow = flow or flow_source(window)
+            for k, video in enumerate(videos):
+                frames = video.read(window.indices.tolist())
+                scores = [s for metric in metrics[k] for s in metric.measure(window, frames)]
+                found[k] = merge_all([*found[k].values(), *scores])
+                progress(len(window) - (1 if window.indices[0] else 0))
+    for take, scores in zip(job.takes, found, strict=True):
+        _write_sheet(job, take, tuple(scores.values()), flow)
+
+
+def overlapping(reader: ClipReader) -> Iterator[Window]:
+    """Read windows that share one frame, so that every pair of neighbours lies in one of them."""
+    total, start = reader.clip.num_frames, 0
+    while True:
+        stop = min(start + _WINDOW + 1, total)
+        yield reader.window(range(start, stop))
+        if stop == total:
+            return
+        start = stop - 1
+
+
+def _open_take(job: ScoreJob, take: Take) -> AbstractContextManager[VideoReader]:
+    path = job.run.take_video(take.key)
+    info = probe_video(path)
+    if info.num_frames != take.num_frames:
+        raise RunError(
+            path,
+            f"holds {info.num_frames} frames, its provenance says {take.num_frames}",
+            way_out="delete the take and run simlift lift again: it makes only what is missing",
+        )
+    return VideoStore(info).open()
+
+
+def _write_sheet(job: ScoreJob, take: Take, scores: Sequence[Score], flow: str) -> None:
+    values = {score.name: score.value() for score in scores}
+    accepted, reasons = judge(job.gate, values)
+    sheet = ScoreSheet(
+        clip=take.clip,
+        variant=take.variant,
+        take_digest=digest(take),
+        accepted=accepted,
+        reasons=reasons,
+        scores=tuple(scores),
+        flow=flow,
+    )
+    write_text(job.run.score_file(take.key), dumps(sheet))
+
+
+def _is_open(run: Run, take: Take) -> bool:
+    sheet = run.sheet(take.key)
+    return sheet is None or sheet.take_digest != digest(take)

@@ -196,10 +196,12 @@ def serve(run: RunFolder, /, host: str = "127.0.0.1", port: int = 8000) -> int:
         host: Address to listen on; 0.0.0.0 for every network.
         port: Port to listen on; 0 for any that is free.
     """
-    from simlift.reports.serve import serve as serve_folder
+    from simlift.reports import serve as serve_report
 
     Run(run).recipe()
-    serve_folder(run, host=host, port=port)
+    serve_report(
+        run, say=lambda url: _out.print(f"serving {url}; stop with Ctrl-C"), host=host, port=port
+    )
     return 0
 
 

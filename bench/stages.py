@@ -1,0 +1,72 @@
+"""Where a fully lit frame's time goes, for one look and for each further one, on the shipped clips.
+
+    python bench/stages.py [--clip FOLDER] [--frames 8]
+"""
+
+import argparse
+import cProfile
+import pstats
+import time
+from pathlib import Path
+
+import cv2
+
+from simlift import Layer, Photographic, open_clip
+from simlift.core.survey import take_survey
+from simlift.runs.demo import EPISODES, LOOKS, episode_path
+from simlift.runs.memory import keep_pages
+
+SHOWN = {
+    "normals_from_depth": "normals from depth",
+    "ambient_occlusion": "ambient occlusion (half resolution)",
+    "distant_shadow": "shadows (half resolution)",
+    "upsample": "upsampling of both",
+    "shade": "light",
+    "_albedo": "albedo",
+    "_backdrop": "backdrop",
+    "soften": "softness",
+    "expose": "sensor",
+    "_develop": "film and grade",
+}
+
+
+def profile(path: Path, num_frames: int) -> None:
+    """Print processor milliseconds of each stage for one frame."""
+    clip = open_clip(path)
+    with clip.open(Layer) as reader, Photographic(LOOKS["day"]).open("cpu") as engine:
+        survey = take_survey(reader)
+        engine = type(engine)(engine.look, engine.like, engine.photos)  # one thread: no pool
+        engine.lift(reader.window([0]), survey=survey, before=None, seed=0)
+        window = reader.window(range(min(num_frames, clip.num_frames)))
+        profiler = cProfile.Profile(time.process_time)
+        first = time.process_time()
+        profiler.enable()
+        engine.lift(window, survey=survey, before=None, seed=0)
+        profiler.disable()
+        second = time.process_time()
+        engine.lift(window, survey=survey, before=None, seed=0)
+        third = time.process_time()
+    frames = len(window)
+    print(f"{clip.name}, {clip.width}x{clip.height}, one thread")
+    print(f"  first look of a frame  {(second - first) / frames * 1e3:7.1f} ms")
+    print(f"  each further look      {(third - second) / frames * 1e3:7.1f} ms")
+    for (_, _, name), (_, _, _, cumulative, _) in pstats.Stats(profiler).stats.items():  # type: ignore[attr-defined]
+        if name in SHOWN:
+            print(f"    {SHOWN[name]:36}{cumulative / frames * 1e3:7.1f} ms")
+
+
+def main() -> None:
+    """Profile the shipped clips, or another."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--clip", type=Path)
+    parser.add_argument("--frames", type=int, default=8)
+    options = parser.parse_args()
+    cv2.setNumThreads(1)
+    keep_pages()
+    paths = [options.clip] if options.clip else [episode_path(name) for name in EPISODES]
+    for path in paths:
+        profile(path, options.frames)
+
+
+if __name__ == "__main__":
+    main()

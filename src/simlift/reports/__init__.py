@@ -1,0 +1,7 @@
+"""A run -> one page; and a small server for it."""
+
+from simlift.reports.model import Threshold
+from simlift.reports.report import write_report
+from simlift.reports.serve import serve, serving
+
+__all__ = ["Threshold", "serve", "serving", "write_report"]

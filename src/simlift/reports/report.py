@@ -1,0 +1,89 @@
+"""A run, its clips and overlay videos -> run/report/index.html."""
+
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from urllib.parse import quote
+
+from simlift.core.clip import Clip
+from simlift.core.run import Run, TakeKey, write_text
+from simlift.reports.model import ClipEntry, Threshold, build_model, gate_thresholds
+from simlift.reports.page import write_page
+from simlift.reports.previews import (
+    ClipPreviews,
+    PreviewAlbum,
+    render_frames,
+    video_frames,
+)
+
+DEFAULT_BUDGET = 64_000_000
+
+
+def write_report(
+    run: Run,
+    clips: Mapping[str, Clip],
+    *,
+    overlays: Mapping[str, Mapping[str, Path]],
+    definitions: Mapping[str, str],
+    thresholds: Mapping[str, Threshold] | None = None,
+    budget_bytes: int = DEFAULT_BUDGET,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Path:
+    """Write the page of a run and return its path; RunError when no take is finished.
+
+    `clips` and `overlays` are by clip name; a clip that is absent is shown without its render.
+    Thresholds default to the recipe's gate. Previews beyond `budget_bytes` of page are linked.
+    `progress` hears of as many frames as there are in the renders, takes and overlays together.
+    """
+    asked = gate_thresholds(run.recipe().gate) if thresholds is None else thresholds
+    model = build_model(run, definitions=definitions, thresholds=asked)
+    folder = run.report_file.parent / "previews"
+    shutil.rmtree(folder, ignore_errors=True)
+    album = PreviewAlbum(folder, budget_bytes)
+    previews = [
+        _clip_previews(
+            run, clip, clips.get(clip.name), overlays.get(clip.name, {}), album, progress
+        )
+        for clip in model.clips
+    ]
+    if folder.exists() and not any(folder.iterdir()):
+        folder.rmdir()
+    write_text(run.report_file, write_page(model, previews))
+    return run.report_file
+
+
+def _clip_previews(
+    run: Run,
+    entry: ClipEntry,
+    clip: Clip | None,
+    overlays: Mapping[str, Path],
+    album: PreviewAlbum,
+    progress: Callable[[int], None],
+) -> ClipPreviews:
+    render = None
+    if clip is not None:
+        render = album.add(render_frames(clip), fps=entry.fps, link=None)
+        progress(entry.num_frames)
+    takes = []
+    for take in entry.takes:
+        path = run.take_video(TakeKey(entry.name, take.variant))
+        link = _link(run, path) if _plays_by_index(entry, clip) else None
+        takes.append(album.add(video_frames(path), fps=entry.fps, link=link))
+        progress(entry.num_frames)
+    drawn = []
+    for name, path in overlays.items():
+        drawn.append((name, album.add(video_frames(path), fps=entry.fps, link=None)))
+        progress(entry.num_frames)
+    return ClipPreviews(render, tuple(takes), tuple(drawn))
+
+
+def _plays_by_index(entry: ClipEntry, clip: Clip | None) -> bool:
+    # A take with uneven times has no frame i at i/fps, and odd sizes are coded in 4:4:4, which
+    # Safari does not play: neither can stand for its preview.
+    even = entry.height % 2 == 0 and entry.width % 2 == 0
+    return even and (clip is None or clip.timestamps is None)
+
+
+def _link(run: Run, path: Path) -> str:
+    parts = path.relative_to(run.path).parts
+    return "/".join(("..", *(quote(part, safe="") for part in parts)))

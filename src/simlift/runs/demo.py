@@ -22,7 +22,7 @@ LOOKS: dict[str, Look] = {
     "evening": Look(
         light=Light(pick=2, elevation=13, turn=-60, turbidity=4.5, clouds=0.3),
         exposure=Exposure(key=0.15, white_balance=0.4),
-        sensor=Sensor(shot=0.0009, read=0.0022),
+        sensor=Sensor(shot=0.0004, read=0.0012),
         lens=Lens(vignette=0.8, softness=0.8),
         grade=Grade(warmth=0.05),
     ),

@@ -82,7 +82,11 @@ class Backdrop:
 
     def __post_init__(self) -> None:
         if (self.kind == "photos") != (self.photos is not None):
-            raise RecipeError("backdrop", "kind 'photos' and a folder of photos belong together")
+            raise RecipeError(
+                "backdrop",
+                f"kind is {self.kind!r}, photos is {self.photos}",
+                allowed="kind 'photos' with a folder of photos, or another kind without one",
+            )
 
 
 @dataclass(frozen=True)
@@ -120,8 +124,8 @@ class Sensor:
     """Noise of a Bayer sensor: variance = shot x + read^2 for linear light x (white = 1)."""
 
     bayer: bool = True
-    shot: float = 0.0004
-    read: float = 0.0012
+    shot: float = 0.00015
+    read: float = 0.0006
 
     def __post_init__(self) -> None:
         _check("sensor.shot", self.shot, 0, 0.05)

@@ -31,7 +31,7 @@ NAMED: dict[str, Look] = {
     "lamps": Look(
         light=Light(environment="lamp-room", turn=25.0, roughness=0.42),
         exposure=Exposure(white_balance=0.45, key=0.13),
-        sensor=Sensor(shot=0.0012, read=0.003),
+        sensor=Sensor(shot=0.0004, read=0.0012),
         film=Film(contrast=1.3, white=6.0),
         lens=Lens(vignette=0.8, softness=0.9),
     ),
@@ -100,7 +100,7 @@ def sample_look(seed: int, index: int) -> Look:
             vignette=round(float(draw.uniform(0.3, 0.9)), 2),
             softness=round(float(draw.uniform(0.5, 1.1)), 2),
         ),
-        sensor=Sensor(shot=round(0.0005 * noise, 6), read=round(0.0014 * noise, 6)),
+        sensor=Sensor(shot=round(0.0002 * noise, 6), read=round(0.0008 * noise, 6)),
         film=Film(
             contrast=round(float(draw.uniform(1.12, 1.4)), 3),
             white=round(float(draw.uniform(4, 8)), 2),

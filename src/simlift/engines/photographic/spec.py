@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import cv2
 
@@ -15,6 +16,7 @@ from simlift.engines.photographic.backdrop import read_photos
 from simlift.engines.photographic.camera import PhotographicEngine
 from simlift.engines.photographic.lighting import open_environment
 from simlift.engines.photographic.look import BUILT_IN, Look
+from simlift.media.environments import read_environment
 
 
 @dataclass(frozen=True)
@@ -39,13 +41,19 @@ class Photographic:
         look = self.look
         if look.backdrop.classes:
             if Layer.SEGMENTATION not in clip:
-                raise ClipError(clip.path, "has no segmentation to replace classes by")
+                raise ClipError(
+                    clip.path,
+                    "has no segmentation to replace classes by",
+                    way_out="record segmentation, or leave the classes out",
+                )
             clip.ids_of(look.backdrop.classes)
+        _check_files(look)
         lit = Layer.NORMALS in clip or clip.metric_depth
         depth = clip.metric_depth
         unlit = "depth is relative" if Layer.DEPTH in clip else "neither depth nor normals"
         given = Layer.ALBEDO in clip
-        behind = depth or bool(look.backdrop.classes)
+        sky = Layer.SEGMENTATION in clip and "sky" in clip.categories
+        behind = lit and (depth or sky or bool(look.backdrop.classes))
         return (
             Stage(
                 "albedo",
@@ -70,7 +78,7 @@ class Photographic:
                 behind and look.backdrop.kind != "keep",
                 f"{look.backdrop.kind} where nothing was hit"
                 if behind
-                else "no depth to find the sky",
+                else ("nothing tells the sky" if lit else unlit),
             ),
             Stage(
                 "exposure", True, "metered over the clip" if lit else "close to the render's own"
@@ -100,3 +108,12 @@ class Photographic:
         )
         with ThreadPoolExecutor(max(cv2.getNumThreads(), 1)) as pool:
             yield PhotographicEngine(look, tuple(like), tuple(photos), pool)
+
+
+def _check_files(look: Look) -> None:
+    """Raise RecipeError for an environment or a folder of photos that cannot be used."""
+    if look.light.environment not in BUILT_IN:
+        read_environment(Path(look.light.environment))
+    for folder in (look.grade.like, look.backdrop.photos):
+        if folder is not None:
+            read_photos(folder, most=1)

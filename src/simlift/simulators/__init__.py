@@ -1,0 +1,21 @@
+"""Embedded recorders: a scene and a seed to an episode with layers, poses, names and actions.
+
+MuJoCo and the robot's model are needed only to simulate, not to import or to describe a scene.
+"""
+
+from simlift.simulators.drive import Drive
+from simlift.simulators.model_scene import ModelScene
+from simlift.simulators.record import record
+from simlift.simulators.recording import Actions, Frame, Recording, Scene
+from simlift.simulators.tabletop import Tabletop
+
+__all__ = [
+    "Actions",
+    "Drive",
+    "Frame",
+    "ModelScene",
+    "Recording",
+    "Scene",
+    "Tabletop",
+    "record",
+]

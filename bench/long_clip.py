@@ -1,6 +1,6 @@
 """Peak memory of lifting a short and a 10,000-frame clip, each in a process of its own.
 
-    python bench/long_clip.py [--frames 10000]
+python bench/long_clip.py [--frames 10000]
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Where a fully lit frame's time goes, for one look and for each further one, on the shipped clips.
 
-    python bench/stages.py [--clip FOLDER] [--frames 8]
+python bench/stages.py [--clip FOLDER] [--frames 8]
 """
 
 import argparse

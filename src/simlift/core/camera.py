@@ -35,6 +35,16 @@ class Camera:
         identity = rotation @ rotation.transpose(0, 2, 1)
         if not np.allclose(identity, np.eye(3), atol=1e-3):
             raise ValueError("world_to_camera holds a rotation that is not orthonormal")
+        if (np.linalg.det(rotation) < 0).any():
+            raise ValueError("world_to_camera mirrors: the determinant of a rotation is -1")
+        if not np.allclose(self.world_to_camera[:, 3], (0, 0, 0, 1)):
+            raise ValueError("world_to_camera has a last row that is not 0 0 0 1")
+        focal = self.intrinsics[:, (0, 1), (0, 1)]
+        if (focal <= 0).any():
+            raise ValueError(f"intrinsics hold a focal length of {focal.min():.4g} pixels")
+        rest = self.intrinsics[:, (0, 1, 2, 2, 2), (1, 0, 0, 1, 2)]
+        if not np.allclose(rest, (0, 0, 0, 0, 1), atol=1e-3):
+            raise ValueError("intrinsics are not of the form [[fx 0 cx] [0 fy cy] [0 0 1]]")
         if not np.isclose(np.linalg.norm(self.up), 1.0, atol=1e-3):
             raise ValueError(f"up has the length {np.linalg.norm(self.up):.3g}, not 1")
 
@@ -64,6 +74,8 @@ class Objects:
             raise ValueError("ids are not unique")
         if self.poses.shape[1] != len(self.ids):
             raise ValueError(f"{self.poses.shape[1]} poses for {len(self.ids)} ids")
+        if not np.isfinite(self.poses).all():
+            raise ValueError("poses hold a value that is not finite")
 
     def at(self, indices: Int[np.ndarray, "t"]) -> "Objects":
         """Return the bodies' poses of some frames."""

@@ -104,10 +104,14 @@ class Clip:
         named = {Path(f) for stored in self.layers for f in stored.store.files}
         return tuple(sorted(named))
 
+    @property
+    def categories(self) -> frozenset[str]:
+        """The classes that the segmentation names."""
+        return frozenset(label.category for label in self.labels.values())
+
     def ids_of(self, categories: Iterable[str]) -> frozenset[int]:
         """Return the segmentation ids of some classes; ClipError lists the classes there are."""
-        known = {label.category for label in self.labels.values()}
-        wanted = set(categories)
+        known, wanted = self.categories, set(categories)
         if missing := wanted - known:
             raise ClipError(
                 self.path,
@@ -147,6 +151,8 @@ class ClipReader:
             arrays[layer] = stored.decode(raw)
             if layer is Layer.DEPTH:
                 check_depth(clip, wanted, arrays[layer])
+            if layer is Layer.NORMALS:
+                check_normals(clip, wanted, arrays[layer])
         return Window(
             indices=wanted,
             arrays=arrays,
@@ -176,3 +182,15 @@ def check_depth(clip: Clip, indices: np.ndarray, depth: np.ndarray) -> None:
             allowed=f"metres above 0, or +inf ({reason})",
             way_out="record depth again, or remove the layer from the clip",
         )
+
+
+def check_normals(clip: Clip, indices: np.ndarray, normals: np.ndarray) -> None:
+    """Raise ClipError on normals that are NaN or infinite."""
+    for index, frame in zip(indices, normals, strict=True):
+        if not np.isfinite(frame).all():
+            raise ClipError(
+                clip.path,
+                f"normals of frame {index}: {int((~np.isfinite(frame)).sum())} values are not finite",
+                allowed="unit vectors, or (0, 0, 0) where nothing was hit",
+                way_out="record normals again, or remove the layer from the clip",
+            )

@@ -15,9 +15,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-import numpy as np
+import numpy.typing as npt
 
-Array: TypeAlias = np.ndarray[Any, Any]
+Array: TypeAlias = npt.NDArray[Any]
 
 
 class Layer(enum.StrEnum):

@@ -13,14 +13,14 @@ from simlift.core.strict_json import decode, encode
 
 @dataclass(frozen=True)
 class Encoding:
-    """How takes are coded. The thread count is fixed, because it changes the bytes."""
+    """How takes are coded; takes are coded side by side, so each has one thread."""
 
     codec: str = "libx264"
     crf: int = 14
     preset: str = "veryfast"
     chroma: str = "yuv420p"
     keyframe_interval: int = 12
-    threads: int = 2
+    threads: int = 1
 
 
 @dataclass(frozen=True)
@@ -75,20 +75,24 @@ class Variant:
 
 @dataclass(frozen=True)
 class Gate:
-    """The thresholds between accepted and rejected. A score without evidence judges nothing.
+    """The thresholds between accepted and rejected: `min_<score>` and `max_<score>`.
 
-    The defaults were set on the shipped episodes: the default engine's looks pass, and takes that
-    are frozen, shuffled, shifted by 2 pixels or blurred away do not.
+    A score without evidence judges nothing. The defaults were set on recorded episodes and on
+    foreign clips: all looks of the default engine pass, and takes that are frozen, shuffled, late,
+    shifted by 2 pixels, mirrored, blurred away or flickering do not.
     """
 
-    min_edge_f1_near: float = 0.35
-    min_engine_edge_recall: float = 0.55
-    min_blur_ssim: float = 0.45
-    max_flicker_ratio: float = 1.6
-    max_seam_ratio: float = 4.0
-    max_colour_drift: float = 4.0
-    max_clipped: float = 0.12
-    max_black: float = 0.25
+    min_edge_f1_near: float = 0.55
+    min_moving_edge_f1: float = 0.6
+    min_engine_edge_ratio: float = 0.85
+    min_blur_ssim: float = 0.5
+    max_edge_offset: float = 0.5  # pixels
+    max_flicker_ratio: float = 2.5
+    max_frozen: float = 0.2
+    max_seam_ratio: float = 2.0
+    max_colour_drift: float = 4.0  # CIELAB
+    max_newly_clipped: float = 0.12
+    max_newly_black: float = 0.25
 
 
 @dataclass(frozen=True)

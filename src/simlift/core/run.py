@@ -125,6 +125,11 @@ class Run:
         write_text(self.path / "environment.json", dumps(environment))
         write_text(file, dumps(recipe))
 
+    def sweep(self) -> None:
+        """Remove what a killed process left half made; call it with the lock held."""
+        for partial in self.path.rglob(".*.partial*"):
+            partial.unlink(missing_ok=True)
+
     def takes(self) -> tuple[Take, ...]:
         """Return every finished take, sorted by clip, then in the order of the recipe."""
         order = {variant.name: i for i, variant in enumerate(self.recipe().variants)}

@@ -11,7 +11,7 @@ from typing import Protocol
 from simlift.core.clip import Clip
 from simlift.core.layers import Layer
 from simlift.core.score import Score
-from simlift.core.window import Frames, Survey, Window
+from simlift.core.window import Frames, Survey, Tail, Window
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Span:
 class Engine(Protocol):
     """Makes frames from a window."""
 
-    def lift(self, window: Window, *, survey: Survey, before: Frames | None, seed: int) -> Frames:
+    def lift(self, window: Window, *, survey: Survey, before: Tail | None, seed: int) -> Frames:
         """Return the lifted frames [t h w 3] of the window, less the overlap given in `before`."""
         ...
 

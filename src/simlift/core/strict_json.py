@@ -60,7 +60,7 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise RecipeError(path, "does not exist") from None
+        raise RecipeError(path, "does not exist", way_out="check the path") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(path, f"is not JSON ({error})", allowed="UTF-8 JSON") from error
 
@@ -111,9 +111,7 @@ def _decode_dataclass(data: Any, kind: Any, where: str) -> Any:
     values = {k: _decode(v, hints[k], f"{where}.{k}") for k, v in data.items()}
     try:
         return kind(**values)
-    except RecipeError:
-        raise
-    except ValueError as error:
+    except ValueError as error:  # a value's own check knows neither the file nor the key
         raise RecipeError(where, str(error)) from error
 
 

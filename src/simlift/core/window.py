@@ -16,6 +16,7 @@ from simlift.core.errors import ClipError
 from simlift.core.layers import Array, Layer
 
 Frames = UInt8[np.ndarray, "t h w 3"]
+Tail = UInt8[np.ndarray, "overlap h w 3"]  # what an engine made of the frames before a window
 T = TypeVar("T")
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from simlift.core.clip import Clip
 from simlift.core.layers import Layer
 from simlift.core.seams import Span, Stage
-from simlift.core.window import Frames, Survey, Window
+from simlift.core.window import Frames, Survey, Tail, Window
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Echo:
 class EchoEngine:
     """The opened echo."""
 
-    def lift(self, window: Window, *, survey: Survey, before: Frames | None, seed: int) -> Frames:
+    def lift(self, window: Window, *, survey: Survey, before: Tail | None, seed: int) -> Frames:
         """Return the window's own frames."""
         del survey, before, seed
         return window.rgb

@@ -83,14 +83,20 @@ class RelativeDepth:
 
 @dataclass(frozen=True)
 class CameraNormals:
-    """Vectors in the camera frame as floats in [-1, 1], or uint8/uint16 with 0 at mid-range."""
+    """Vectors in the camera frame as floats in [-1, 1], or uint8/uint16 with 0 at mid-range.
+
+    Where nothing was hit (a vector of no length) the normal faces the camera: (0, 0, -1).
+    """
 
     def __call__(self, raw: Array) -> Array:
         vector = raw[..., :3].astype(np.float32)
         if raw.dtype in (np.uint8, np.uint16):
             vector = vector / np.float32(np.iinfo(raw.dtype).max) * 2 - 1
         length = np.linalg.norm(vector, axis=-1, keepdims=True)
-        return vector / np.maximum(length, np.float32(1e-6))
+        # Renderers write (0, 0, 0) where nothing was hit.
+        nothing = length < np.float32(0.1)
+        towards = np.array([0, 0, -1], dtype=np.float32)
+        return np.where(nothing, towards, vector / np.where(nothing, np.float32(1), length))
 
 
 @dataclass(frozen=True)

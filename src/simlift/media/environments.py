@@ -20,9 +20,13 @@ def read_environment(path: Path) -> Float[np.ndarray, "h w 3"]:
             path, f"is {width}x{height}", allowed="equirectangular: twice as wide as high"
         )
     if not np.isfinite(radiance).all() or (radiance < 0).any():
-        raise RecipeError(path, "holds values that are NaN, infinite or negative")
+        raise RecipeError(
+            path,
+            "holds values that are NaN, infinite or negative",
+            allowed="finite light from 0 up",
+        )
     if not radiance.any():
-        raise RecipeError(path, "is black everywhere")
+        raise RecipeError(path, "is black everywhere", way_out="give one that holds light")
     if height > 1024:
         radiance = cv2.resize(radiance, (2048, 1024), interpolation=cv2.INTER_AREA)
     return np.ascontiguousarray(radiance, dtype=np.float32)
@@ -54,5 +58,5 @@ def _read_exr(path: Path) -> np.ndarray:
             if "RGBA" in channels:
                 return np.asarray(channels["RGBA"].pixels[..., :3], dtype=np.float32)
     except (RuntimeError, OSError, ValueError) as error:
-        raise RecipeError(path, f"is damaged ({error})") from error
+        raise RecipeError(path, f"is damaged ({error})", way_out="download it again") from error
     raise RecipeError(path, f"has the channels {', '.join(channels)}", allowed="R, G and B")

@@ -11,6 +11,7 @@ import numpy as np
 
 from simlift.core.errors import ClipError
 from simlift.core.layers import Array
+from simlift.media.image_size import image_size
 
 IMAGE_SUFFIXES = frozenset([".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".npy"])
 _NUMBER = re.compile(r"(\d+)(?!.*\d)")
@@ -19,7 +20,8 @@ _NUMBER = re.compile(r"(\d+)(?!.*\d)")
 def read_image(path: Path) -> Array:
     """Return an image as stored: [h w], [h w 3] RGB or [h w 4] RGBA, uint8 or uint16, or a .npy."""
     if not path.is_file():
-        raise ClipError(path, "does not exist" if not path.exists() else "is not a file")
+        found = "is not a file" if path.exists() else "does not exist"
+        raise ClipError(path, found, way_out="check the path")
     if path.suffix == ".npy":
         return _read_npy(path)
     data = np.fromfile(path, dtype=np.uint8)
@@ -38,7 +40,12 @@ def _read_npy(path: Path) -> Array:
     try:
         array = np.load(path, allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
-        raise ClipError(path, f"is not a plain .npy array ({error})") from error
+        raise ClipError(
+            path,
+            f"is not a plain .npy array ({error})",
+            allowed="numbers, without pickles",
+            way_out="save it again with numpy.save",
+        ) from error
     return np.asarray(array)
 
 
@@ -66,7 +73,9 @@ def numbered(paths: Sequence[Path], where: Path) -> tuple[Path, ...]:
         number = int(match.group(1))
         if number in found:
             raise ClipError(
-                where, f"frame {number} is there twice: {found[number].name}, {path.name}"
+                where,
+                f"frame {number} is there twice: {found[number].name}, {path.name}",
+                allowed="one file for each frame",
             )
         found[number] = path
     order = sorted(found)
@@ -87,12 +96,16 @@ def numbered(paths: Sequence[Path], where: Path) -> tuple[Path, ...]:
 
 @dataclass(frozen=True)
 class ImageStore:
-    """Frames in one file each, all of one size; `flat_channels` > 0 for buffers without a shape."""
+    """Frames in one file each, all of one size; `flat_channels` > 0 for buffers without a shape.
+
+    `kind` is the type of number and the channels of the first frame, which all others share.
+    """
 
     paths: tuple[Path, ...]
     height: int
     width: int
     flat_channels: int = 0
+    kind: tuple[str, tuple[int, ...]] | None = None
 
     @property
     def num_frames(self) -> int:
@@ -129,6 +142,12 @@ class ImageReader:
                     f"has the shape {frame.shape}, the first frame {width}x{height}",
                     allowed="one size in the whole sequence",
                 )
+            if self.store.kind not in (None, _kind(frame)):
+                raise ClipError(
+                    path,
+                    f"holds {frame.dtype} {frame.shape[2:]}, the first frame {self.store.kind}",
+                    allowed="one type of number and the same channels in the whole sequence",
+                )
             frames.append(frame)
         return np.stack(frames)
 
@@ -138,4 +157,19 @@ def probe_images(paths: Sequence[Path]) -> tuple[ImageStore, Array]:
     first = read_image(paths[0])
     if first.ndim not in (2, 3):
         raise ClipError(paths[0], f"is an array of shape {first.shape}", allowed="[h w] or [h w c]")
-    return ImageStore(tuple(paths), first.shape[0], first.shape[1]), first
+    height, width = first.shape[:2]
+    for path in paths[1:]:
+        size = image_size(path)
+        if size is not None and size != (height, width):
+            raise ClipError(
+                path,
+                f"is {size[1]}x{size[0]}, the first frame {width}x{height}",
+                allowed="one size in the whole sequence",
+            )
+        if path.stat().st_size == 0:
+            raise ClipError(path, "the file is empty (0 bytes)", way_out="export it again")
+    return ImageStore(tuple(paths), height, width, kind=_kind(first)), first
+
+
+def _kind(frame: Array) -> tuple[str, tuple[int, ...]]:
+    return frame.dtype.name, frame.shape[2:]

@@ -73,7 +73,9 @@ class NativeManifest:
         if self.num_frames < 1:
             raise RecipeError("num_frames", f"found {self.num_frames}", allowed="at least 1")
         if self.height < 1 or self.width < 1:
-            raise RecipeError("height, width", f"found {self.height}, {self.width}")
+            raise RecipeError(
+                "height, width", f"found {self.height}, {self.width}", allowed="at least 1"
+            )
         if self.fps <= 0:
             raise RecipeError("fps", f"found {self.fps}", allowed="a rate above 0")
         names = {layer.value for layer in Layer}
@@ -157,7 +159,7 @@ class ClipWriter:
                 self._video(layer, "depth.mkv", LOSSLESS_GRAY16).append(self._gray16(frame)[None])
             elif layer is Layer.SEGMENTATION:
                 video = self._video(layer, "segmentation.mkv", LOSSLESS_GRAY16)
-                video.append(frame.astype(np.uint16)[None])
+                video.append(self._ids16(frame)[None])
             elif layer is Layer.RGB:
                 self._video(layer, "rgb.mp4", _COLOUR).append(frame[None])
             elif layer is Layer.ALBEDO:
@@ -190,7 +192,23 @@ class ClipWriter:
             gripper=robot.gripper,
         )
 
+    def _ids16(self, ids: Array) -> Array:
+        if ids.min() < 0 or ids.max() > 65535:
+            raise ClipError(
+                self._folder,
+                f"segmentation ids reach from {ids.min()} to {ids.max()}",
+                allowed="0 to 65535",
+                way_out="number the instances anew",
+            )
+        return ids.astype(np.uint16)
+
     def _gray16(self, depth: Array) -> Array:
+        if np.isnan(depth).any() or (depth < 0).any():
+            raise ClipError(
+                self._folder,
+                f"depth of frame {self.num_frames} holds NaN or negative values",
+                allowed="metres above 0, or +inf for the sky",
+            )
         sky = ~np.isfinite(depth)
         units = np.rint(np.where(sky, 0, depth) / self._metres_per_unit)
         if units.max() >= SKY:

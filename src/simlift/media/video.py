@@ -61,7 +61,7 @@ class VideoInfo:
     keyframes: tuple[int, ...]  # indices that decoding can start from
     seekable: bool
     audio_codec: str | None
-    rotation: int
+    rotation: int  # degrees by which players are asked to turn the picture
 
     @property
     def num_frames(self) -> int:
@@ -82,9 +82,12 @@ class VideoInfo:
         """Times in seconds from the first frame where the rate varies, else None."""
         if len(self.pts) < 3:
             return None
-        steps = np.diff(np.asarray(self.pts, dtype=np.int64))
-        # A constant rate that is no multiple of the time base alternates by one tick.
-        if steps.max() - steps.min() <= 1:
+        ticks = np.asarray(self.pts, dtype=np.int64)
+        steps = np.diff(ticks)
+        even = np.linspace(ticks[0], ticks[-1], len(ticks))
+        # A constant rate that is no multiple of the time base is rounded by less than one tick. A
+        # clock that ticks once a frame rounds nothing: there a step of two is a dropped frame.
+        if steps.max() == steps.min() or (steps.min() > 1 and np.abs(ticks - even).max() <= 1):
             return None
         return tuple((p - self.pts[0]) * self.time_base for p in self.pts)
 
@@ -92,13 +95,14 @@ class VideoInfo:
 def probe_video(path: Path) -> VideoInfo:
     """Index a video file; ClipError when it is no video, holds no frame, or is cut short."""
     if not path.is_file():
-        raise ClipError(path, "does not exist" if not path.exists() else "is not a file")
+        found = "is not a file" if path.exists() else "does not exist"
+        raise ClipError(path, found, way_out="check the path")
     if path.stat().st_size == 0:
         raise ClipError(path, "the file is empty (0 bytes)", way_out="export the video again")
     if missing := missing_bytes(path):
         raise ClipError(
             path,
-            f"is cut short: {missing} bytes are missing at its end",
+            f"is cut short: at least {missing} bytes are missing at its end",
             way_out="copy or export it again, or cut it to its whole part with ffmpeg -c copy",
         )
     try:
@@ -132,14 +136,13 @@ def _index(path: Path, container: Any) -> VideoInfo:
     if len(set(pts)) != len(pts):
         seekable = False
     context = stream.codec_context
-    _check_first_frame(path)
     return VideoInfo(
         path=path,
         codec=context.name,
         pixel_format=context.pix_fmt or "",
         height=context.height,
         width=context.width,
-        fps=_rate(stream, pts),
+        fps=_rate(stream, pts if seekable else ()),
         time_base=Fraction(stream.time_base),
         pts=pts,
         keyframes=tuple(i for i, (_, key) in enumerate(stamped) if key) or (0,),
@@ -147,7 +150,7 @@ def _index(path: Path, container: Any) -> VideoInfo:
         audio_codec=container.streams.audio[0].codec_context.name
         if container.streams.audio
         else None,
-        rotation=0,
+        rotation=_first_frame(path).rotation,
     )
 
 
@@ -163,10 +166,10 @@ def _check_complete(path: Path, stream: Any, found: int) -> None:
         )
 
 
-def _check_first_frame(path: Path) -> None:
+def _first_frame(path: Path) -> Any:
     with av.open(str(path)) as container:
-        for _ in container.decode(video=0):
-            return
+        for frame in container.decode(video=0):
+            return frame
     raise ClipError(path, "not one frame decodes", way_out="export the video again")
 
 
@@ -178,7 +181,7 @@ def _rate(stream: Any, pts: Sequence[int]) -> Fraction:
         if named and abs(float(named) / float(exact) - 1) < 0.01:
             return Fraction(named)
         return exact.limit_denominator(1001)
-    return Fraction(stream.average_rate or stream.guessed_rate or 1)
+    return Fraction(stream.guessed_rate or stream.average_rate or 1)
 
 
 def _reason(error: Exception) -> str:
@@ -263,31 +266,41 @@ class VideoReader:
             ) from error
 
     def _frame(self, index: int) -> Array:
-        self._move_before(index)
+        keys = self._info.keyframes if self._info.seekable else (0,)
+        key = max(bisect_right(keys, index) - 1, 0)
+        if not (self._next <= index and (key == 0 or keys[key] <= self._next)):
+            self._start_at(key)
+        back = 1
+        while (frame := self._decode_until(index)) is None:
+            if key == 0:
+                raise ClipError(
+                    self._info.path,
+                    f"frame {index} of {self._info.num_frames} does not decode",
+                    way_out="the file is damaged there: export the video again",
+                )
+            # AVI and MPEG-TS may land behind the keyframe they were asked for: start earlier.
+            key, back = max(key - back, 0), 2 * back
+            self._start_at(key)
+        return self._convert(frame)
+
+    def _decode_until(self, index: int) -> Any:
         for frame in self._decoded:
             position = self._position(frame)
             self._next = position + 1
             if position == index:
-                return self._convert(frame)
+                return frame
             if position > index:
                 break
-        raise ClipError(
-            self._info.path,
-            f"frame {index} of {self._info.num_frames} does not decode",
-            way_out="the file is damaged there: export the video again",
-        )
+        return None
 
     def _position(self, frame: Any) -> int:
         if not self._info.seekable or frame.pts is None:
             return self._next
         return self._index_of.get(frame.pts, self._next)
 
-    def _move_before(self, index: int) -> None:
-        keys = self._info.keyframes
-        start = keys[max(bisect_right(keys, index) - 1, 0)]
-        if self._next <= index and (start <= self._next or not self._info.seekable):
-            return
-        if not self._info.seekable or start == 0:
+    def _start_at(self, key: int) -> None:
+        start = self._info.keyframes[key]
+        if key == 0 or start == 0:
             self._restart()
             return
         self._container.seek(self._info.pts[start], stream=self._stream, backward=True)

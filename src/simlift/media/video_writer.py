@@ -10,6 +10,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.codec.codec import UnknownCodecError
 from av.video.reformatter import ColorRange, Colorspace
 
 from simlift.core.errors import RunError
@@ -49,6 +50,8 @@ def write_video(
             yield writer
             writer.finish()
         partial.replace(path)
+    except UnknownCodecError as error:
+        raise RunError(path, f"this FFmpeg has no encoder {error}") from error
     except (av.error.FFmpegError, OSError) as error:
         raise RunError(
             path,
@@ -71,7 +74,8 @@ class VideoWriter:
         encoding: Encoding,
         timestamps: Sequence[Fraction] | None,
     ) -> None:
-        self._container = av.open(str(path), "w")
+        # Matroska otherwise stamps every file with random ids.
+        self._container = av.open(str(path), "w", options={"fflags": "+bitexact"})
         self._closed = False
         self._timestamps = timestamps
         self._ticks = Fraction(1, 90_000) if timestamps else 1 / fps
@@ -86,7 +90,12 @@ class VideoWriter:
         stream.codec_context.gop_size = encoding.keyframe_interval
         stream.codec_context.thread_count = encoding.threads
         if not self._gray:
-            stream.options = {"crf": str(encoding.crf), "preset": encoding.preset}
+            stream.options = {
+                "crf": str(encoding.crf),
+                "preset": encoding.preset,
+                # Its vectorised macroblock tree now and then codes equal frames differently.
+                "x264-params": "mbtree=0",
+            }
             stream.codec_context.color_range = ColorRange.MPEG
             stream.codec_context.colorspace = Colorspace.ITU709
             stream.codec_context.color_primaries = 1
@@ -145,11 +154,7 @@ class AudioCarrier:
         self._target = target
         stream = self._source.streams.audio[0]
         self._copy = stream.codec_context.name in _MP4_AUDIO
-        self._out = (
-            target.add_stream_from_template(stream)
-            if self._copy
-            else target.add_stream("flac", rate=stream.codec_context.sample_rate)
-        )
+        self._out = target.add_stream_from_template(stream) if self._copy else _flac(stream, target)
         self._packets = self._source.demux(stream)
         self._waiting: Any = None
         self._done = False
@@ -180,3 +185,11 @@ class AudioCarrier:
     def close(self) -> None:
         """Close the file the sound comes from."""
         self._source.close()
+
+
+def _flac(stream: Any, target: Any) -> Any:
+    """Add a FLAC stream of the same rate, channels and depth, so that nothing is resampled."""
+    source = stream.codec_context
+    out: Any = target.add_stream("flac", rate=source.sample_rate, layout=source.layout)
+    out.codec_context.format = "s16" if source.format.bytes <= 2 else "s32"
+    return out

@@ -5,6 +5,7 @@ one tile of the same surface: sixteen times the samples for the price of one set
 screen, so without noise. Arrays are float32; sums are kept in double precision.
 """
 
+import inspect
 import math
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +18,9 @@ TILE = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]]) 
 
 def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile once for each machine and keep the result beside the package; release the GIL."""
-    return njit(cache=True, nogil=True, error_model="numpy")(function)  # type: ignore[no-any-return]
+    # A type checker's import hook wraps functions, and only plain ones can be kept.
+    plain = inspect.unwrap(function)
+    return njit(cache=True, nogil=True, error_model="numpy")(plain)  # type: ignore[no-any-return]
 
 
 @_compiled

@@ -81,15 +81,21 @@ def exact_agreement(
     return (2 * _count(one & other), total) if total else (1, 1)
 
 
-def near_agreement(one: Bool[np.ndarray, "h w"], other: Bool[np.ndarray, "h w"]) -> tuple[int, int]:
+def near_agreement(
+    one: Bool[np.ndarray, "h w"],
+    other: Bool[np.ndarray, "h w"],
+    region: Bool[np.ndarray, "h w"] | None = None,
+) -> tuple[int, int]:
     """Return the edges of each that lie within 1 pixel of the other's, and all edges of both.
 
     Their ratio is the surface Dice at a tolerance (Nikolov et al. 2018, arXiv 1809.04430): it is
     F1 at a tolerance of 0, and unlike an F1 of tolerant precision and recall it is a plain ratio
-    of counts. Two maps without an edge agree.
+    of counts. Two maps without an edge agree. Only edges inside `region` are counted.
     """
-    total = _count(one) + _count(other)
-    return (_count(one & near(other)) + _count(other & near(one)), total) if total else (1, 1)
+    mine = one if region is None else one & region
+    its = other if region is None else other & region
+    total = _count(mine) + _count(its)
+    return (_count(mine & near(other)) + _count(its & near(one)), total) if total else (1, 1)
 
 
 def covered(wanted: Bool[np.ndarray, "h w"], found: Bool[np.ndarray, "h w"]) -> tuple[int, int]:
@@ -100,27 +106,30 @@ def covered(wanted: Bool[np.ndarray, "h w"], found: Bool[np.ndarray, "h w"]) -> 
 def offset(
     one: Bool[np.ndarray, "h w"], other: Bool[np.ndarray, "h w"], reach: int = 4
 ) -> tuple[float, float] | None:
-    """Return how far (dx, dy) `one` must move to meet `other` best, in pixels; None without edges.
+    """Return how far (dx, dy) `other` must move to meet `one` best, in pixels.
 
-    The overlap of both maps is counted for every whole shift up to `reach` pixels; a parabola
-    through the best count and its neighbours gives the fraction.
+    The overlap of both maps is counted for every whole shift up to `reach` pixels and smoothed by
+    1-2-1, for edges wander by a pixel; parabolas through the best count and its neighbours give the
+    fraction. None where the maps share too little to tell.
     """
     height, width = one.shape
-    if not one.any() or not other.any() or min(height, width) <= 4 * reach:
+    if min(height, width) <= 4 * reach:
         return None
-    inner = one[reach:-reach, reach:-reach].view(np.uint8)
-    # Thicker lines make the overlap fall gently on both sides, as a parabola needs.
-    thick = near(other).view(np.uint8)
+    inner = other[reach:-reach, reach:-reach].view(np.uint8)
+    whole = one.view(np.uint8)
     size = 2 * reach + 1
     overlap = np.empty((size, size))
     for y in range(size):
         for x in range(size):
-            there = thick[y : y + inner.shape[0], x : x + inner.shape[1]]
+            there = whole[y : y + inner.shape[0], x : x + inner.shape[1]]
             overlap[y, x] = cv2.countNonZero(cv2.bitwise_and(inner, there))
+    overlap = cv2.GaussianBlur(overlap, (3, 3), 0, borderType=cv2.BORDER_REPLICATE)
+    if overlap.max() <= 0:
+        return None
     # Where counts tie, the smaller shift is the truer one.
     far = np.abs(np.arange(-reach, reach + 1))
-    y, x = np.unravel_index(int((overlap - 1e-3 * (far[:, None] + far)).argmax()), overlap.shape)
-    return (_peak(overlap[y], int(x)) - reach, _peak(overlap[:, x], int(y)) - reach)
+    row, column = divmod(int((overlap - 1e-3 * (far[:, None] + far)).argmax()), size)
+    return _peak(overlap[row], column) - reach, _peak(overlap[:, column], row) - reach
 
 
 def _peak(values: Float[np.ndarray, "n"], best: int) -> float:

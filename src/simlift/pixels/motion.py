@@ -21,7 +21,7 @@ def estimate_flow(
     It is estimated at no more than 240 lines and interpolated.
     """
     gray = [cv2.cvtColor(shrink_to(f, _ESTIMATE_LINES), cv2.COLOR_RGB2GRAY) for f in (here, ahead)]
-    search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     flow = search.calc(gray[0], gray[1], None)
     return resize_flow(flow, *here.shape[:2])
 

@@ -28,7 +28,8 @@ def expose(
     `seed` is (take, frame): noise is fresh in every frame and the same in every run.
     """
     height, width = linear.shape[:2]
-    pad = (height % 2, width % 2)
+    # The mosaic has even sides, and fewer than four pixels cannot be demosaiced.
+    pad = (max(height % 2, 4 - height), max(width % 2, 4 - width))
     if any(pad):
         linear = np.asarray(cv2.copyMakeBorder(linear, 0, pad[0], 0, pad[1], cv2.BORDER_REPLICATE))
     from simlift.pixels import _kernels as kernels

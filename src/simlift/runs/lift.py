@@ -46,6 +46,7 @@ def lift_clips(
     run = Run(out)
     with run.lock():
         run.begin(recipe, describe_machine())
+        run.sweep()
         jobs, kept = plan_jobs(clips, recipe, run, device)
         check_disk(jobs, out)
         return _execute(run, jobs, kept, workers, progress)

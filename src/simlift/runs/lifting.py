@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import UInt8
 
 from simlift.core.clip import Clip, ClipReader
 from simlift.core.errors import InputError
@@ -18,7 +19,7 @@ from simlift.core.run import Run, Take, TakeKey, write_text
 from simlift.core.seams import Engine, EngineSpec, Span, Stage
 from simlift.core.strict_json import digest, dumps
 from simlift.core.survey import take_survey
-from simlift.core.window import Frames, Survey, Window
+from simlift.core.window import Frames, Survey, Tail, Window
 from simlift.media.video_writer import VideoWriter, write_video
 from simlift.runs.environment import source_digest, versions
 from simlift.runs.pipeline import Behind, ahead
@@ -55,7 +56,7 @@ def lift(clip: Clip, engine: EngineSpec, *, seed: int = 0, device: str = "cpu") 
         for window in walk(reader, engine.span()):
             frames = advance(opened, window, survey, before, seed, engine.span(), clip.name)
             parts.append(frames)
-            before = _tail(parts[-2:], engine.span())
+            before = _tail(before, frames, engine.span())
         return np.concatenate(parts)
 
 
@@ -74,11 +75,11 @@ def advance(
     engine: Engine,
     window: Window,
     survey: Survey,
-    before: Frames | None,
+    before: Tail | None,
     seed: int,
     span: Span,
     where: str,
-) -> Frames:
+) -> UInt8[np.ndarray, "new h w 3"]:
     """Lift a window and check that the engine returned the frames it owes."""
     frames = engine.lift(window, survey=survey, before=before, seed=seed)
     owed = len(window) - (span.overlap if before is not None else 0)
@@ -145,7 +146,7 @@ def _lift_together(
         for writer in writers:
             stack.callback(writer.stop)
         windows = stack.enter_context(ahead(walk(reader, span)))
-        before: list[Frames | None] = [None] * len(tracks)
+        before: list[Tail | None] = [None] * len(tracks)
         for window in windows:
             for k, track in enumerate(tracks):
                 frames = advance(
@@ -158,7 +159,7 @@ def _lift_together(
                     str(track.take.key),
                 )
                 writers[k].append(frames)
-                before[k] = _tail([frames], span)
+                before[k] = _tail(before[k], frames, span)
                 progress(len(frames))
         for writer in writers:
             writer.finish()
@@ -167,8 +168,12 @@ def _lift_together(
             write_text(job.run.take_file(track.take.key), dumps(track.take))
 
 
-def _tail(parts: Sequence[Frames], span: Span) -> Frames | None:
-    return np.concatenate(parts)[-span.overlap :] if span.overlap else None
+def _tail(before: UInt8[np.ndarray, "a h w 3"] | None, frames: Frames, span: Span) -> Tail | None:
+    """Return the last `span.overlap` frames that were made."""
+    if not span.overlap:
+        return None
+    made = frames if before is None else np.concatenate([before, frames])
+    return made[-span.overlap :]
 
 
 def _span(spec: EngineSpec, recipe: Recipe) -> Span:

@@ -9,7 +9,7 @@ from rich.table import Table
 from simlift.core.run import Run
 from simlift.runs.plan import ClipPlan
 
-_SHOWN = ("edge_f1_near", "engine_edge_recall", "blur_ssim", "flicker_ratio", "clipped")
+_SHOWN = ("edge_f1_near", "engine_edge_ratio", "edge_offset", "blur_ssim", "flicker_ratio")
 
 
 def print_summary(run: Run, console: Console) -> None:

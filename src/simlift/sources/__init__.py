@@ -36,7 +36,7 @@ def open_clip(path: str | Path) -> Clip:
         known = "; ".join(name for name, _, _ in _LAYOUTS)
         raise ClipError(path, "is a folder of no known layout", allowed=known)
     if not path.exists():
-        raise ClipError(path, "does not exist")
+        raise ClipError(path, "does not exist", way_out="check the path")
     if path.name == "clip.json":
         return native.read(path.parent)
     if path.suffix.lower() in IMAGE_SUFFIXES:

@@ -17,7 +17,7 @@ from simlift.core.clip import Clip, Label
 from simlift.core.errors import ClipError
 from simlift.core.layers import Array, Layer, StoredLayer, Unit
 from simlift.media.decodings import CarlaDepth, Colour, PaletteIds
-from simlift.media.images import ImageStore, probe_images, read_image
+from simlift.media.images import ImageStore, numbered, probe_images, read_image
 from simlift.sources.images import ASSUMED_FPS
 
 _KINDS = {"rgb": ("rgb",), "depth": ("depth",), "segmentation": ("semantic", "sem", "seg")}
@@ -86,11 +86,7 @@ def read(folder: Path, *, tags: str = "auto", fov: float | None = None) -> Clip:
     the horizontal field of view in degrees, 90 (CARLA's default) where it is not given.
     """
     found = _frames(folder)
-    shared = sorted(set.intersection(*(set(f) for f in found.values())))
-    if not shared:
-        raise ClipError(
-            folder, "no frame is there for every sensor", allowed="the same numbers in all names"
-        )
+    shared = _shared_frames(folder, found)
     rgb, _ = probe_images([found["rgb"][k] for k in shared])
     layers = [StoredLayer(Layer.RGB, rgb, Colour(), Unit.SRGB)]
     notes = [
@@ -123,19 +119,47 @@ def read(folder: Path, *, tags: str = "auto", fov: float | None = None) -> Clip:
     )
 
 
+def _shared_frames(folder: Path, found: dict[str, dict[str, Path]]) -> list[str]:
+    """Return the frames that every sensor has, in order; sensors may begin or end alone."""
+    every = sorted({key for frames in found.values() for key in frames}, key=_order)
+    shared = [key for key in every if all(key in frames for frames in found.values())]
+    if not shared:
+        raise ClipError(
+            folder, "no frame is there for every sensor", allowed="the same numbers in all names"
+        )
+    inside = every[every.index(shared[0]) : every.index(shared[-1]) + 1]
+    lost = [f"{kind} {k}" for kind, frames in found.items() for k in inside if k not in frames]
+    if lost:
+        raise ClipError(
+            folder,
+            f"{len(lost)} frames are missing ({', '.join(lost[:8])})",
+            allowed="every frame from every sensor",
+            way_out="record them again, or remove the frames that are not whole at one end",
+        )
+    if all(len(_order(key)[0]) == 1 for key in shared):
+        numbered([found["rgb"][key] for key in shared], folder)
+    return shared
+
+
+def _order(name: str) -> tuple[tuple[int, ...], str]:
+    return tuple(int(number) for number in re.findall(r"\d+", name)), name
+
+
 def _depth(paths: list[Path], rgb: ImageStore) -> StoredLayer:
     first = read_image(paths[0])
     if paths[0].suffix == ".npy":
         decode = CarlaDepth(channels=(2, 1, 0))
         return StoredLayer(Layer.DEPTH, _raw_buffers(paths, first, rgb), decode, Unit.METRES)
-    if first.ndim != 3:
+    # Sky alone is white in raw depth too, and black is the camera's own place.
+    between = (first != 0) & (first != 255)
+    if first.ndim != 3 or (between.any() and not np.ptp(first[..., :3], axis=-1).any()):
         raise ClipError(
             paths[0],
             "is gray",
             allowed="the raw depth camera (24 bits in R, G, B)",
             way_out="save with ColorConverter.Raw",
         )
-    store = ImageStore(tuple(paths), first.shape[0], first.shape[1])
+    store, _ = probe_images(paths)
     return StoredLayer(Layer.DEPTH, store, CarlaDepth(), Unit.METRES)
 
 

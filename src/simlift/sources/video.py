@@ -47,6 +47,10 @@ def video_notes(info: VideoInfo) -> tuple[str, ...]:
         notes.append("the alpha channel is dropped")
     if info.bit_depth > 8:
         notes.append(f"{info.bit_depth}-bit colour is read as 8 bit")
+    if info.rotation:
+        notes.append(
+            f"players turn this video by {info.rotation} degrees: frames are read as stored"
+        )
     if info.timestamps is not None:
         notes.append("the frame rate varies: frame times are kept")
     if info.height % 2 or info.width % 2:

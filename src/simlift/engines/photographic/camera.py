@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float, UInt8, UInt16
 
 from simlift.core.layers import Layer
-from simlift.core.window import Frames, Survey, Window
+from simlift.core.window import Frames, Survey, Tail, Window
 from simlift.engines.photographic import backdrop, scene
 from simlift.engines.photographic.lighting import open_environment, resolve
 from simlift.engines.photographic.look import Grade, Look
@@ -55,10 +55,10 @@ class PhotographicEngine:
     photos: tuple[UInt8[np.ndarray, "h w 3"], ...] = ()
     pool: Executor | None = None
 
-    def lift(self, window: Window, *, survey: Survey, before: Frames | None, seed: int) -> Frames:
+    def lift(self, window: Window, *, survey: Survey, before: Tail | None, seed: int) -> Frames:
         """Return the photographed frames of a window."""
         del before
-        settled = survey.window.derive(lambda _: self._settle(survey, seed), self, seed)
+        settled = survey.window.derive(_Settle(self, survey, seed))
         each = self.pool.map if self.pool is not None else map
         frames = window.derive(scene.split)
         return np.stack(list(each(lambda frame: self._photograph(frame, settled, seed), frames)))
@@ -281,6 +281,19 @@ class PhotographicEngine:
 
 def _with(settled: Settled, **changes: object) -> Settled:
     return Settled(**{**settled.__dict__, **changes})
+
+
+@dataclass(frozen=True)
+class _Settle:
+    """Settles a clip once for each engine and seed, however many windows ask."""
+
+    engine: PhotographicEngine
+    survey: Survey
+    seed: int
+
+    def __call__(self, window: Window) -> Settled:
+        del window
+        return self.engine._settle(self.survey, self.seed)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from simlift.core.errors import RecipeError
+from simlift.pixels.film import MIDDLE_GRAY
 
 BUILT_IN = ("auto", "clear-sky", "overcast", "studio", "window-room", "lamp-room")
 
@@ -142,6 +143,14 @@ class Film:
     def __post_init__(self) -> None:
         _check("film.contrast", self.contrast, 0.6, 3)
         _check("film.white", self.white, 1, 64)
+        # Below this the curve cannot both keep middle gray and reach white (see film.film_curve).
+        lowest = MIDDLE_GRAY ** (1 - 1 / self.contrast)
+        if self.white <= lowest:
+            raise RecipeError(
+                "film.white",
+                f"found {self.white} with a contrast of {self.contrast}",
+                allowed=f"above {lowest:.3g} at this contrast",
+            )
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,39 @@
+"""Window -> control video: edges, depth, segmentation, blur."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from simlift.controls.blur import Blur
+from simlift.controls.depth import DepthControl
+from simlift.controls.edges import Edges, EngineEdges
+from simlift.controls.segmentation import Segmentation
+from simlift.core.errors import RecipeError
+from simlift.core.seams import Control
+
+CONTROLS: Mapping[str, type[Control]] = MappingProxyType(
+    {
+        "edges": Edges,
+        "engine-edges": EngineEdges,
+        "depth": DepthControl,
+        "segmentation": Segmentation,
+        "blur": Blur,
+    }
+)
+
+
+def open_control(name: str) -> Control:
+    """Return the control of a name with its default settings; RecipeError lists the names."""
+    if name not in CONTROLS:
+        raise RecipeError("control", f"found {name!r}", allowed=", ".join(CONTROLS))
+    return CONTROLS[name]()
+
+
+__all__ = [
+    "CONTROLS",
+    "Blur",
+    "DepthControl",
+    "Edges",
+    "EngineEdges",
+    "Segmentation",
+    "open_control",
+]

@@ -1,0 +1,100 @@
+"""Every score of `standard` in words: what it says, where it comes from, which way is better."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from simlift.core.score import Direction
+
+_HIGHER, _LOWER, _NEUTRAL = Direction.HIGHER, Direction.LOWER, Direction.NEUTRAL
+_TRANSFER = "Cosmos TransferBench"
+_DICE = "surface Dice, Nikolov et al. 2018"
+_LAI = "Lai et al., ECCV 2018, with absolute differences"
+_LAB = "CIELAB, CIE 1976"
+_OWN = "simlift"
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What a score says, whose definition it follows, and which way is better."""
+
+    text: str
+    source: str
+    direction: Direction
+
+
+DEFINITIONS: Mapping[str, Definition] = MappingProxyType(
+    {
+        "edge_f1": Definition(
+            "F1 of Canny edges (100, 200) of take and render, pixel by pixel, over all frames",
+            _TRANSFER,
+            _NEUTRAL,
+        ),
+        "edge_f1_near": Definition(
+            "share of the edges of take and render within 1 pixel of the other's, "
+            "thresholds relative to each image's contrast",
+            _DICE,
+            _HIGHER,
+        ),
+        "moving_edge_f1": Definition(
+            "edge_f1_near where the render changed since the frame before", _DICE, _HIGHER
+        ),
+        "edge_offset": Definition(
+            "shift of the frame, in pixels, at which edges of take and render overlap most",
+            _OWN,
+            _LOWER,
+        ),
+        "engine_edge_recall": Definition(
+            "share of depth steps, folds and id borders with an edge of the take within 1 pixel",
+            _OWN,
+            _NEUTRAL,
+        ),
+        "engine_edge_recall_render": Definition(
+            "engine_edge_recall of the render itself", _OWN, _NEUTRAL
+        ),
+        "engine_edge_ratio": Definition(
+            "engine_edge_recall of the take over that of the render", _OWN, _HIGHER
+        ),
+        "blur_ssim": Definition(
+            "SSIM of take and render after texture, exposure and contrast are taken out",
+            f"{_TRANSFER}; Wang et al. 2004",
+            _HIGHER,
+        ),
+        "flicker": Definition(
+            "change of surfaces from frame to frame along the render's motion, in codes",
+            _LAI,
+            _NEUTRAL,
+        ),
+        "flicker_render": Definition("flicker of the render itself, in codes", _LAI, _NEUTRAL),
+        "flicker_ratio": Definition(
+            "flicker of the take over that of the render, each relative to its contrast",
+            _LAI,
+            _LOWER,
+        ),
+        "frozen": Definition(
+            "share of frames in which the render moves and the take stands still", _OWN, _LOWER
+        ),
+        "seam_ratio": Definition(
+            "change of the take where windows join over its median change elsewhere, "
+            "relative to the render",
+            "ComfyUI#8345",
+            _LOWER,
+        ),
+        "colour_shift": Definition(
+            "distance of the mean colours of take and render", _LAB, _NEUTRAL
+        ),
+        "colour_drift": Definition(
+            "how far the take's mean colour, seen from the render's, wanders", _LAB, _LOWER
+        ),
+        "clipped": Definition("share of pixels with a channel of 254 or more", _OWN, _NEUTRAL),
+        "clipped_render": Definition("clipped of the render itself", _OWN, _NEUTRAL),
+        "newly_clipped": Definition(
+            "share of pixels that clip in the take and not in the render", _OWN, _LOWER
+        ),
+        "black": Definition("share of pixels with luma of 2 or less", _OWN, _NEUTRAL),
+        "black_render": Definition("black of the render itself", _OWN, _NEUTRAL),
+        "newly_black": Definition(
+            "share of pixels that are black in the take and not in the render", _OWN, _LOWER
+        ),
+    }
+)

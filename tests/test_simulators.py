@@ -1,0 +1,177 @@
+"""Embedded recorders: layers, poses and physics agree with each other and with closed forms."""
+
+import itertools
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from simlift.core.errors import RecipeError
+from simlift.simulators import Drive, ModelScene, Tabletop
+
+pytestmark = pytest.mark.mujoco
+
+SMALL = {"height": 90, "width": 160}
+
+ONE_BOX = """
+<mujoco>
+  <visual><global fovy="60"/></visual>
+  <worldbody>
+    <light pos="1 1 3" dir="-1 -1 -3"/>
+    <geom name="wall" type="box" size="0.1 5 5" pos="4.1 0 0" rgba="0.6 0.2 0.4 1"/>
+    <body name="ball" pos="2 0 0">
+      <freejoint/>
+      <geom type="sphere" size="0.25" rgba="0.1 0.5 0.9 1"/>
+    </body>
+    <camera name="ahead" pos="0 0 0" xyaxes="0 -1 0 0 0 1" fovy="60"/>
+    <camera name="aside" pos="0 1 0" xyaxes="0 -1 0 0 0 1" fovy="40"/>
+  </worldbody>
+</mujoco>
+"""
+
+
+@pytest.fixture
+def one_box(tmp_path):
+    path = tmp_path / "one_box.xml"
+    path.write_text(ONE_BOX)
+    return path
+
+
+def landed(before, after, ids):
+    """Carry every pixel of a frame to the next by depth, camera and poses.
+
+    Return the share that is there: between the four pixels around it, one of which has its id,
+    their depths reach to within one percent of its own.
+    """
+    height, width = before.depth.shape
+    hit = np.isfinite(before.depth)
+    row, column = np.nonzero(hit)
+    z = before.depth[hit].astype(float)
+    k = before.intrinsics
+    x, y = (column + 0.5 - k[0, 2]) / k[0, 0] * z, (row + 0.5 - k[1, 2]) / k[1, 1] * z
+    world = np.stack([x, y, z, np.ones_like(z)], 1) @ np.linalg.inv(before.world_to_camera).T
+    motion = after.object_poses @ np.linalg.inv(before.object_poses)
+    index = np.searchsorted(ids, before.segmentation[hit])
+    assert np.array_equal(ids[index], before.segmentation[hit]), "a pixel's id has no pose"
+    moved = np.einsum("nij,nj->ni", motion[index], world) @ after.world_to_camera.T
+    pixel = moved[:, :3] @ after.intrinsics.T
+    u, v = pixel[:, 0] / pixel[:, 2] - 0.5, pixel[:, 1] / pixel[:, 2] - 0.5
+    inside = (moved[:, 2] > 0) & (u >= 0) & (u < width - 1) & (v >= 0) & (v < height - 1)
+    top, left = v[inside].astype(int), u[inside].astype(int)
+    corners = [(top + i, left + j) for i in (0, 1) for j in (0, 1)]
+    same = np.any([after.segmentation[at] == before.segmentation[hit][inside] for at in corners], 0)
+    depths = np.array([after.depth[at] for at in corners])
+    near, far = depths.min(axis=0) * 0.99, depths.max(axis=0) * 1.01
+    found = same & (near <= moved[inside, 2]) & (moved[inside, 2] <= far)
+    return float(found.mean())
+
+
+def test_importing_and_describing_scenes_needs_no_simulator():
+    code = (
+        "import sys; import simlift.simulators as s; s.Tabletop(); s.Drive();"
+        "assert not {'mujoco', 'gymnasium_robotics'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+def test_layers_agree_with_closed_forms(one_box):
+    scene = ModelScene(one_box, camera="ahead", num_frames=2, **SMALL)
+    recording = scene.simulate(0)
+    frame = next(recording.render())
+    focal = 45 / np.tan(np.deg2rad(30))
+    expected = [[focal, 0, 80], [0, focal, 45], [0, 0, 1]]
+    np.testing.assert_allclose(frame.intrinsics, expected, rtol=1e-5, atol=1e-4)
+    names = {label.name: number for number, label in recording.labels.items()}
+    wall, ball = (frame.segmentation == names[name] for name in ("wall", "ball"))
+    np.testing.assert_allclose(frame.depth[wall], 4.0, rtol=1e-4)
+    # The camera looks along +x at a sphere of 0.25 m whose centre is 2 m away.
+    row, column = np.nonzero(ball)
+    ray = np.stack([(column + 0.5 - 80) / focal, (row + 0.5 - 45) / focal, np.ones(len(row))], 1)
+    b, a = 2.0 * ray[:, 2], (ray**2).sum(axis=1)
+    exact = (b - np.sqrt(b * b - a * (4 - 0.25**2))) / a
+    assert np.abs(frame.depth[ball] - exact).max() < 0.02  # MuJoCo's spheres have facets
+    np.testing.assert_array_equal(frame.albedo[5, 5], np.round(np.array([0.6, 0.2, 0.4]) * 255))
+    assert abs(frame.albedo[45, 80].astype(int) - np.array([26, 128, 230])).max() <= 1
+    np.testing.assert_allclose(frame.world_to_camera[2, :3], [1, 0, 0], atol=1e-6)
+
+
+def test_sky_is_infinitely_far_and_nothing(one_box):
+    scene = ModelScene(one_box, camera="ahead", num_frames=1, **SMALL)
+    one_box.write_text(ONE_BOX.replace('type="box" size="0.1 5 5"', 'type="box" size="0.1 .5 .5"'))
+    frame = next(scene.simulate(0).render())
+    sky = frame.segmentation == 0
+    assert sky.any()
+    assert np.array_equal(sky, np.isinf(frame.depth))
+
+
+def test_a_falling_body_moves_by_its_pose(one_box):
+    scene = ModelScene(one_box, camera="ahead", fps=30, num_frames=4, **SMALL)
+    recording = scene.simulate(0)
+    for before, after in itertools.pairwise(recording.render()):
+        assert landed(before, after, recording.object_ids) > 0.97
+        assert after.object_poses[0, 2, 3] < before.object_poses[0, 2, 3]
+
+
+def test_an_unknown_camera_is_an_error_that_lists_those_there_are(one_box):
+    with pytest.raises(RecipeError, match=r"no camera 'behind'.*ahead, aside"):
+        ModelScene(one_box, camera="behind").simulate(0)
+    with pytest.raises(RecipeError, match=r"no camera was chosen.*ahead, aside"):
+        ModelScene(one_box).simulate(0)
+
+
+def test_a_model_without_cameras_is_framed(one_box):
+    lines = [line for line in ONE_BOX.splitlines() if "<camera" not in line]
+    one_box.write_text("\n".join(lines))
+    frame = next(ModelScene(one_box, num_frames=1, **SMALL).simulate(0).render())
+    assert len(np.unique(frame.segmentation)) > 1
+
+
+def test_an_actuated_tree_is_the_robot(one_box):
+    arm = """<body name="upper" pos="1 0.5 0"><joint name="elbow" axis="0 1 0"/>
+      <geom type="capsule" size="0.05" fromto="0 0 0 0 0 0.5"/></body></worldbody>
+      <actuator><motor name="pull" joint="elbow"/></actuator>"""
+    one_box.write_text(ONE_BOX.replace("</worldbody>", arm))
+    recording = ModelScene(one_box, camera="ahead", num_frames=3, **SMALL).simulate(0)
+    assert recording.robot.joint_names == ("elbow",)
+    assert recording.robot.link_names == ("upper",)
+    categories = {label.name: label.category for label in recording.labels.values()}
+    assert categories == {"ball": "object", "upper": "robot", "wall": "static"}
+    assert recording.actions.action_names == ("pull",)
+
+
+def test_tabletop_too_short_is_refused_before_anything_runs():
+    with pytest.raises(RecipeError, match=r"2\.5 s or more"):
+        Tabletop(num_frames=24)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_lemon_is_lifted_let_go_and_ends_in_the_bowl(seed):
+    from simlift.simulators._tabletop_task import simulate_tabletop
+
+    recording, outcome = simulate_tabletop(**SMALL, fps=24, num_frames=72, seed=seed)
+    assert outcome.lift > 0.10
+    assert outcome.height_when_let_go > 0.03
+    assert outcome.final_speed < 0.05
+    assert recording.robot.link_poses.shape == (72, 10, 4, 4)
+    assert recording.robot.gripper.min() < 0.75
+    assert recording.robot.gripper.max() > 0.95
+    assert recording.actions.action.shape == (72, 8)
+
+
+@pytest.mark.parametrize("scene", [Tabletop(**SMALL), Drive(**SMALL)], ids=["tabletop", "drive"])
+def test_pixels_move_with_their_poses(scene):
+    recording = scene.simulate(0)
+    episode = recording.render.__self__
+    frames = list(replace(episode, states=episode.states[[20, 21, 40, 41]]).render())
+    for before, after in (frames[:2], frames[2:]):
+        # What is hidden in the next frame cannot land.
+        assert landed(before, after, recording.object_ids) > 0.95
+
+
+@pytest.mark.parametrize("scene", [Tabletop(**SMALL), Drive(**SMALL)], ids=["tabletop", "drive"])
+def test_the_same_seed_gives_the_same_arrays(scene):
+    first, second = (next(scene.simulate(3).render()) for _ in range(2))
+    for name in ("rgb", "albedo", "depth", "segmentation", "world_to_camera", "object_poses"):
+        np.testing.assert_array_equal(getattr(first, name), getattr(second, name))

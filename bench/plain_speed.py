@@ -102,9 +102,8 @@ def main() -> None:
     print(f"{WIDTH}x{HEIGHT}, {frames} frames, median of {options.rounds}")
     print(f"  decode + encode   {frames / statistics.median(alone):7.1f} frames/s")
     print(f"  whole lift        {frames / statistics.median(lifted):7.1f} frames/s")
-    print(
-        f"  ratio             {statistics.median(ratios):7.2f}  ({min(ratios):.2f} to {max(ratios):.2f})"
-    )
+    spread = f"({min(ratios):.2f} to {max(ratios):.2f})"
+    print(f"  ratio             {statistics.median(ratios):7.2f}  {spread}")
     print("one frame, one thread:")
     for name, milliseconds in stages().items():
         print(f"  {name:24}{milliseconds:6.2f} ms")

@@ -152,7 +152,7 @@ def native_images(folder: Path, count: int = FRAMES, **changes: object) -> Path:
         world_to_camera=known.world_to_camera,
         up=known.up,
     )
-    suffix = {layer: "npy" for layer in (Layer.DEPTH, Layer.NORMALS, Layer.FLOW)}
+    suffix = dict.fromkeys((Layer.DEPTH, Layer.NORMALS, Layer.FLOW), "npy")
     entries = {k.value: {"file": f"{k.value}/%06d.{suffix.get(k, 'png')}"} for k in Layer}
     labels = {str(i): {"name": k.name, "category": k.category} for i, k in LABELS.items()}
     write_manifest(

@@ -2,9 +2,9 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 from rich.console import Console
@@ -20,7 +20,8 @@ from simlift.runs.workers import Failure
 
 Clips = tyro.conf.Positional[tuple[Path, ...]]
 RunFolder = tyro.conf.Positional[Path]
-Several = tyro.conf.UseAppendAction
+Looks = Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME"), tyro.conf.UseAppendAction]
+Classes = Annotated[tuple[str, ...], tyro.conf.arg(metavar="CLASS"), tyro.conf.UseAppendAction]
 
 _out = Console()
 _err = Console(stderr=True)
@@ -101,12 +102,12 @@ def lift(
     /,
     out: Path,
     engine: str = "photographic",
-    look: Annotated[Several[tuple[str, ...]], tyro.conf.arg(metavar="NAME")] = (),
+    look: Looks = (),
     variants: int = 1,
     seed: int = 0,
     environment: str | None = None,
     backdrop: Path | None = None,
-    replace: Annotated[Several[tuple[str, ...]], tyro.conf.arg(metavar="CLASS")] = (),
+    replace: Classes = (),
     like: Path | None = None,
     workers: int = 1,
 ) -> int:
@@ -139,7 +140,7 @@ def plan(
     clips: Clips,
     /,
     engine: str = "photographic",
-    look: Annotated[Several[tuple[str, ...]], tyro.conf.arg(metavar="NAME")] = (),
+    look: Looks = (),
     variants: int = 1,
     seed: int = 0,
 ) -> int:
@@ -218,7 +219,7 @@ def doctor() -> int:
     return 0
 
 
-VERBS = {
+VERBS: dict[str, Callable[..., Any]] = {
     "demo": demo,
     "look": look,
     "record": record,
@@ -235,7 +236,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run a verb; exit with 0, 1 where clips failed, 2 on bad input, 130 when interrupted."""
     keep_pages()
     try:
-        code = tyro.extras.subcommand_cli_from_dict(
+        code: int = tyro.extras.subcommand_cli_from_dict(
             VERBS, prog="simlift", description=__import__("simlift").__doc__, args=arguments
         )
     except SimliftError as error:

@@ -24,7 +24,7 @@ class Label:
 
 @dataclass(frozen=True, eq=False)
 class Clip:
-    """A clip as its source describes it. `timestamps` [t] is in seconds; `path` names the source."""
+    """A clip as its source describes it; `timestamps` [t] in seconds, `path` names the source."""
 
     name: str
     path: Path
@@ -190,7 +190,7 @@ def check_normals(clip: Clip, indices: np.ndarray, normals: np.ndarray) -> None:
         if not np.isfinite(frame).all():
             raise ClipError(
                 clip.path,
-                f"normals of frame {index}: {int((~np.isfinite(frame)).sum())} values are not finite",
+                f"normals of frame {index}: {int((~np.isfinite(frame)).sum())} values not finite",
                 allowed="unit vectors, or (0, 0, 0) where nothing was hit",
                 way_out="record normals again, or remove the layer from the clip",
             )

@@ -40,7 +40,7 @@ def take_survey(reader: ClipReader) -> Survey:
 
 
 def shrink(window: Window, lines: int) -> Window:
-    """Return the window with at most `lines` rows; ids, depth and vectors take the nearest pixel."""
+    """Return the window with at most `lines` rows; ids, depth and vectors take one pixel each."""
     height, width = window.size
     if height <= lines:
         return window

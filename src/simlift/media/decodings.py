@@ -1,4 +1,4 @@
-"""Raw numbers as stored to the physical quantity of a layer: frozen callables, [t ...] to [t ...]."""
+"""Raw numbers as stored -> the physical quantity of a layer: frozen callables on [t ...]."""
 
 from dataclasses import dataclass
 from functools import lru_cache

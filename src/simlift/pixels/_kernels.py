@@ -20,11 +20,11 @@ def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile once for each machine and keep the result beside the package; release the GIL."""
     # A type checker's import hook wraps functions, and only plain ones can be kept.
     plain = inspect.unwrap(function)
-    return njit(cache=True, nogil=True, error_model="numpy")(plain)  # type: ignore[no-any-return]
+    return njit(cache=True, nogil=True, error_model="numpy")(plain)
 
 
 @_compiled
-def slopes(inverse, curvature):  # noqa: ANN001, ANN201
+def slopes(inverse, curvature):
     """Return the slopes [h w 2] of inverse depth across and down, never over an edge."""
     height, width = inverse.shape
     out = np.zeros((height, width, 2), np.float32)
@@ -59,7 +59,7 @@ def slopes(inverse, curvature):  # noqa: ANN001, ANN201
 
 
 @_compiled
-def horizons(depth, normals, pinhole, radius, rings, steps, tile):  # noqa: ANN001, ANN201
+def horizons(depth, normals, pinhole, radius, rings, steps, tile):
     """Return the mean height of the horizon over the tangent plane, 0 (open) to 1 (closed).
 
     `rings` [16 d 2] are unit screen directions and `steps` [16 s] shares of the reach, one set for
@@ -108,7 +108,7 @@ def horizons(depth, normals, pinhole, radius, rings, steps, tile):  # noqa: ANN0
 
 
 @_compiled
-def march(depth, normals, pinhole, towards, distances, tile):  # noqa: ANN001, ANN201
+def march(depth, normals, pinhole, towards, distances, tile):
     """Return the share of the light directions `towards` [k 3] that each pixel sees.
 
     `distances` [16 s] are metres along the ray, one set for each place in the tile.
@@ -154,7 +154,7 @@ def march(depth, normals, pinhole, towards, distances, tile):  # noqa: ANN001, A
 
 
 @_compiled
-def shade(albedo, normals, view, ambient, shadows, harmonics, glossy, suns, specular, roughness):  # noqa: ANN001, ANN201
+def shade(albedo, normals, view, ambient, shadows, harmonics, glossy, suns, specular, roughness):
     """Return radiance [h w 3]; see `shading.shade`. `suns` [k 7]: direction, irradiance, highlight.
 
     `normals` and `view` are in environment axes; `shadows` [k h w].
@@ -217,7 +217,7 @@ def shade(albedo, normals, view, ambient, shadows, harmonics, glossy, suns, spec
 
 
 @_compiled
-def smooth(values, depth, normals):  # noqa: ANN001, ANN201
+def smooth(values, depth, normals):
     """Average a 4x4 tile around each pixel over the same surface."""
     height, width = depth.shape
     out = np.empty((height, width), np.float32)
@@ -243,7 +243,7 @@ def smooth(values, depth, normals):  # noqa: ANN001, ANN201
 
 
 @_compiled
-def enlarge(small, small_depth, small_normals, depth, normals):  # noqa: ANN001, ANN201
+def enlarge(small, small_depth, small_normals, depth, normals):
     """Joint bilateral upsampling over the four nearest small pixels, by depth and normal."""
     height, width = depth.shape
     rows, columns = small.shape
@@ -276,7 +276,7 @@ def enlarge(small, small_depth, small_normals, depth, normals):  # noqa: ANN001,
 
 
 @_compiled
-def mosaic(linear, noise, scale, shot, read_squared):  # noqa: ANN001, ANN201
+def mosaic(linear, noise, scale, shot, read_squared):
     """Return the 16-bit codes of an RGGB mosaic with noise of variance shot x + read^2."""
     height, width = noise.shape
     out = np.empty((height, width), np.uint16)

@@ -97,7 +97,7 @@ def moments(
 def monge_kantorovich(
     source: tuple[np.ndarray, np.ndarray], target: tuple[np.ndarray, np.ndarray]
 ) -> Float[np.ndarray, "3 4"]:
-    """Return the affine map [A | b] that moves Gaussian colours `source` onto `target` most cheaply.
+    """Return the affine map [A | b] that moves Gaussian colours onto others most cheaply.
 
     A = S^-1/2 (S^1/2 T S^1/2)^1/2 S^-1/2, the linear Monge-Kantorovich solution.
     Source: Pitie and Kokaram, "The linear Monge-Kantorovitch linear colour mapping for

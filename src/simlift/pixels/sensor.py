@@ -41,7 +41,7 @@ def expose(
 
 
 def _noise(size: tuple[int, ...], seed: tuple[int, int]) -> Float[np.ndarray, "h w"]:
-    """Return standard normal noise: a window of the take's own field, at a place of the frame's own.
+    """Return normal noise: a window of the take's own field, at a place of the frame's own.
 
     Drawing a window costs nothing beside drawing the noise anew; 131,072 places keep it fresh.
     """

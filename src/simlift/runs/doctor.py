@@ -1,4 +1,4 @@
-"""The machine -> what runs here, what is missing, and how to get it; libraries are tried by loading."""
+"""The machine -> what runs here, what is missing, how to get it; libraries are tried by loading."""
 
 import importlib
 import importlib.util

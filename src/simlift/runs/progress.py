@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 from rich.console import Console
@@ -21,14 +21,9 @@ from rich.text import Text
 class Progress(Protocol):
     """Shows passes as they go."""
 
-    def task(self, name: str, frames: int) -> "TaskContext": ...
-
-
-class TaskContext(Protocol):
-    """One pass: entering it gives the function that counts frames."""
-
-    def __enter__(self) -> Callable[[int], None]: ...
-    def __exit__(self, *error: object) -> bool | None: ...
+    def task(self, name: str, frames: int) -> AbstractContextManager[Callable[[int], None]]:
+        """Begin a pass of so many frames; entering it gives the function that counts them."""
+        ...
 
 
 class Silent:
@@ -38,7 +33,11 @@ class Silent:
     def task(self, name: str, frames: int) -> Iterator[Callable[[int], None]]:
         """Count nothing."""
         del name, frames
-        yield lambda count: None
+        yield _ignore
+
+
+def _ignore(count: int) -> None:
+    del count
 
 
 class Terminal:
@@ -74,7 +73,8 @@ class Terminal:
         if not self._console.is_terminal and frames:
             seconds = time.monotonic() - begun
             self._console.print(
-                f"{name}: {done} of {frames} frames in {seconds:.1f} s ({done / seconds:.1f} frames/s)"
+                f"{name}: {done} of {frames} frames in {seconds:.1f} s, "
+                f"{done / seconds:.1f} frames/s"
             )
 
 

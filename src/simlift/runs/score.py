@@ -88,8 +88,8 @@ def score_clip(job: ScoreJob, progress: Callable[[int], None]) -> None:
                 scores = [s for metric in metrics[k] for s in metric.measure(window, frames)]
                 found[k] = merge_all([*found[k].values(), *scores])
                 progress(len(window) - (1 if window.indices[0] else 0))
-    for take, scores in zip(job.takes, found, strict=True):
-        _write_sheet(job, take, tuple(scores.values()), flow)
+    for take, merged in zip(job.takes, found, strict=True):
+        _write_sheet(job, take, tuple(merged.values()), flow)
 
 
 def overlapping(reader: ClipReader) -> Iterator[Window]:

@@ -51,7 +51,9 @@ def run_jobs(
 ) -> list[Failure]:
     """Do every job; call `finished` for each, and return those that failed."""
     if workers <= 1 or len(jobs) <= 1:
-        outcomes = ((job.name, _attempt(work, job, progress)) for job in jobs)
+        outcomes: Iterator[tuple[str, Failure | None]] = (
+            (job.name, _attempt(work, job, progress)) for job in jobs
+        )
     else:
         outcomes = _in_processes(jobs, work, min(workers, len(jobs)), progress)
     failures = []

@@ -19,7 +19,7 @@ _PHOTO_ANGLE = 1.25  # a photo spans this many times the camera's field of view
 def read_photos(
     folder: Path, most: int, lines: int | None = None
 ) -> list[UInt8[np.ndarray, "h w 3"]]:
-    """Read up to `most` photos of a folder, evenly chosen by name; RecipeError if there are none."""
+    """Read up to `most` photos of a folder, evenly by name; RecipeError if there are none."""
     if not folder.is_dir():
         raise RecipeError(folder, "is no folder", allowed="a folder of photos")
     paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES - {".npy"})
@@ -60,7 +60,7 @@ def photo_along(
 
 @dataclass(frozen=True, eq=False)
 class Matte:
-    """Where the scene covers the backdrop: `cover` in [0, 1], soft by half a pixel at the border."""
+    """Where the scene covers the backdrop: `cover` in [0, 1], soft at the border."""
 
     cover: Float[np.ndarray, "h w 1"]
     border: Bool[np.ndarray, "h w"]

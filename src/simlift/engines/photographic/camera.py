@@ -147,7 +147,7 @@ class PhotographicEngine:
         return np.asarray(np.maximum(linear, 0) * np.float32(1 - look.lift) + np.float32(look.lift))
 
     def _emission(self, frame: Window, settled: Settled) -> Float[np.ndarray, "h w 3"]:
-        """Return the light of lamps and windows: what is bright in the render and of such a class."""
+        """Return the light of lamps and windows: bright in the render and of such a class."""
         look = self.look.light
         rendered = colour.decode(frame.rgb[0])
         shining = [i for i, name in frame.categories.items() if name in look.emissive]

@@ -1,4 +1,4 @@
-"""A look's light -> an environment ready for lookup, built once and kept while the engine is open."""
+"""A look's light -> an environment ready for lookup, built once in a process."""
 
 from functools import lru_cache
 from pathlib import Path

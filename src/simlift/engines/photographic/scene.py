@@ -1,4 +1,4 @@
-"""A frame's layers -> its geometry, shared by every variant of a clip; and its place in the world."""
+"""A frame's layers -> its geometry, shared by every variant, and its place in the world."""
 
 from dataclasses import dataclass
 
@@ -55,8 +55,7 @@ class Occlusion:
     def __call__(self, frame: Window) -> Float[np.ndarray, "h w"]:
         depth, camera = frame[Layer.DEPTH][0], intrinsics(frame)
         normal = frame.derive(normals)
-        height, width = depth.shape
-        if height <= _FULL_OCCLUSION_LINES:
+        if len(depth) <= _FULL_OCCLUSION_LINES:
             return ambient_occlusion(depth, normal, camera, self.radius)
         half = halve(frame)
         small = ambient_occlusion(half.depth, half.normals, half.intrinsics, self.radius)

@@ -4,6 +4,7 @@
 """
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from fractions import Fraction
@@ -223,6 +224,9 @@ def video(
         out.mux(stream.encode(None))
         if sound is not None:
             sound()
+    if codec == "libsvtav1" and hasattr(os, "sched_setscheduler"):
+        # Run by root, SVT-AV1 makes its caller a real-time thread, which starves what comes after.
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     return path
 
 
@@ -256,18 +260,18 @@ def carla(folder: Path, count: int = FRAMES, *, flat: bool = True, raw: bool = F
     colours = np.array([[0, 0, 0], [128, 64, 128], [0, 0, 142], [70, 130, 180]], np.uint8)
     for i in range(count):
         frame = scene(i)
-        name = (lambda kind: f"{kind}{i:06d}") if flat else (lambda kind: f"{kind}/{i:06d}")
-        write_image(folder / f"{name('rgb')}.png", frame[Layer.RGB])
+        place = {kind: f"{kind}{'' if flat else '/'}{i:06d}" for kind in ("rgb", "depth", "sem")}
+        write_image(folder / f"{place['rgb']}.png", frame[Layer.RGB])
         code = carla_code(frame[Layer.DEPTH])
         red, green, blue = code & 255, (code >> 8) & 255, code >> 16
         if raw:
             buffer = np.stack([blue, green, red, np.full_like(red, 255)], axis=-1)
-            (folder / name("depth")).parent.mkdir(exist_ok=True)
-            np.save(folder / f"{name('depth')}.npy", buffer.astype(np.uint8).ravel())
+            (folder / place["depth"]).parent.mkdir(exist_ok=True)
+            np.save(folder / f"{place['depth']}.npy", buffer.astype(np.uint8).ravel())
         else:
             image = np.stack([red, green, blue], axis=-1).astype(np.uint8)
-            write_image(folder / f"{name('depth')}.png", image)
-        write_image(folder / f"{name('sem')}.png", colours[frame[Layer.SEGMENTATION]])
+            write_image(folder / f"{place['depth']}.png", image)
+        write_image(folder / f"{place['sem']}.png", colours[frame[Layer.SEGMENTATION]])
     return folder
 
 

@@ -1,6 +1,8 @@
-"""The house keeps its rules: what imports what and when, names, sizes, docstrings, the public face."""
+"""The house keeps its rules: imports, names, sizes, docstrings, the public face, the verbs."""
 
 import ast
+import contextlib
+import io
 import re
 import shutil
 import subprocess
@@ -9,8 +11,10 @@ from pathlib import Path
 
 import builders
 import pytest
+import tyro
 
 import simlift
+from simlift import cli
 from simlift.core.layers import Layer
 
 ROOT = Path(simlift.__file__).resolve().parents[2]
@@ -210,3 +214,54 @@ def test_every_folder_has_its_place_in_the_contract():
     folders = {p.name for p in SOURCE.iterdir() if (p / "__init__.py").exists()}
     placed = set(re.findall(r"simlift\.(\w+)", text.partition("[[tool.importlinter")[2]))
     assert folders <= placed | {"episodes"}
+
+
+COMMANDS = """
+demo    --out --workers
+look    CLIPS --out
+record  {tabletop,drive,model} --out --seed --frames --size --model --camera
+lift    CLIPS --out --engine --look --variants --seed --environment --backdrop --replace --like
+        --workers
+plan    CLIPS --engine --look --variants --seed
+score   RUN --workers
+report  RUN
+serve   RUN --host --port
+doctor
+"""
+
+
+def test_the_command_line_is_frozen():
+    """A new verb or flag is a decision: it is written here, in the docs and in the changelog."""
+    frozen = {}
+    for line in COMMANDS.strip().replace("\n        ", " ").splitlines():
+        verb, *words = line.split()
+        frozen[verb] = {word for word in words if word.startswith("--")}
+    found = {}
+    for verb in frozen:
+        text = help_text(verb)
+        found[verb] = set(
+            re.findall(r"^[\u2502|\s]*(?:-\w, )?(--[a-z][a-z-]*)", text, re.MULTILINE)
+        )
+        found[verb] -= {"--help"}
+    assert found == frozen
+    assert set(cli.VERBS) == set(frozen)
+
+
+def help_text(*arguments):
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out), pytest.raises(SystemExit) as left:
+        tyro.extras.subcommand_cli_from_dict(cli.VERBS, prog="simlift", args=[*arguments, "--help"])
+    assert left.value.code == 0
+    return re.sub(r"\x1b\[[0-9;]*m", "", out.getvalue())
+
+
+def test_wrong_input_ends_with_2_and_one_line(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "simlift", "look", str(tmp_path / "none.mp4")],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert "Traceback" not in done.stderr

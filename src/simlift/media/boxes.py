@@ -10,8 +10,7 @@ from typing import BinaryIO
 
 _EBML, _SEGMENT = 0x1A45DFA3, 0x18538067  # Matroska element ids (RFC 9559)
 _MP4_BOXES = frozenset(
-    [b"ftyp", b"moov", b"mdat", b"moof", b"mfra", b"free", b"skip", b"wide", b"sidx", b"styp"]
-    + [b"uuid", b"meta", b"pdin", b"udta", b"emsg", b"prft", b"pnot", b"mvex"]
+    b"ftyp moov mdat moof mfra free skip wide sidx styp uuid meta pdin udta emsg prft pnot".split()
 )
 
 

@@ -83,7 +83,7 @@ def xyy_to_rgb(
 ) -> Float[np.ndarray, "... 3"]:
     """Turn CIE xyY into linear RGB; colours outside the gamut are clipped at 0."""
     xyz = np.stack([x / y * luma, luma, (1 - x - y) / y * luma], axis=-1)
-    return np.maximum(xyz @ _XYZ_TO_RGB.T, 0).astype(np.float32)
+    return np.maximum(np.einsum("...k,jk->...j", xyz, _XYZ_TO_RGB), 0).astype(np.float32)
 
 
 def moments(
@@ -91,7 +91,9 @@ def moments(
 ) -> tuple[Float[np.ndarray, "3"], Float[np.ndarray, "3 3"]]:
     """Return the mean and the covariance of some colours."""
     values = pixels.astype(np.float64)
-    return values.mean(0), np.cov(values.T)
+    centred = values - values.mean(0)
+    covariance = np.einsum("ni,nj->ij", centred, centred) / max(len(values) - 1, 1)
+    return values.mean(0), covariance
 
 
 def monge_kantorovich(

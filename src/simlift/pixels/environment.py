@@ -120,29 +120,37 @@ def extract_sun(
     height, width = radiance.shape[:2]
     way = directions(height, width)
     angle = np.broadcast_to(solid_angles(height, width), (height, width))
-    luma = radiance @ LUMINANCE
+    luma = _dot(radiance, LUMINANCE)
     # The patch that gives most light, not the brightest pixel: seen through a 12 degree lobe.
     small = cv2.resize(radiance, _SMALL[::-1], interpolation=cv2.INTER_AREA)
-    blurred = prefilter(small, 60.0) @ LUMINANCE
+    blurred = _dot(prefilter(small, 60.0), LUMINANCE)
     peak = directions(*_SMALL).reshape(-1, 3)[int(blurred.argmax())]
-    cone = way @ peak > np.cos(_LARGEST_LIGHT)
-    ring = (way @ peak > np.cos(1.6 * _LARGEST_LIGHT)) & ~cone
+    towards = _dot(way, peak)
+    cone = towards > np.cos(_LARGEST_LIGHT)
+    ring = (towards > np.cos(1.6 * _LARGEST_LIGHT)) & ~cone
     fill = np.median(radiance[ring], axis=0)
     level = float(fill @ LUMINANCE)
     patch = cone & (luma > level + 0.25 * (np.percentile(luma[cone], 99.5) - level))
     excess = np.maximum(radiance - fill, 0) * patch[..., None]
-    weight = excess @ LUMINANCE * angle
+    weight = _dot(excess, LUMINANCE) * angle
     if luma[cone].max() < 3 * level or weight.sum() < 0.1 * float((luma * angle).sum()):
         return radiance, ()
     centre = (way * weight[..., None]).sum((0, 1))
     centre /= np.linalg.norm(centre)
-    spread = np.arccos(np.clip(way @ centre, -1, 1)) ** 2
+    spread = np.arccos(np.clip(_dot(way, centre), -1, 1)) ** 2
     radius = float(np.sqrt(2 * (spread * weight).sum() / weight.sum()))
     irradiance = (excess * angle[..., None]).sum((0, 1))
     rest = np.where(patch[..., None], np.minimum(radiance, fill), radiance).astype(np.float32)
     return rest, (
         Sun(centre.astype(np.float32), irradiance.astype(np.float32), max(radius, 0.005)),
     )
+
+
+def _dot(
+    vectors: Float[np.ndarray, "*n 3"], vector: Float[np.ndarray, "3"]
+) -> Float[np.ndarray, "*n"]:
+    # Not the @ operator: BLAS starts threads for it, which spin where other processes are at work.
+    return np.einsum("...k,k->...", vectors, vector)
 
 
 def harmonic_basis(normal: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 9"]:
@@ -175,9 +183,10 @@ def prefilter(radiance: Float[np.ndarray, "h w 3"], gloss: float) -> Float[np.nd
     height, width = radiance.shape[:2]
     way = directions(height, width).reshape(-1, 3)
     angle = np.broadcast_to(solid_angles(height, width), (height, width)).reshape(-1)
-    kernel = np.maximum(way @ way.T, 0) ** np.float32(gloss) * angle
+    kernel = np.maximum(np.einsum("ik,jk->ij", way, way), 0) ** np.float32(gloss) * angle
     kernel /= kernel.sum(1, keepdims=True)
-    return (kernel @ radiance.reshape(-1, 3)).reshape(radiance.shape).astype(np.float32)
+    seen = np.einsum("ij,jc->ic", kernel, radiance.reshape(-1, 3))
+    return seen.reshape(radiance.shape).astype(np.float32)
 
 
 def octahedral(radiance: Float[np.ndarray, "h w 3"], size: int) -> Float[np.ndarray, "n n 3"]:

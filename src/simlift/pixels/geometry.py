@@ -140,7 +140,7 @@ def rigid_flow(
     sky = ~np.isfinite(depth)
     here = points(np.where(sky, np.float32(1e4), depth), intrinsics[0])
     ahead = world_to_camera[1] @ np.linalg.inv(world_to_camera[0])
-    moved = here @ ahead[:3, :3].T.astype(np.float32) + ahead[:3, 3].astype(np.float32)
+    moved = cv2.transform(here, ahead[:3].astype(np.float32))
     if ids is not None:
         for k, body in enumerate(body_ids):
             motion = body_poses[1][k] @ np.linalg.inv(body_poses[0][k])
@@ -148,7 +148,7 @@ def rigid_flow(
                 continue
             mask = ids == body
             whole = world_to_camera[1] @ motion @ np.linalg.inv(world_to_camera[0])
-            moved[mask] = here[mask] @ whole[:3, :3].T + whole[:3, 3]
+            moved[mask] = np.einsum("nk,jk->nj", here[mask], whole[:3, :3]) + whole[:3, 3]
     z = moved[..., 2]
     k1 = intrinsics[1]
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -1,21 +1,27 @@
 """What a lens does to an image in linear light: it darkens the corners and softens the grid."""
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 from jaxtyping import Float
 
 
+@lru_cache(maxsize=8)
 def vignette(
-    height: int, width: int, intrinsics: Float[np.ndarray, "3 3"], strength: float
-) -> Float[np.ndarray, "h w 1"]:
+    height: int, width: int, pinhole: tuple[float, float, float, float], strength: float
+) -> Float[np.ndarray, "h w 3"]:
     """Return the gain of every pixel: 1 - strength + strength cos^4 of the angle off the axis.
 
-    The natural illumination law of a thin lens (Kingslake, "Optical System Design", 1983).
+    `pinhole` is (fx, fy, cx, cy) in pixels. The natural illumination law of a thin lens
+    (Kingslake, "Optical System Design", 1983).
     """
-    x = (np.arange(width, dtype=np.float32) + 0.5 - intrinsics[0, 2]) / intrinsics[0, 0]
-    y = (np.arange(height, dtype=np.float32) + 0.5 - intrinsics[1, 2]) / intrinsics[1, 1]
+    fx, fy, cx, cy = pinhole
+    x = (np.arange(width, dtype=np.float32) + 0.5 - cx) / fx
+    y = (np.arange(height, dtype=np.float32) + 0.5 - cy) / fy
     squared = 1 / (1 + x[None, :] ** 2 + y[:, None] ** 2)
-    return (1 - strength + strength * squared**2).astype(np.float32)[..., None]
+    gain = (1 - strength + strength * squared**2).astype(np.float32)
+    return np.repeat(gain[..., None], 3, axis=-1)
 
 
 def soften(linear: Float[np.ndarray, "h w 3"], sigma: float) -> Float[np.ndarray, "h w 3"]:

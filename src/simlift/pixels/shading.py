@@ -64,10 +64,10 @@ def estimate_shading(
     solution = np.zeros(9)
     for _ in range(8):
         weighted = basis * weight[:, None]
-        solution = np.linalg.solve(
-            weighted.T @ basis + penalty + 1e-9 * np.eye(9), weighted.T @ target
-        )
-        weight = 1 / (1 + ((target - basis @ solution) / 0.6) ** 2)
+        normal_matrix = np.einsum("ni,nj->ij", weighted, basis)
+        right_side = np.einsum("ni,n->i", weighted, target)
+        solution = np.linalg.solve(normal_matrix + penalty + 1e-9 * np.eye(9), right_side)
+        weight = 1 / (1 + ((target - np.einsum("ni,i->n", basis, solution)) / 0.6) ** 2)
     return solution.astype(np.float32)
 
 
@@ -80,7 +80,6 @@ def remove_shading(
     """Divide a render by its fitted shading, relative to the mean, within a factor of 2.5."""
     varying = fit.copy()
     varying[0] = 0
-    height, width = normals.shape[:2]
-    log_shading = (harmonic_basis(normals).reshape(-1, 9) @ varying).reshape(height, width)
+    log_shading = np.einsum("hwi,i->hw", harmonic_basis(normals), varying)
     gain = np.exp(-np.float32(strength) * np.clip(log_shading, -0.92, 0.92))
     return np.minimum(linear * gain[..., None], np.float32(0.95))

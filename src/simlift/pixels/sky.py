@@ -30,7 +30,7 @@ def clear_sky(
     above = way[: _HEIGHT // 2]
     zenith = np.pi / 2 - elevation
     cosine = np.maximum(above[..., 1], 0.02)
-    gamma = np.arccos(np.clip(above @ towards.astype(np.float32), -1, 1))
+    gamma = np.arccos(np.clip(np.einsum("hwk,k->hw", above, towards), -1, 1))
     table = _perez_table(turbidity)
     ratio = [_perez(c, cosine, gamma) / _perez(c, np.ones(1), np.full(1, zenith))[0] for c in table]
     zenith_luma, zenith_x, zenith_y = _zenith(turbidity, zenith)

@@ -2,7 +2,6 @@
 
 import shutil
 import tempfile
-from contextlib import ExitStack
 from pathlib import Path
 
 from simlift.controls import Edges, EngineEdges
@@ -11,11 +10,10 @@ from simlift.core.errors import RunError
 from simlift.core.layers import Layer
 from simlift.core.recipe import Encoding
 from simlift.core.run import Run
-from simlift.core.seams import Span
-from simlift.media.video_writer import write_video
+from simlift.core.seams import Control
 from simlift.metrics import DEFINITIONS
 from simlift.reports import write_report
-from simlift.runs.lifting import walk
+from simlift.runs.controls import draw_controls
 from simlift.runs.progress import Progress
 from simlift.runs.score import source_clips
 
@@ -36,7 +34,7 @@ def report_run(run: Run, *, progress: Progress) -> Path:
         with progress.task("report", frames) as advance:
             overlays = {}
             for name, clip in clips.items():
-                overlays[name] = _draw(clip, folder / name)
+                overlays[name] = draw_controls(clip, _controls(clip), folder / name, _OVERLAY)
                 advance(clip.num_frames)
             return write_report(
                 run,
@@ -49,28 +47,8 @@ def report_run(run: Run, *, progress: Progress) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _controls(clip: Clip) -> dict[str, Edges | EngineEdges]:
-    controls: dict[str, Edges | EngineEdges] = {"edges": Edges()}
+def _controls(clip: Clip) -> dict[str, Control]:
+    controls: dict[str, Control] = {"edges": Edges()}
     if any(layer in clip for layer in _GEOMETRY):
         controls["geometry edges"] = EngineEdges()
     return controls
-
-
-def _draw(clip: Clip, folder: Path) -> dict[str, Path]:
-    """Draw the controls of a clip as videos, all in one pass over its frames."""
-    controls = _controls(clip)
-    paths = {name: folder / f"{name.replace(' ', '-')}.mp4" for name in controls}
-    with ExitStack() as stack:
-        reader = stack.enter_context(clip.open((Layer.RGB, *_GEOMETRY)))
-        writers = {
-            name: stack.enter_context(
-                write_video(
-                    path, height=clip.height, width=clip.width, fps=clip.fps, encoding=_OVERLAY
-                )
-            )
-            for name, path in paths.items()
-        }
-        for window in walk(reader, Span(frames=8)):
-            for name, control in controls.items():
-                writers[name].append(control.draw(window))
-    return paths

@@ -78,6 +78,8 @@ def _in_processes(
     jobs: Sequence[J], work: Work[J], workers: int, progress: Callable[[int], None]
 ) -> Iterator[tuple[str, Failure | None]]:
     context = multiprocessing.get_context("spawn")
+    # Read when a worker imports numpy: BLAS threads of several processes spin against each other.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     counts = context.SimpleQueue()
     threads = max((os.cpu_count() or 1) // workers, 1)
     with (

@@ -66,8 +66,9 @@ class PhotographicEngine:
     def _photograph(self, frame: Window, settled: Settled, seed: int) -> UInt8[np.ndarray, "h w 3"]:
         look = self.look
         index = int(frame.indices[0])
-        linear = self._radiance(frame, settled)
-        linear = linear * self._lens_gain(frame, settled, index / frame.fps)
+        gain = film.interpolate(settled.times, settled.gains, index / frame.fps)
+        exposed = cv2.transform(self._radiance(frame, settled), np.diag(gain))
+        linear = cv2.multiply(exposed, lens.vignette(*_optics(frame, look.lens.vignette)))
         softness = look.lens.softness * frame.size[0] / _SOFTNESS_LINES
         linear = lens.soften(linear, max(softness, _SHARPEST) if softness > 0 else 0.0)
         white = self._white(settled)
@@ -82,13 +83,6 @@ class PhotographicEngine:
         else:
             codes = sensor.quantise(linear, white=white)
         return self._develop(codes, white, settled.grade)
-
-    def _lens_gain(
-        self, frame: Window, settled: Settled, time: float
-    ) -> Float[np.ndarray, "h w 3"]:
-        gain = film.interpolate(settled.times, settled.gains, time).astype(np.float32)
-        shade = frame.derive(_vignette(self.look.lens.vignette))
-        return shade * gain
 
     def _white(self, settled: Settled) -> float:
         return self.look.film.white if settled.environment is not None else _PLAIN_WHITE
@@ -248,14 +242,9 @@ class PhotographicEngine:
             share = _PLAIN_METERING
         stops = np.log2(look.key / levels) * look.strength * share
         stops = film.smooth_over_time(survey.times, stops, look.adaptation) + look.compensation
-        gains = np.exp2(stops)[:, None] * np.ones(3)
-        if settled.environment is None:
-            return gains
-        light = settled.environment.harmonics[0] * 0.282095
-        for sun in settled.environment.suns:
-            light = light + sun.irradiance * (0.5 / np.pi)
+        light = _light_colour(settled.environment, radiances, Layer.ALBEDO in survey.window)
         neutral = (light / (light @ colour.LUMINANCE)) ** -look.white_balance
-        return np.asarray(gains * (neutral / (neutral @ colour.LUMINANCE)))
+        return np.exp2(stops)[:, None] * (neutral / (neutral @ colour.LUMINANCE))
 
     def _graded(self, settled: Settled, radiances: list[Float[np.ndarray, "h w 3"]]) -> Settled:
         grade = _grade_matrix(self.look.grade)
@@ -296,12 +285,9 @@ class _Settle:
         return self.engine._settle(self.survey, self.seed)
 
 
-@dataclass(frozen=True)
-class _vignette:
-    strength: float
-
-    def __call__(self, frame: Window) -> Float[np.ndarray, "h w 1"]:
-        return lens.vignette(*frame.size, scene.intrinsics(frame), self.strength)
+def _optics(frame: Window, strength: float) -> tuple[int, int, tuple[float, ...], float]:
+    k = scene.intrinsics(frame)
+    return (*frame.size, (k[0, 0], k[1, 1], k[0, 2], k[1, 2]), strength)
 
 
 @dataclass(frozen=True)
@@ -310,6 +296,24 @@ class _behind:
 
     def __call__(self, frame: Window) -> np.ndarray:
         return scene.hidden(frame, self.classes)
+
+
+def _light_colour(
+    environment: Environment | None, radiances: list[Float[np.ndarray, "h w 3"]], known: bool
+) -> Float[np.ndarray, "3"]:
+    """Return the colour of the light: the environment's, or an estimate from the render's pixels.
+
+    The estimate is the shades-of-gray norm of order 6 (Finlayson and Trezzi 2004), halved and
+    bounded, since a scene may well be coloured.
+    """
+    if environment is not None and known:
+        light = environment.harmonics[0] * 0.282095
+        for sun in environment.suns:
+            light = light + sun.irradiance * (0.5 / np.pi)
+        return np.asarray(light)
+    power = np.mean([(r.astype(np.float64) ** 6).mean((0, 1)) for r in radiances], axis=0)
+    cast = np.maximum(power, 1e-12) ** (1 / 6)
+    return np.clip((cast / (cast @ colour.LUMINANCE)) ** 0.5, 0.85, 1.18)
 
 
 def _fit_shading(frames: tuple[Window, ...]) -> Float[np.ndarray, "9"]:

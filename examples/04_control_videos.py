@@ -1,0 +1,26 @@
+"""Draw the condition videos that generators take, from a shipped episode's own layers."""
+
+import sys
+from pathlib import Path
+
+from simlift import Layer, open_clip
+from simlift.controls import DepthControl, Edges, EngineEdges, Segmentation
+from simlift.core.survey import take_survey
+from simlift.runs.controls import draw_controls
+from simlift.runs.demo import episode_path
+
+folder = Path(sys.argv[1] if len(sys.argv) > 1 else "out/controls")
+clip = open_clip(episode_path("drive"))
+
+# Near and far are fixed from a survey of the whole clip, so that the depth video never pumps.
+with clip.open([Layer.RGB, Layer.DEPTH]) as reader:
+    depth = DepthControl.fitted(take_survey(reader))
+
+controls = {
+    "edges": Edges(),
+    "geometry": EngineEdges(),
+    "depth": depth,
+    "segmentation": Segmentation(),
+}
+for name, path in draw_controls(clip, controls, folder).items():
+    print(f"{name}: {path}")

@@ -265,3 +265,10 @@ def test_wrong_input_ends_with_2_and_one_line(tmp_path):
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")
     assert "Traceback" not in done.stderr
+
+
+def test_every_score_is_documented():
+    from simlift.metrics import DEFINITIONS
+
+    text = (ROOT / "docs" / "scores.md").read_text()
+    assert [name for name in DEFINITIONS if f"`{name}`" not in text] == []

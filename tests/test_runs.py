@@ -279,7 +279,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path) -> None:
         signal.signal(signal.SIGXFSZ, handler)
     assert "cannot be written" in result.failures[0].reason
     assert "way out: free space" in result.failures[0].reason
-    assert not [p for p in (tmp_path / "run").rglob("*.mp4")]
+    assert not list((tmp_path / "run").rglob("*.mp4"))
     fill(tmp_path / "run", [tmp_path / "a.mp4"], recipe(Echo()))
 
 

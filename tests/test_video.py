@@ -91,7 +91,8 @@ def quiet_encoders(monkeypatch):
 def test_every_frame_is_found_by_its_index(
     tmp_path, codec, pixel_format, suffix, options, container
 ):
-    size = (64, 96) if "av1" in codec else (32, 48)
+    # SVT-AV1 takes no smaller pictures, and x265 writes beyond its buffers on those of 32 lines.
+    size = (64, 96) if codec in ("libsvtav1", "libx265") else (32, 48)
     path = builders.video(
         tmp_path / f"clip{suffix}",
         builders.flat_frames(COUNT, *size),

@@ -90,7 +90,7 @@ class Gate:
     max_flicker_ratio: float = 2.5
     max_frozen: float = 0.2
     max_seam_ratio: float = 2.0
-    max_colour_drift: float = 4.0  # CIELAB
+    max_colour_drift: float = 2.0  # CIELAB
     max_newly_clipped: float = 0.12
     max_newly_black: float = 0.25
 

@@ -1,0 +1,94 @@
+"""What the scores say of good takes and of takes spoiled on purpose, on the shipped episodes.
+
+    python bench/known_bad.py [--frames 24]
+"""
+
+import argparse
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+
+from simlift import Gate, Layer, Photographic, open_clip
+from simlift.core.score import merge_all
+from simlift.core.survey import take_survey
+from simlift.metrics import standard
+from simlift.metrics.gate import judge
+from simlift.runs.demo import EPISODES, LOOKS, episode_path
+
+SHOWN = (
+    "edge_f1_near",
+    "moving_edge_f1",
+    "engine_edge_ratio",
+    "edge_offset",
+    "blur_ssim",
+    "flicker_ratio",
+    "frozen",
+    "colour_drift",
+)
+
+
+def shuffled(frames: np.ndarray) -> np.ndarray:
+    """Return the frames in another order."""
+    return frames[np.random.default_rng(0).permutation(len(frames))]
+
+
+def flickering(frames: np.ndarray) -> np.ndarray:
+    """Return the frames with blotches of light that change from frame to frame."""
+    generator = np.random.default_rng(0)
+    blotches = generator.normal(0, 8, (len(frames), 12, 20)).astype(np.float32)
+    size = frames.shape[2:0:-1]
+    large = np.stack([cv2.resize(b, size, interpolation=cv2.INTER_CUBIC) for b in blotches])
+    return np.clip(frames + large[..., None], 0, 255).astype(np.uint8)
+
+
+def hue_turning(frames: np.ndarray) -> np.ndarray:
+    """Return the frames with a hue that turns by 120 degrees over the clip."""
+    out = []
+    for k, frame in enumerate(frames):
+        hsv = cv2.cvtColor(frame, cv2.COLOR_RGB2HSV).astype(int)
+        hsv[..., 0] = (hsv[..., 0] + round(60 * k / len(frames))) % 180
+        out.append(cv2.cvtColor(hsv.astype(np.uint8), cv2.COLOR_HSV2RGB))
+    return np.stack(out)
+
+
+SPOILED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "the render itself": lambda f: f,
+    "frozen": lambda f: np.broadcast_to(f[:1], f.shape).copy(),
+    "shuffled": shuffled,
+    "4 frames late": lambda f: np.concatenate([f[:1].repeat(4, 0), f[:-4]]),
+    "shifted by 2 px": lambda f: np.roll(f, 2, axis=2),
+    "blurred": lambda f: np.stack([cv2.GaussianBlur(x, (0, 0), 3) for x in f]),
+    "flickering": flickering,
+    "hue turning": hue_turning,
+}
+
+
+def main() -> None:
+    """Print one row for each take: scores, and what rejected it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--frames", type=int, default=24)
+    frames = parser.parse_args().frames
+    print("| clip | take | " + " | ".join(SHOWN) + " | verdict |")
+    print("|---" * (len(SHOWN) + 3) + "|")
+    for name in EPISODES:
+        clip = open_clip(episode_path(name))
+        with clip.open(Layer) as reader:
+            survey = take_survey(reader)
+            window = reader.window(range(min(frames, clip.num_frames)))
+        takes = {}
+        for look, value in LOOKS.items():
+            with Photographic(value).open("cpu") as engine:
+                takes[f"look {look}"] = engine.lift(window, survey=survey, before=None, seed=1)
+        takes |= {title: spoil(window.rgb) for title, spoil in SPOILED.items()}
+        for title, take in takes.items():
+            scores = merge_all(s for m in standard(()) for s in m.measure(window, take))
+            values = {k: s.value() for k, s in scores.items()}
+            accepted, reasons = judge(Gate(), values)
+            verdict = "accepted" if accepted else ", ".join(r.split()[0] for r in reasons)
+            row = " | ".join(f"{values[s]:.2f}" for s in SHOWN)
+            print(f"| {name} | {title} | {row} | {verdict} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

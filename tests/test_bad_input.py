@@ -2,8 +2,8 @@
 is allowed; it comes when the clip is opened, or when the run is planned.
 """
 
-import importlib.util
 import json
+import sys
 from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
@@ -599,11 +599,28 @@ def test_environment_light_that_cannot_be(tmp_path, value, monkeypatch):
         read_environment(path)
 
 
-@pytest.mark.skipif(bool(importlib.util.find_spec("OpenEXR")), reason="OpenEXR is installed")
-def test_exr_without_its_library(tmp_path):
+def test_exr_without_its_library(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "OpenEXR", None)  # as where it is not installed
     (tmp_path / "a.exr").write_bytes(b"v/1\x01")
     with pytest.raises(MissingLibrary, match=r"a\.exr.*OpenEXR.*simlift\[exr\]"):
         read_environment(tmp_path / "a.exr")
+
+
+@pytest.mark.parametrize("value", [np.nan, -1.0, np.inf])
+def test_exr_files_come_back_or_are_refused(tmp_path, value):
+    exr = pytest.importorskip("OpenEXR")
+    light = np.random.default_rng(0).random((16, 32, 3), dtype=np.float32)
+    path = tmp_path / "light.exr"
+    exr.File({}, {"RGB": light}).write(str(path))
+    np.testing.assert_array_equal(read_environment(path), light)
+    whole = path.read_bytes()
+    light[3, 3] = value
+    exr.File({}, {"RGB": light}).write(str(path))
+    with refused("light.exr", "NaN"):
+        read_environment(path)
+    path.write_bytes(whole[: len(whole) // 2])
+    with refused("light.exr", "damaged"):
+        read_environment(path)
 
 
 def test_folders_of_photos(tmp_path, folder):

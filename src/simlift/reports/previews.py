@@ -1,6 +1,7 @@
 """Frames of a render, take or overlay -> a small H.264 video, inside the page or linked from it."""
 
 import base64
+import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,7 +20,7 @@ from simlift.media.video_writer import write_video
 PREVIEW_LINES = 480
 _POSTER_LINES = 120
 # A keyframe every 8 frames: a seek decodes 8 small frames at most, which a phone does at once.
-_PREVIEW = Encoding(crf=26, preset="fast", keyframe_interval=8)
+_PREVIEW = Encoding(crf=26, preset="veryfast", keyframe_interval=8)
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,20 @@ class ClipPreviews:
         return (*render, *self.takes, *(preview for _, preview in self.overlays))
 
 
+@dataclass(frozen=True)
+class Draft:
+    """A preview that has no place yet; `path` is None where nothing was encoded."""
+
+    poster: str
+    path: Path | None
+    link: str | None
+
+
 class PreviewAlbum:
-    """Makes previews until the budget is spent; what comes after is linked.
+    """Places previews until the budget is spent; what comes after is linked.
 
     `folder` takes the files that no existing file can stand for (renders, overlays, uneven times).
+    Drafts may be made side by side; they are placed in order, so that equal runs give equal pages.
     """
 
     def __init__(self, folder: Path, budget_bytes: int) -> None:
@@ -56,24 +67,33 @@ class PreviewAlbum:
         self._full = False
         self._count = 0
 
-    def add(self, frames: Iterator[Array], *, fps: Fraction, link: str | None) -> Preview:
-        """Make the preview of some frames [h w 3]; `link` leads to a file that can stand for it."""
+    def draft(self, frames: Iterator[Array], *, fps: Fraction, link: str | None) -> Draft:
+        """Encode a preview of frames [h w 3]; `link` leads to a file that can stand for it."""
         first = next(frames)
         poster = base64.b64encode(_poster(first)).decode("ascii")
         if self._full and link is not None:
-            return Preview(poster, None, link)
-        path = self._folder / f"{self._count:04d}.mp4"
-        self._count += 1
+            return Draft(poster, None, link)
+        path = self._folder / f"draft-{uuid.uuid4().hex}.mp4"
         encode_preview(chain([first], frames), path, fps)
-        content = base64.b64encode(path.read_bytes()).decode("ascii")
+        return Draft(poster, path, link)
+
+    def place(self, draft: Draft) -> Preview:
+        """Take a draft into the page, into the folder, or drop it for its link."""
+        if draft.path is None:
+            return Preview(draft.poster, None, draft.link)
+        content = base64.b64encode(draft.path.read_bytes()).decode("ascii")
         if not self._full and len(content) <= self._left:
             self._left -= len(content)
-            path.unlink()
-            return Preview(poster, content, None)
+            draft.path.unlink()
+            return Preview(draft.poster, content, None)
         self._full = True
-        if link is not None:
-            path.unlink()
-        return Preview(poster, None, link or f"{self._folder.name}/{path.name}")
+        if draft.link is not None:
+            draft.path.unlink()
+            return Preview(draft.poster, None, draft.link)
+        path = self._folder / f"{self._count:04d}.mp4"
+        self._count += 1
+        draft.path.replace(path)
+        return Preview(draft.poster, None, f"{self._folder.name}/{path.name}")
 
 
 def encode_preview(frames: Iterable[Array], path: Path, fps: Fraction) -> None:

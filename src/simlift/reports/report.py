@@ -1,16 +1,21 @@
 """A run, its clips and overlay videos -> run/report/index.html."""
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote
 
+import cv2
+
 from simlift.core.clip import Clip
+from simlift.core.layers import Array
 from simlift.core.run import Run, TakeKey, write_text
 from simlift.reports.model import ClipEntry, Threshold, build_model, gate_thresholds
 from simlift.reports.page import write_page
 from simlift.reports.previews import (
     ClipPreviews,
+    Draft,
     PreviewAlbum,
     render_frames,
     video_frames,
@@ -60,21 +65,26 @@ def _clip_previews(
     album: PreviewAlbum,
     progress: Callable[[int], None],
 ) -> ClipPreviews:
-    render = None
+    videos: list[tuple[Iterator[Array], str | None]] = []
     if clip is not None:
-        render = album.add(render_frames(clip), fps=entry.fps, link=None)
-        progress(entry.num_frames)
-    takes = []
+        videos.append((render_frames(clip), None))
     for take in entry.takes:
         path = run.take_video(TakeKey(entry.name, take.variant))
         link = _link(run, path) if _plays_by_index(entry, clip) else None
-        takes.append(album.add(video_frames(path), fps=entry.fps, link=link))
+        videos.append((video_frames(path), link))
+    videos += [(video_frames(path), None) for path in overlays.values()]
+
+    def draft(video: tuple[Iterator[Array], str | None]) -> Draft:
+        frames, link = video
+        made = album.draft(frames, fps=entry.fps, link=link)
         progress(entry.num_frames)
-    drawn = []
-    for name, path in overlays.items():
-        drawn.append((name, album.add(video_frames(path), fps=entry.fps, link=None)))
-        progress(entry.num_frames)
-    return ClipPreviews(render, tuple(takes), tuple(drawn))
+        return made
+
+    with ThreadPoolExecutor(max(cv2.getNumThreads(), 1)) as pool:
+        placed = [album.place(made) for made in pool.map(draft, videos)]
+    render = placed.pop(0) if clip is not None else None
+    takes, drawn = placed[: len(entry.takes)], placed[len(entry.takes) :]
+    return ClipPreviews(render, tuple(takes), tuple(zip(overlays, drawn, strict=True)))
 
 
 def _plays_by_index(entry: ClipEntry, clip: Clip | None) -> bool:

@@ -1,8 +1,12 @@
 """The score pass: takes and the clips they came from -> score sheets with the gate's verdict."""
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from functools import partial
+
+import cv2
 
 from simlift.core.clip import Clip, ClipReader
 from simlift.core.errors import RunError
@@ -81,13 +85,19 @@ def score_clip(job: ScoreJob, progress: Callable[[int], None]) -> None:
     with ExitStack() as stack:
         reader = stack.enter_context(job.clip.open(layers))
         videos = [stack.enter_context(_open_take(job, take)) for take in job.takes]
+        pool = stack.enter_context(ThreadPoolExecutor(max(cv2.getNumThreads(), 1)))
+
+        def measure(k: int, window: Window) -> None:
+            frames = videos[k].read(window.indices.tolist())
+            scores = [s for metric in metrics[k] for s in metric.measure(window, frames)]
+            found[k] = merge_all([*found[k].values(), *scores])
+            progress(len(window) - (1 if window.indices[0] else 0))
+
         for window in overlapping(reader):
             flow = flow or flow_source(window)
-            for k, video in enumerate(videos):
-                frames = video.read(window.indices.tolist())
-                scores = [s for metric in metrics[k] for s in metric.measure(window, frames)]
-                found[k] = merge_all([*found[k].values(), *scores])
-                progress(len(window) - (1 if window.indices[0] else 0))
+            # The first take derives the geometry and motion that the others then share.
+            measure(0, window)
+            list(pool.map(partial(measure, window=window), range(1, len(videos))))
     for take, merged in zip(job.takes, found, strict=True):
         _write_sheet(job, take, tuple(merged.values()), flow)
 

@@ -81,7 +81,9 @@ def _in_processes(
     # Read when a worker imports numpy: BLAS threads of several processes spin against each other.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     counts = context.SimpleQueue()
-    threads = max((os.cpu_count() or 1) // workers, 1)
+    # A second thread for each worker keeps the last one busy on its own when the others are done.
+    cores = os.cpu_count() or 1
+    threads = max(cores // workers, min(cores, 2))
     with (
         _listening(counts, progress),
         ProcessPoolExecutor(

@@ -14,7 +14,7 @@ from typing import Any
 
 import av
 import numpy as np
-from av.video.reformatter import ColorRange, Colorspace
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from simlift.core.errors import ClipError
 from simlift.core.layers import Array
@@ -228,6 +228,7 @@ class VideoReader:
         self._info, self._pixel_format = info, pixel_format
         self._index_of = {stamp: i for i, stamp in enumerate(info.pts)}
         self._container: Any = None
+        self._reformatter = VideoReformatter()  # kept: setting one up costs as much as using it
         self._restart()
 
     def close(self) -> None:
@@ -313,5 +314,11 @@ class VideoReader:
         if matrix == _UNTAGGED:
             # As players do: untagged HD is BT.709, untagged SD is BT.601.
             matrix = int(Colorspace.ITU709 if frame.height >= 720 else Colorspace.ITU601)
-        rgb = frame.reformat(format="rgb24", src_colorspace=matrix, dst_color_range=ColorRange.JPEG)
+        rgb = self._reformatter.reformat(
+            frame,
+            format="rgb24",
+            src_colorspace=matrix,
+            dst_color_range=ColorRange.JPEG,
+            threads=1,
+        )
         return np.asarray(rgb.to_ndarray())

@@ -11,7 +11,7 @@ from typing import Any
 import av
 import numpy as np
 from av.codec.codec import UnknownCodecError
-from av.video.reformatter import ColorRange, Colorspace
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from simlift.core.errors import RunError
 from simlift.core.layers import Array
@@ -78,6 +78,7 @@ class VideoWriter:
         self._container = av.open(str(path), "w", options={"fflags": "+bitexact"})
         self._closed = False
         self._timestamps = timestamps
+        self._reformatter = VideoReformatter()  # kept: setting one up costs as much as using it
         self._ticks = Fraction(1, 90_000) if timestamps else 1 / fps
         self._stream: Any = self._container.add_stream(encoding.codec, rate=fps)
         self._gray = encoding.chroma.startswith("gray")
@@ -114,11 +115,13 @@ class VideoWriter:
             if self._gray:
                 frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), "gray16le")
             else:
-                frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), "rgb24").reformat(
+                frame = self._reformatter.reformat(
+                    av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), "rgb24"),
                     format=self._stream.pix_fmt,
                     src_color_range=ColorRange.JPEG,
                     dst_colorspace=Colorspace.ITU709,
                     dst_color_range=ColorRange.MPEG,
+                    threads=1,
                 )
             frame.pts = self._count if seconds is None else round(seconds / self._ticks)
             frame.time_base = self._ticks

@@ -1,6 +1,6 @@
 """What the scores say of good takes and of takes spoiled on purpose, on the shipped episodes.
 
-    python bench/known_bad.py [--frames 24]
+python bench/known_bad.py [--frames 24]
 """
 
 import argparse

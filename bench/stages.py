@@ -26,7 +26,7 @@ SHOWN = {
     "_backdrop": "backdrop",
     "soften": "softness",
     "expose": "sensor",
-    "_develop": "film and grade",
+    "develop": "film and grade",
 }
 
 

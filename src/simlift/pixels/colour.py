@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-from jaxtyping import Float, UInt8, UInt16
+from jaxtyping import Float, UInt8
 
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)  # ITU-R BT.709
 
@@ -40,16 +40,15 @@ def decode(frame: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w 3"]:
     return np.asarray(cv2.LUT(frame, _decoding_table()))
 
 
-def apply_curve(
-    codes: UInt16[np.ndarray, "h w 3"], table: UInt16[np.ndarray, "65536"]
-) -> UInt16[np.ndarray, "h w 3"]:
-    """Look every 16-bit code up in a table."""
-    return np.asarray(cv2.LUT(codes, table))
-
-
 def luminance(linear: Float[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w"]:
     """Return relative luminance Y of linear light."""
     return np.asarray(cv2.transform(linear, LUMINANCE[None]))
+
+
+def saturation(amount: float) -> Float[np.ndarray, "3 3"]:
+    """Return the matrix that moves colours from their gray by `amount` (1 leaves them)."""
+    gray = np.tile(LUMINANCE.astype(np.float64), (3, 1))
+    return np.asarray(gray + (np.eye(3) - gray) * amount)
 
 
 def daylight(kelvin: float) -> Float[np.ndarray, "3"]:

@@ -51,6 +51,11 @@ class Environment:
     glossy: Float[np.ndarray, "n n 3"]  # octahedral
     suns: tuple[Sun, ...]
 
+    @property
+    def mean_radiance(self) -> Float[np.ndarray, "3"]:
+        """Mean radiance over all directions, without the suns."""
+        return np.asarray(self.harmonics[0] * np.float32(0.282095))
+
 
 def build(
     radiance: Float[np.ndarray, "h w 3"], gloss: float, suns: tuple[Sun, ...] = ()

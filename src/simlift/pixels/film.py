@@ -2,8 +2,9 @@
 
 from functools import lru_cache
 
+import cv2
 import numpy as np
-from jaxtyping import Float, UInt16
+from jaxtyping import Float, UInt8, UInt16
 
 from simlift.pixels.colour import linear_to_srgb
 
@@ -69,3 +70,14 @@ def film_table(contrast: float, white: float) -> UInt16[np.ndarray, "65536"]:
     """Return the table from 16-bit linear codes (65535 = `white`) to 16-bit sRGB codes."""
     linear = np.arange(65536) / 65535.0 * white
     return np.rint(linear_to_srgb(film_curve(linear, contrast, white)) * 65535).astype(np.uint16)
+
+
+def develop(
+    codes: UInt16[np.ndarray, "h w 3"],
+    contrast: float,
+    white: float,
+    grade: Float[np.ndarray, "3 4"],
+) -> UInt8[np.ndarray, "h w 3"]:
+    """Return display bytes: the film curve, then the affine `grade` on 16-bit display codes."""
+    display = cv2.LUT(codes, film_table(contrast, white))
+    return np.asarray(cv2.convertScaleAbs(cv2.transform(display, grade), alpha=1 / 257))

@@ -112,6 +112,22 @@ def view_directions(frame: Window) -> Float[np.ndarray, "h w 3"]:
     return ray / np.sqrt((ray * ray).sum(-1, keepdims=True))
 
 
+def pinhole_of(frame: Window) -> tuple[float, float, float, float]:
+    """Return fx, fy, cx, cy in pixels."""
+    k = intrinsics(frame)
+    return float(k[0, 0]), float(k[1, 1]), float(k[0, 2]), float(k[1, 2])
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """Finds where the backdrop shows, once for each frame and set of replaced classes."""
+
+    classes: frozenset[str]
+
+    def __call__(self, frame: Window) -> Bool[np.ndarray, "h w"]:
+        return hidden(frame, self.classes)
+
+
 def hidden(frame: Window, classes: frozenset[str]) -> Bool[np.ndarray, "h w"]:
     """Return where the backdrop shows: nothing was hit, or the class is to be replaced."""
     mask = np.zeros(frame.size, dtype=bool)

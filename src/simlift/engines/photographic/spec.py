@@ -53,7 +53,9 @@ class Photographic:
         unlit = "depth is relative" if Layer.DEPTH in clip else "neither depth nor normals"
         given = Layer.ALBEDO in clip
         sky = Layer.SEGMENTATION in clip and "sky" in clip.categories
-        behind = lit and (depth or sky or bool(look.backdrop.classes))
+        # A photo can stand behind what is not lit; an environment would not match its light.
+        shown = lit or look.backdrop.kind == "photos"
+        behind = shown and (depth or sky or bool(look.backdrop.classes))
         return (
             Stage(
                 "albedo",
@@ -78,7 +80,7 @@ class Photographic:
                 behind and look.backdrop.kind != "keep",
                 f"{look.backdrop.kind} where nothing was hit"
                 if behind
-                else ("nothing tells the sky" if lit else unlit),
+                else ("nothing tells the sky" if shown else unlit),
             ),
             Stage(
                 "exposure", True, "metered over the clip" if lit else "close to the render's own"

@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from simlift.core.errors import SimliftError
+from simlift.core.clip import Clip
+from simlift.core.errors import RecipeError, SimliftError
 from simlift.core.recipe import Recipe, Variant
 from simlift.core.run import Run
 from simlift.runs.memory import keep_pages
@@ -57,10 +58,8 @@ def look(clips: Clips, /, out: Path | None = None) -> int:
         out: Folder for the contact sheets. Without it, only words.
     """
     from simlift.runs.look import contact_sheet, describe
-    from simlift.sources import open_clip
 
-    for path in clips:
-        clip = open_clip(path)
+    for clip in _open(clips):
         describe(clip, _out)
         if out is not None:
             _out.print(f"  sheet: {contact_sheet(clip, out / f'{clip.name}.png')}")
@@ -127,11 +126,9 @@ def lift(
         workers: Processes that work at once, one clip each.
     """
     from simlift.runs.lift import lift_clips
-    from simlift.sources import open_clip
 
     recipe = _recipe(engine, look, variants, seed, environment, backdrop, replace, like)
-    opened = [open_clip(path) for path in clips]
-    result = lift_clips(opened, recipe, out, workers=workers, progress=Terminal(_out))
+    result = lift_clips(_open(clips), recipe, out, workers=workers, progress=Terminal(_out))
     _out.print(f"{result.made} takes made, {result.kept} were there: {out / 'takes'}")
     return _close(result.failures)
 
@@ -155,10 +152,9 @@ def plan(
     """
     from simlift.runs.plan import plan_lift
     from simlift.runs.summary import print_plans
-    from simlift.sources import open_clip
 
     recipe = _recipe(engine, look, variants, seed, None, None, (), None)
-    print_plans(plan_lift([open_clip(path) for path in clips], recipe), _out)
+    print_plans(plan_lift(_open(clips), recipe), _out)
     return 0
 
 
@@ -246,6 +242,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _err.print("interrupted; the same command resumes")
         code = 130
     sys.exit(code)
+
+
+def _open(paths: Sequence[Path]) -> list[Clip]:
+    from simlift.sources import open_clip
+
+    if not paths:
+        raise RecipeError("CLIP", "none was named", allowed="folders, videos or images")
+    return [open_clip(path) for path in paths]
 
 
 def _recipe(

@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeVar
 
 import cv2
 
-from simlift.core.errors import SimliftError
+from simlift.core.errors import RecipeError, SimliftError
 from simlift.runs.memory import keep_pages
 
 
@@ -50,7 +50,9 @@ def run_jobs(
     finished: Callable[[str, Failure | None], None],
 ) -> list[Failure]:
     """Do every job; call `finished` for each, and return those that failed."""
-    if workers <= 1 or len(jobs) <= 1:
+    if workers < 1:
+        raise RecipeError("--workers", f"found {workers}", allowed="at least 1")
+    if workers == 1 or len(jobs) <= 1:
         outcomes: Iterator[tuple[str, Failure | None]] = (
             (job.name, _attempt(work, job, progress)) for job in jobs
         )

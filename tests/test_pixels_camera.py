@@ -189,7 +189,8 @@ def exposed(level, shape=(96, 128), shot=0.01, read=0.02, seed=(1, 2), white=4.0
 @pytest.mark.parametrize("level", FLAT)
 def test_the_sensor_keeps_the_mean(level):
     found = exposed(level)
-    np.testing.assert_allclose(found.mean((0, 1)), level, rtol=0.02)
+    # Ratios to a noisy luma are biased by the square of its relative noise.
+    np.testing.assert_allclose(found.mean((0, 1)), level, rtol=0.03)
     np.testing.assert_allclose(exposed(level, shot=0.0, read=0.0), level, atol=2e-4)
 
 

@@ -24,8 +24,8 @@ RunFolder = tyro.conf.Positional[Path]
 Looks = Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME"), tyro.conf.UseAppendAction]
 Classes = Annotated[tuple[str, ...], tyro.conf.arg(metavar="CLASS"), tyro.conf.UseAppendAction]
 
-_out = Console()
-_err = Console(stderr=True)
+_out = Console(emoji=False)
+_err = Console(stderr=True, emoji=False)
 
 
 def demo(out: Path = Path("demo-run"), workers: int = os.cpu_count() or 1) -> int:
@@ -46,7 +46,7 @@ def demo(out: Path = Path("demo-run"), workers: int = os.cpu_count() or 1) -> in
     failures = [*result.failures, *score_run(run, workers=workers, progress=progress)]
     page = report_run(run, progress=progress)
     print_summary(run, _out)
-    _out.print(f"open [bold]{page}[/bold] in a browser, or run: simlift serve {out}")
+    _out.print(f"open {page} in a browser, or run: simlift serve {out}", markup=False)
     return _close(failures)
 
 
@@ -62,7 +62,7 @@ def look(clips: Clips, /, out: Path | None = None) -> int:
     for clip in _open(clips):
         describe(clip, _out)
         if out is not None:
-            _out.print(f"  sheet: {contact_sheet(clip, out / f'{clip.name}.png')}")
+            _out.print(f"  sheet: {contact_sheet(clip, out / f'{clip.name}.png')}", markup=False)
     return 0
 
 
@@ -92,7 +92,7 @@ def record(
     path = record_scene(
         scene, out, Terminal(_out), seed=seed, frames=frames, size=size, model=model, camera=camera
     )
-    _out.print(f"recorded {path}; see it with: simlift look {path} --out .")
+    _out.print(f"recorded {path}; see it with: simlift look {path} --out .", markup=False)
     return 0
 
 
@@ -126,10 +126,14 @@ def lift(
         workers: Processes that work at once, one clip each.
     """
     from simlift.runs.lift import lift_clips
+    from simlift.runs.plan import plan_lift
+    from simlift.runs.summary import print_idle_stages
 
     recipe = _recipe(engine, look, variants, seed, environment, backdrop, replace, like)
-    result = lift_clips(_open(clips), recipe, out, workers=workers, progress=Terminal(_out))
-    _out.print(f"{result.made} takes made, {result.kept} were there: {out / 'takes'}")
+    opened = _open(clips)
+    print_idle_stages(plan_lift(opened, recipe, measure=False), _out)
+    result = lift_clips(opened, recipe, out, workers=workers, progress=Terminal(_out))
+    _out.print(f"{result.made} takes made, {result.kept} were there: {out / 'takes'}", markup=False)
     return _close(result.failures)
 
 
@@ -181,7 +185,8 @@ def report(run: RunFolder, /) -> int:
     """
     from simlift.runs.report import report_run
 
-    _out.print(f"open {report_run(Run(run), progress=Terminal(_out))} in a browser")
+    page = report_run(Run(run), progress=Terminal(_out))
+    _out.print(f"open {page} in a browser", markup=False)
     return 0
 
 
@@ -197,7 +202,10 @@ def serve(run: RunFolder, /, host: str = "127.0.0.1", port: int = 8000) -> int:
 
     Run(run).recipe()
     serve_report(
-        run, say=lambda url: _out.print(f"serving {url}; stop with Ctrl-C"), host=host, port=port
+        run,
+        say=lambda url: _out.print(f"serving {url}; stop with Ctrl-C", markup=False),
+        host=host,
+        port=port,
     )
     return 0
 
@@ -237,6 +245,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
     except SimliftError as error:
         _err.print(f"error: {error}", style="bold red", markup=False, highlight=False)
+        code = 2
+    except OSError as error:  # a file that may not be read or written
+        _err.print(f"error: {error.filename}: {error.strerror}", style="bold red", markup=False)
         code = 2
     except KeyboardInterrupt:
         _err.print("interrupted; the same command resumes")

@@ -1,5 +1,6 @@
 """A recipe: the frozen value that decides the pixels of a run and which takes are accepted."""
 
+import dataclasses
 import hashlib
 import importlib
 import re
@@ -42,20 +43,27 @@ class Plugin:
         return spec
 
 
+_SPEC = ("needs", "uses", "span", "check", "open")  # what an EngineSpec offers
+
+
 def load_class(kind: str) -> type[Any]:
     """Import `module:Class`; RecipeError says which half failed."""
     module_name, _, class_name = kind.partition(":")
     try:
         module = importlib.import_module(module_name)
-    except ImportError as error:
+    except Exception as error:  # whatever a module of the user's does when it is imported
         raise RecipeError(
             kind,
-            f"the module {module_name!r} cannot be imported ({error})",
-            allowed="module:Class of an installed package",
+            f"the module {module_name!r} cannot be imported ({type(error).__name__}: {error})",
+            allowed="module:Class that Python can import",
+            way_out="install it, or put its folder into PYTHONPATH",
         ) from error
     found = getattr(module, class_name, None)
-    if not isinstance(found, type):
-        raise RecipeError(kind, f"{module_name} has no class {class_name!r}")
+    if not isinstance(found, type) or not dataclasses.is_dataclass(found):
+        raise RecipeError(kind, f"{module_name} has no class {class_name!r} that is a dataclass")
+    missing = [name for name in _SPEC if not callable(getattr(found, name, None))]
+    if missing:
+        raise RecipeError(kind, f"lacks {', '.join(missing)}", allowed=f"all of {', '.join(_SPEC)}")
     return found
 
 

@@ -156,8 +156,16 @@ class Run:
 
         The lock is the operating system's, so it ends with the process, even when that is killed.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / ".lock").open("a+") as file:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            opened = (self.path / ".lock").open("a+")
+        except OSError as error:
+            raise RunError(
+                self.path,
+                f"cannot be written ({error.strerror})",
+                way_out="choose another --out",
+            ) from error
+        with opened as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:

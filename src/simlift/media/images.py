@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from simlift.core.errors import ClipError
+from simlift.core.errors import ClipError, RunError
 from simlift.core.layers import Array
 from simlift.media.image_size import image_size
 
@@ -51,14 +51,17 @@ def _read_npy(path: Path) -> Array:
 
 def write_image(path: Path, pixels: Array) -> None:
     """Write uint8 or uint16 [h w], [h w 3] RGB, or [h w 4] RGBA; the suffix names the format."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     if pixels.ndim == 3:
         code = cv2.COLOR_RGB2BGR if pixels.shape[2] == 3 else cv2.COLOR_RGBA2BGRA
         pixels = cv2.cvtColor(pixels, code)
     good, data = cv2.imencode(path.suffix, pixels)
     if not good:
         raise ClipError(path, f"cannot be written as {path.suffix}")
-    path.write_bytes(data.tobytes())
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data.tobytes())
+    except OSError as error:
+        raise RunError(path, f"cannot be written ({error.strerror})") from error
 
 
 def numbered(paths: Sequence[Path], where: Path) -> tuple[Path, ...]:

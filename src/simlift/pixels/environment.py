@@ -56,6 +56,13 @@ class Environment:
         """Mean radiance over all directions, without the suns."""
         return np.asarray(self.harmonics[0] * np.float32(0.282095))
 
+    @property
+    def mean_light(self) -> Float[np.ndarray, "3"]:
+        """What a white surface reflects on average: the sky and half of each sun."""
+        return self.mean_radiance + sum(
+            (sun.irradiance * np.float32(0.5 / np.pi) for sun in self.suns), np.zeros(3, np.float32)
+        )
+
 
 def build(
     radiance: Float[np.ndarray, "h w 3"], gloss: float, suns: tuple[Sun, ...] = ()

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float, UInt16
 
 _PLAY = 256  # pixels by which the noise field is larger than a frame, each way
+_FLOOR = (60.0, 60.0, 60.0, 0.0)  # codes; where there is hardly light, colour is noise
 _LUMA = np.tile(np.array([0.25, 0.5, 0.25], dtype=np.float32), (3, 1))  # the mosaic's own weights
 
 
@@ -59,10 +60,17 @@ def _field(size: tuple[int, ...], seed: int) -> Float[np.ndarray, "a b"]:
 
 
 def clean_chroma(codes: UInt16[np.ndarray, "h w 3"]) -> UInt16[np.ndarray, "h w 3"]:
-    """Smooth colour differences, as every camera does against false colour at fine detail."""
+    """Smooth the colour of pixels, not their light, as every camera does against false colour.
+
+    What is averaged is the ratio of each channel to the luma: differences would carry the colour of
+    a highlight into the dark beside it.
+    """
     luma = cv2.transform(codes, _LUMA)
-    chroma = cv2.GaussianBlur(cv2.subtract(codes, luma, dtype=cv2.CV_32F), (5, 5), 1.0)
-    return np.asarray(cv2.add(chroma, luma, dtype=cv2.CV_16U))
+    ratio = cv2.divide(
+        cv2.add(codes, _FLOOR, dtype=cv2.CV_32F), cv2.add(luma, _FLOOR, dtype=cv2.CV_32F)
+    )
+    smooth = cv2.GaussianBlur(ratio, (7, 7), 1.6)
+    return np.asarray(cv2.multiply(smooth, luma, dtype=cv2.CV_16U))
 
 
 def quantise(linear: Float[np.ndarray, "h w 3"], *, white: float) -> UInt16[np.ndarray, "h w 3"]:

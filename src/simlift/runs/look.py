@@ -23,11 +23,12 @@ def describe(clip: Clip, console: Console) -> None:
     """Print what the clip holds, what is missing, and what the default engine will make of it."""
     rate = "varying, about " if clip.timestamps else ""
     console.print(
-        f"[bold]{clip.name}[/bold]  {clip.num_frames} frames, {clip.width}x{clip.height}, "
-        f"{rate}{float(clip.fps):.3f} fps, {clip.num_frames / float(clip.fps):.2f} s"
+        f"{clip.name}  {clip.num_frames} frames, {clip.width}x{clip.height}, "
+        f"{rate}{float(clip.fps):.3f} fps, {clip.num_frames / float(clip.fps):.2f} s",
+        markup=False,
     )
     if clip.caption:
-        console.print(f"  {clip.caption}")
+        console.print(f"  {clip.caption}", markup=False)
     table = Table(box=None, padding=(0, 2), show_header=False)
     for layer in Layer:
         if layer in clip:
@@ -42,7 +43,7 @@ def describe(clip: Clip, console: Console) -> None:
         table.add_row(mark, stage.name if stage.on else f"[dim]{stage.name}", stage.reason)
     console.print(table)
     for note in clip.notes:
-        console.print(f"  note: {note}")
+        console.print(f"  note: {note}", markup=False)
 
 
 def _tracks(clip: Clip) -> dict[str, str]:

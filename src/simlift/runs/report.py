@@ -29,7 +29,7 @@ def report_run(run: Run, *, progress: Progress) -> Path:
     clips = source_clips(run)
     frames = sum(take.num_frames for take in takes)
     frames += sum(clip.num_frames * (2 + len(_controls(clip))) for clip in clips.values())
-    folder = Path(tempfile.mkdtemp(prefix=".overlays-", dir=run.path))
+    folder = Path(tempfile.mkdtemp(prefix="simlift-"))
     try:
         with progress.task("report", frames) as advance:
             overlays = {}

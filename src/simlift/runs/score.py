@@ -9,7 +9,7 @@ from functools import partial
 import cv2
 
 from simlift.core.clip import Clip, ClipReader
-from simlift.core.errors import RunError
+from simlift.core.errors import ClipError, RunError
 from simlift.core.layers import Layer
 from simlift.core.recipe import Gate
 from simlift.core.run import Run, ScoreSheet, Take, write_text
@@ -115,7 +115,14 @@ def overlapping(reader: ClipReader) -> Iterator[Window]:
 
 def _open_take(job: ScoreJob, take: Take) -> AbstractContextManager[VideoReader]:
     path = job.run.take_video(take.key)
-    info = probe_video(path)
+    try:
+        info = probe_video(path)
+    except ClipError as error:
+        raise RunError(
+            path,
+            f"is damaged ({error})",
+            way_out="delete the take and run simlift lift again: it makes only what is missing",
+        ) from error
     if info.num_frames != take.num_frames:
         raise RunError(
             path,

@@ -4,41 +4,66 @@ import math
 from collections.abc import Sequence
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from simlift.core.run import Run
 from simlift.runs.plan import ClipPlan
 
-_SHOWN = ("edge_f1_near", "engine_edge_ratio", "edge_offset", "blur_ssim", "flicker_ratio")
+# Short headings, so that the table fits 80 columns.
+_SHOWN = {
+    "edge_f1_near": "edges",
+    "engine_edge_ratio": "geometry",
+    "edge_offset": "offset",
+    "blur_ssim": "structure",
+    "flicker_ratio": "flicker",
+}
 
 
 def print_summary(run: Run, console: Console) -> None:
     """Print one line for each take: verdict, main scores, reasons."""
-    table = Table("clip", "variant", "verdict", *_SHOWN, box=None, padding=(0, 1))
+    table = Table(box=None, padding=(0, 1))
+    for heading in ("clip", "variant", "verdict", *_SHOWN.values()):
+        table.add_column(heading, overflow="fold")
     for take in run.takes():
         sheet = run.sheet(take.key)
         if sheet is None:
-            table.add_row(take.clip, take.variant, "not scored")
+            table.add_row(escape(take.clip), take.variant, "not scored")
             continue
         values = sheet.values()
         shown = [_number(values.get(name, math.nan)) for name in _SHOWN]
         verdict = "[green]accepted[/green]" if sheet.accepted else "[red]rejected[/red]"
-        table.add_row(take.clip, take.variant, verdict, *shown)
+        table.add_row(escape(take.clip), take.variant, verdict, *shown)
     console.print(table)
     for take in run.takes():
         sheet = run.sheet(take.key)
         if sheet is not None and not sheet.accepted:
-            console.print(f"  {take.key}: {'; '.join(sheet.reasons)}")
+            console.print(f"  {take.key}: {'; '.join(sheet.reasons)}", markup=False)
+
+
+def print_idle_stages(plans: Sequence[ClipPlan], console: Console) -> None:
+    """Print, once for each clip, which stages of the engine have nothing to work on, and why."""
+    seen = set()
+    for plan in plans:
+        idle = [stage for stage in plan.stages if not stage.on]
+        if not idle or plan.clip in seen:
+            continue
+        seen.add(plan.clip)
+        reasons = "; ".join(dict.fromkeys(stage.reason for stage in idle))
+        names = ", ".join(stage.name for stage in idle)
+        console.print(f"{plan.clip}: off: {names} ({reasons})", markup=False)
 
 
 def print_plans(plans: Sequence[ClipPlan], console: Console) -> None:
     """Print what each clip and variant will do and cost, and the sum."""
     for plan in plans:
-        console.print(f"[bold]{plan.clip}[/bold] / {plan.variant}: {plan.num_frames} frames")
+        console.print(
+            f"{plan.clip} / {plan.variant}: {plan.num_frames} frames", style="bold", markup=False
+        )
         for stage in plan.stages:
             mark = "on " if stage.on else "off"
             style = "" if stage.on else "dim"
-            console.print(f"  {mark} {stage.name}: {stage.reason}", style=style)
+            console.print(f"  {mark} {stage.name}: {stage.reason}", style=style, markup=False)
         console.print(f"  memory about {plan.memory_bytes / 1e9:.2f} GB for a worker")
         console.print(f"  disk about {plan.disk_bytes / 1e6:.0f} MB")
         if plan.seconds is not None:

@@ -20,7 +20,7 @@ from simlift.engines.photographic.settled import Settled
 from simlift.pixels import film, lens, sensor
 
 _SOFTNESS_LINES = 720
-_SHARPEST = 0.45  # pixels; below it the mosaic aliases into colour
+_SHARPEST = 0.62  # pixels; an optical low-pass, below which the mosaic aliases into colour
 
 
 @dataclass(frozen=True, eq=False)

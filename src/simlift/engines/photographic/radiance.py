@@ -42,6 +42,10 @@ def radiance(frame: Window, look: Look, settled: Settled) -> Float[np.ndarray, "
         specular=look.light.specular if Layer.ALBEDO in frame else 0.0,
         roughness=look.light.roughness,
     )
+    if Layer.ALBEDO not in frame:
+        # Half the contrast of the new light, in stops: the render's own shadows are still there.
+        level = float(settled.environment.mean_light @ colour.LUMINANCE)
+        lit = cv2.sqrt(lit * albedo * np.float32(level))
     lit += _emission(frame, look.light, settled)
     if seam is None:
         return lit

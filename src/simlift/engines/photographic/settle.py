@@ -111,10 +111,7 @@ def _light_colour(
     bounded, since a scene may well be coloured.
     """
     if environment is not None and known:
-        light = environment.mean_radiance
-        for sun in environment.suns:
-            light = light + sun.irradiance * (0.5 / np.pi)
-        return np.asarray(light)
+        return environment.mean_light
     power = np.mean([(r.astype(np.float64) ** 6).mean((0, 1)) for r in radiances], axis=0)
     cast = np.maximum(power, 1e-12) ** (1 / 6)
     return np.clip((cast / (cast @ colour.LUMINANCE)) ** 0.5, 0.85, 1.18)

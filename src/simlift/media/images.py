@@ -90,9 +90,10 @@ def numbered(paths: Sequence[Path], where: Path) -> tuple[Path, ...]:
         names = ", ".join(str(n) for n in lost[:8]) or "uneven numbering"
         raise ClipError(
             where,
-            f"{len(lost)} frames are missing ({names})",
+            f"{len(lost)} frames are missing ({names}), if every {step}. is kept",
             allowed="numbers without gaps",
-            way_out="record them again, or renumber the files to state that the cut is meant",
+            way_out="record them again; renumber the files if the cut is meant; name single "
+            "pictures one by one",
         )
     return tuple(found[n] for n in order)
 

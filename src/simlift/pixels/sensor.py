@@ -11,8 +11,7 @@ import numpy as np
 from jaxtyping import Float, UInt16
 
 _PLAY = 256  # pixels by which the noise field is larger than a frame, each way
-_FLOOR = (60.0, 60.0, 60.0, 0.0)  # codes; where there is hardly light, colour is noise
-_LUMA = np.tile(np.array([0.25, 0.5, 0.25], dtype=np.float32), (3, 1))  # the mosaic's own weights
+_FLOOR = 60.0  # codes; where there is hardly light, colour is noise
 
 
 def expose(
@@ -62,15 +61,13 @@ def _field(size: tuple[int, ...], seed: int) -> Float[np.ndarray, "a b"]:
 def clean_chroma(codes: UInt16[np.ndarray, "h w 3"]) -> UInt16[np.ndarray, "h w 3"]:
     """Smooth the colour of pixels, not their light, as every camera does against false colour.
 
-    What is averaged is the ratio of each channel to the luma: differences would carry the colour of
-    a highlight into the dark beside it.
+    What is averaged, at half resolution, is the ratio of each channel to the luma: differences
+    would carry the colour of a highlight into the dark beside it.
     """
-    luma = cv2.transform(codes, _LUMA)
-    ratio = cv2.divide(
-        cv2.add(codes, _FLOOR, dtype=cv2.CV_32F), cv2.add(luma, _FLOOR, dtype=cv2.CV_32F)
-    )
-    smooth = cv2.GaussianBlur(ratio, (7, 7), 1.6)
-    return np.asarray(cv2.multiply(smooth, luma, dtype=cv2.CV_16U))
+    from simlift.pixels import _kernels as kernels
+
+    ratios = cv2.GaussianBlur(kernels.colour_ratios(codes, _FLOOR), (5, 5), 0.9)
+    return np.asarray(kernels.recolour(codes, ratios))
 
 
 def quantise(linear: Float[np.ndarray, "h w 3"], *, white: float) -> UInt16[np.ndarray, "h w 3"]:

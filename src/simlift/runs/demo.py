@@ -15,7 +15,7 @@ EPISODES = ("tabletop", "drive")
 LOOKS: dict[str, Look] = {
     "day": Look(light=Light(pick=0, elevation=52, turn=55, clouds=0.35)),
     "soft": Look(
-        light=Light(pick=1, turn=-30),
+        light=Light(pick=1, turn=-30, ambient_occlusion=1.7),
         exposure=Exposure(white_balance=0.8),
         film=Film(contrast=1.2, white=4.5),
     ),

@@ -34,7 +34,12 @@ def open_clip(path: str | Path) -> Clip:
             if recognises(path):
                 return read(path)
         known = "; ".join(name for name, _, _ in _LAYOUTS)
-        raise ClipError(path, "is a folder of no known layout", allowed=known)
+        raise ClipError(
+            path,
+            f"is a folder of no known layout ({_inside(path)})",
+            allowed=known,
+            way_out="name the clips inside one by one",
+        )
     if not path.exists():
         raise ClipError(path, "does not exist", way_out="check the path")
     if path.name == "clip.json":
@@ -48,3 +53,12 @@ def open_clip(path: str | Path) -> Clip:
         f"has the suffix {path.suffix!r}",
         allowed=f"a folder, or {' '.join(sorted(VIDEO_SUFFIXES | IMAGE_SUFFIXES))}",
     )
+
+
+def _inside(folder: Path) -> str:
+    """Say what a folder holds, in short."""
+    names = sorted(p.name + ("/" if p.is_dir() else "") for p in folder.iterdir())
+    if not names:
+        return "it is empty"
+    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+    return f"it holds {', '.join(names[:4])}{more}"

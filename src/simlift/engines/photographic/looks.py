@@ -48,7 +48,7 @@ NAMED: dict[str, Look] = {
         lens=Lens(vignette=0.7, softness=0.8),
     ),
     "overcast": Look(
-        light=Light(environment="overcast", roughness=0.5),
+        light=Light(environment="overcast", roughness=0.5, ambient_occlusion=1.8),
         exposure=Exposure(white_balance=0.8, key=0.18),
         film=Film(contrast=1.2, white=4.0),
         grade=Grade(saturation=0.92),

@@ -21,13 +21,14 @@ def radiance(frame: Window, look: Look, settled: Settled) -> Float[np.ndarray, "
     """Return scene light before the camera."""
     behind = frame.derive(scene.Hidden(frozenset(look.backdrop.classes)))
     seam = backdrop.matte(behind) if behind.any() else None
+    if settled.environment is None and (seam is None or settled.photo is None):
+        return colour.decode(frame.rgb[0])
     to_environment = (settled.axes @ scene.camera_to_world(frame)).astype(np.float32)
     view = cv2.transform(scene.view_directions(frame), to_environment)
     if settled.environment is None:
-        front = colour.decode(frame.rgb[0])
-        if seam is None or settled.photo is None:
-            return front
-        front = backdrop.clean_border(front, seam)
+        assert seam is not None
+        assert settled.photo is not None
+        front = backdrop.clean_border(colour.decode(frame.rgb[0]), seam)
         stands = _photo(frame, settled.photo, settled, view)
         return np.asarray(front * seam.cover + stands * (1 - seam.cover))
     albedo = _albedo(frame, look.albedo, settled, seam)

@@ -15,6 +15,7 @@ from simlift.media.video import VideoStore, probe_video
 from simlift.runs.demo import EPISODES, LOOKS, episode_path
 
 FRAMES = {"tabletop": 33, "drive": 14}
+SHOWN = {"tabletop": "hard", "drive": "day"}
 IMAGES = Path(__file__).parent / "images"
 
 
@@ -27,10 +28,9 @@ def frame(video: Path, index: int) -> np.ndarray:
 def titled(picture: np.ndarray, title: str) -> np.ndarray:
     """Write a title into the lower left corner."""
     out = picture.copy()
-    for colour, width in (((0, 0, 0), 3), ((255, 255, 255), 1)):
-        cv2.putText(
-            out, title, (10, 348), cv2.FONT_HERSHEY_SIMPLEX, 0.6, colour, width, cv2.LINE_AA
-        )
+    cv2.rectangle(out, (0, 332), (14 + 10 * len(title), 360), (0, 0, 0), cv2.FILLED)
+    font = cv2.FONT_HERSHEY_SIMPLEX
+    cv2.putText(out, title, (8, 351), font, 0.55, (255, 255, 255), 1, cv2.LINE_AA)
     return out
 
 
@@ -46,9 +46,10 @@ def main() -> None:
             titled(frame(run.path / "takes" / name / f"{look}.mp4", index), f"take: {look}")
             for look in LOOKS
         ]
-        rows = [np.hstack(row) for row in ((render, takes[0]), takes[1:3])]
+        rows = [np.hstack(row) for row in ((render, takes[0]), (takes[1], takes[3]))]
         write_image(IMAGES / f"{name}.jpg", np.vstack(rows))
-        pairs.append(np.hstack([render, takes[0]]))
+        shown = list(LOOKS).index(SHOWN[name])
+        pairs.append(np.hstack([render, takes[shown]]))
     write_image(IMAGES / "readme.jpg", np.vstack(pairs))
 
 

@@ -370,6 +370,15 @@ def test_a_take_cut_short_is_named(tmp_path: Path) -> None:
     assert "holds 5 frames, its provenance says 12" in failures[0].reason
 
 
+def test_a_take_damaged_after_it_was_scored_is_named(tmp_path: Path) -> None:
+    run = fill(tmp_path / "run", [make_video(tmp_path / "a.mp4")], recipe(Echo()))
+    assert not score_run(run, progress=Silent())
+    with run.take_video(TakeKey("a", "v0")).open("r+b") as file:
+        file.truncate(1000)
+    with pytest.raises(RunError, match=r"is damaged .* delete the take and run simlift lift again"):
+        score_run(run, progress=Silent())
+
+
 def test_plan_counts_and_refuses(tmp_path: Path) -> None:
     clip = open_clip(make_episode(tmp_path / "ep"))
     plans = plan_lift([clip], Recipe(variants=variants_of("photographic", count=2)))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,7 +16,7 @@ from simlift.core.run import Run, ScoreSheet, Take, write_text
 from simlift.core.score import Score, merge_all
 from simlift.core.strict_json import digest, dumps
 from simlift.core.window import Window
-from simlift.media.video import VideoReader, VideoStore, probe_video
+from simlift.media.video import VideoInfo, VideoStore, probe_video
 from simlift.metrics import flow_source, standard
 from simlift.metrics.gate import judge
 from simlift.runs.environment import source_digest
@@ -84,7 +84,8 @@ def score_clip(job: ScoreJob, progress: Callable[[int], None]) -> None:
     flow = ""
     with ExitStack() as stack:
         reader = stack.enter_context(job.clip.open(layers))
-        videos = [stack.enter_context(_open_take(job, take)) for take in job.takes]
+        stores = [VideoStore(_probe_take(job.run, take)) for take in job.takes]
+        videos = [stack.enter_context(store.open()) for store in stores]
         pool = stack.enter_context(ThreadPoolExecutor(max(cv2.getNumThreads(), 1)))
 
         def measure(k: int, window: Window) -> None:
@@ -113,8 +114,9 @@ def overlapping(reader: ClipReader) -> Iterator[Window]:
         start = stop - 1
 
 
-def _open_take(job: ScoreJob, take: Take) -> AbstractContextManager[VideoReader]:
-    path = job.run.take_video(take.key)
+def _probe_take(run: Run, take: Take) -> VideoInfo:
+    """Index a take; RunError when it is damaged or has lost frames."""
+    path = run.take_video(take.key)
     try:
         info = probe_video(path)
     except ClipError as error:
@@ -129,7 +131,7 @@ def _open_take(job: ScoreJob, take: Take) -> AbstractContextManager[VideoReader]
             f"holds {info.num_frames} frames, its provenance says {take.num_frames}",
             way_out="delete the take and run simlift lift again: it makes only what is missing",
         )
-    return VideoStore(info).open()
+    return info
 
 
 def _write_sheet(job: ScoreJob, take: Take, scores: Sequence[Score], flow: str) -> None:
@@ -149,4 +151,7 @@ def _write_sheet(job: ScoreJob, take: Take, scores: Sequence[Score], flow: str) 
 
 def _is_open(run: Run, take: Take) -> bool:
     sheet = run.sheet(take.key)
-    return sheet is None or sheet.take_digest != digest(take)
+    if sheet is None or sheet.take_digest != digest(take):
+        return True
+    _probe_take(run, take)  # a verdict holds for a whole take alone
+    return False

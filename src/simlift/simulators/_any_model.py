@@ -37,20 +37,11 @@ def simulate_model(
         action=np.tile(data.ctrl, (num_frames, 1)),
         timestamps=np.arange(num_frames) / fps,
     )
-    return Recording(
-        name=path.stem,
+    return episode.recording(
+        fps,
         caption=f"The model {path.stem}, simulated in MuJoCo.",
-        fps=fps,
-        height=height,
-        width=width,
-        num_frames=num_frames,
-        labels=segments.labels,
-        object_ids=segments.object_ids,
-        up=np.array([0.0, 0.0, 1.0]),
-        farthest=episode.farthest,
         robot=_robot(model, episode, robots),
         actions=actions,
-        render=episode.render,
     )
 
 

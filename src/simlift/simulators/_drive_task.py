@@ -55,21 +55,10 @@ def simulate_drive(*, height: int, width: int, fps: int, num_frames: int, seed: 
     states = _states(model, path, movers, times)
     segments = segments_of(model, frozenset())
     episode = Episode(model, states, fixed_camera(model, "windscreen"), segments, height, width)
-    return Recording(
-        name=f"drive_{seed:04d}",
+    return episode.recording(
+        fps,
         caption="A drive down a city street in daylight: brick and painted houses with shops, "
         "trees, parked cars, an oncoming car, a car that pulls out ahead, and people walking.",
-        fps=fps,
-        height=height,
-        width=width,
-        num_frames=num_frames,
-        labels=segments.labels,
-        object_ids=segments.object_ids,
-        up=np.array([0.0, 0.0, 1.0]),
-        farthest=episode.farthest,
-        robot=None,
-        actions=None,
-        render=episode.render,
     )
 
 

@@ -10,7 +10,7 @@ from simlift.core.camera import Robot
 from simlift.simulators._mujoco import mujoco
 from simlift.simulators._renderer import open_renderer
 from simlift.simulators._segments import Segments
-from simlift.simulators.recording import Frame
+from simlift.simulators.recording import Actions, Frame, Recording
 
 STATE = mujoco.mjtState.mjSTATE_INTEGRATION
 
@@ -30,6 +30,30 @@ class Episode:
     def farthest(self) -> float:
         """Metres to the far clipping plane."""
         return float(self.model.vis.map.zfar * self.model.stat.extent)
+
+    def recording(
+        self,
+        fps: int,
+        *,
+        caption: str,
+        robot: Robot | None = None,
+        actions: Actions | None = None,
+    ) -> Recording:
+        """Return the episode as a recording, with what else was noted of it."""
+        return Recording(
+            caption=caption,
+            fps=fps,
+            height=self.height,
+            width=self.width,
+            num_frames=len(self.states),
+            labels=self.segments.labels,
+            object_ids=self.segments.object_ids,
+            up=np.array([0.0, 0.0, 1.0]),
+            farthest=self.farthest,
+            robot=robot,
+            actions=actions,
+            render=self.render,
+        )
 
     def visit(self) -> Iterator["mujoco.MjData"]:
         """Yield the model's data at every frame."""

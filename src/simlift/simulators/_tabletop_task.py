@@ -75,18 +75,10 @@ def simulate_tabletop(
     episode = Episode(model, states, fixed_camera(model, "view"), segments, height, width)
     outcome = _check(episode)
     fingers = actions.state[:, -2:].mean(axis=1)
-    recording = Recording(
-        name=f"tabletop_{seed:04d}",
+    recording = episode.recording(
+        fps,
         caption="A white robot arm picks up a lemon from a cutting mat and drops it into a blue "
         "bowl on a wooden table, in a room with a bookcase, a plant and a brick wall.",
-        fps=fps,
-        height=height,
-        width=width,
-        num_frames=num_frames,
-        labels=segments.labels,
-        object_ids=segments.object_ids,
-        up=np.array([0.0, 0.0, 1.0]),
-        farthest=episode.farthest,
         robot=robot_track(
             episode,
             joints=[model.joint(name).id for name in (*ARM_JOINTS, *FINGER_JOINTS)],
@@ -94,7 +86,6 @@ def simulate_tabletop(
             gripper=(fingers / OPEN).clip(0, 1),
         ),
         actions=actions,
-        render=episode.render,
     )
     return recording, outcome
 

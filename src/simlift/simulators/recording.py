@@ -47,7 +47,6 @@ class Recording:
     `labels` alone is not rigid.
     """
 
-    name: str
     caption: str
     fps: int
     height: int

@@ -50,7 +50,7 @@ def normals_from_depth(
     """
     with np.errstate(divide="ignore"):
         inverse = np.where(np.isfinite(depth) & (depth > 0), 1 / depth, 0).astype(np.float32)
-    from simlift.pixels import _kernels as kernels
+    from simlift.pixels import _geometry_kernels as kernels
 
     slopes = kernels.slopes(inverse, _CURVATURE)
     a, b = slopes[..., 0], slopes[..., 1]

@@ -24,15 +24,17 @@ def ambient_occlusion(
     in each direction the highest sample above the tangent plane hides light; samples further than
     the radius fade out, so that a near object draws no halo on what lies behind it.
     """
-    from simlift.pixels import _kernels as kernels
+    from simlift.pixels import _geometry_kernels, _occlusion_kernels
 
     near = _finite(depth)
     shift = (np.arange(16) / 16)[:, None]
     angles = 2 * np.pi * (np.arange(_DIRECTIONS) + shift) / _DIRECTIONS
     rings = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
     steps = ((np.arange(_STEPS) + 0.3 + 0.7 * shift) / _STEPS) ** 2
-    raw = kernels.horizons(near, normals, _pinhole(intrinsics), radius, rings, steps, kernels.TILE)
-    return 1 - kernels.smooth(raw, near, normals)
+    raw = _occlusion_kernels.horizons(
+        near, normals, _pinhole(intrinsics), radius, rings, steps, _occlusion_kernels.TILE
+    )
+    return 1 - _geometry_kernels.smooth(raw, near, normals)
 
 
 def distant_shadow(
@@ -48,14 +50,16 @@ def distant_shadow(
     with the depth buffer; something in front of the ray hides the light if it is not too far in
     front, since how thick it is cannot be seen.
     """
-    from simlift.pixels import _kernels as kernels
+    from simlift.pixels import _geometry_kernels, _occlusion_kernels
 
     near = _finite(depth)
     directions = np.ascontiguousarray(towards, dtype=np.float32)
     shift = (np.arange(1, 17) / 16)[:, None]
     distances = length * ((np.arange(_MARCH) + shift) / _MARCH) ** 1.6
-    raw = kernels.march(near, normals, _pinhole(intrinsics), directions, distances, kernels.TILE)
-    return np.asarray(kernels.smooth(raw, near, normals))
+    raw = _occlusion_kernels.march(
+        near, normals, _pinhole(intrinsics), directions, distances, _occlusion_kernels.TILE
+    )
+    return np.asarray(_geometry_kernels.smooth(raw, near, normals))
 
 
 def upsample(
@@ -69,10 +73,12 @@ def upsample(
 
     Joint bilateral upsampling (Kopf et al., SIGGRAPH 2007) over the four nearest small pixels.
     """
-    from simlift.pixels import _kernels as kernels
+    from simlift.pixels import _geometry_kernels
 
     return np.asarray(
-        kernels.enlarge(small, _finite(small_depth), small_normals, _finite(depth), normals)
+        _geometry_kernels.enlarge(
+            small, _finite(small_depth), small_normals, _finite(depth), normals
+        )
     )
 
 

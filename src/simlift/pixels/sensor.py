@@ -32,7 +32,7 @@ def expose(
     pad = (max(height % 2, 4 - height), max(width % 2, 4 - width))
     if any(pad):
         linear = np.asarray(cv2.copyMakeBorder(linear, 0, pad[0], 0, pad[1], cv2.BORDER_REPLICATE))
-    from simlift.pixels import _kernels as kernels
+    from simlift.pixels import _sensor_kernels as kernels
 
     codes = kernels.mosaic(linear, _noise(linear.shape[:2], seed), 65535 / white, shot, read * read)
     # OpenCV names a pattern by its second row, second and third column: RGGB is its BayerBG.
@@ -64,7 +64,7 @@ def clean_chroma(codes: UInt16[np.ndarray, "h w 3"]) -> UInt16[np.ndarray, "h w 
     What is averaged, at half resolution, is the ratio of each channel to the luma: differences
     would carry the colour of a highlight into the dark beside it.
     """
-    from simlift.pixels import _kernels as kernels
+    from simlift.pixels import _sensor_kernels as kernels
 
     ratios = cv2.GaussianBlur(kernels.colour_ratios(codes, _FLOOR), (5, 5), 0.9)
     return np.asarray(kernels.recolour(codes, ratios))

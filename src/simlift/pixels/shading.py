@@ -26,7 +26,7 @@ def shade(
     Lagarde's roughness-limited edge, and for small suns a normalised Blinn-Phong lobe; a large
     light (a window, a soft box) is reflected by the prefiltered map.
     """
-    from simlift.pixels import _kernels as kernels
+    from simlift.pixels import _shading_kernels as kernels
 
     suns = np.array(
         [[*s.direction, *s.irradiance, float(s.radius <= _POINT)] for s in environment.suns],

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 
 from simlift.core.layers import Layer
 from simlift.core.window import Survey, Window
+from simlift.pixels import geometry
 from simlift.pixels.geometry import normals_from_depth, pinhole, rays
 from simlift.pixels.occlusion import ambient_occlusion, upsample
 
@@ -37,6 +38,20 @@ def normals(frame: Window) -> Float[np.ndarray, "h w 3"]:
     if Layer.NORMALS in frame:
         return np.asarray(frame[Layer.NORMALS][0])
     return normals_from_depth(frame[Layer.DEPTH][0], intrinsics(frame))
+
+
+def points(frame: Window) -> Float[np.ndarray, "h w 3"]:
+    """Return where every pixel's surface is, in metres in camera axes; infinite in the sky."""
+    return geometry.points(frame[Layer.DEPTH][0], intrinsics(frame))
+
+
+def world_points(frame: Window) -> Float[np.ndarray, "h w 3"]:
+    """Return where every pixel's surface is, in metres in world axes; infinite in the sky."""
+    local = frame.derive(points)
+    if frame.camera is None:
+        return local
+    pose = np.linalg.inv(frame.camera.world_to_camera[0]).astype(np.float32)
+    return np.asarray(cv2.transform(local, pose[:3]))
 
 
 def median_depth(survey: Window) -> float:

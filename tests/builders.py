@@ -67,6 +67,10 @@ def scene(index: int, height: int = HEIGHT, width: int = WIDTH) -> dict[Layer, n
         Layer.SEGMENTATION: ids.astype(np.int32),
         Layer.NORMALS: normal.astype(np.float32),
         Layer.FLOW: flow.astype(np.float32),
+        Layer.MATERIAL: np.stack([255 - y * 3, 255 * (ids == 2), x * 5 + index], axis=-1).astype(
+            np.uint8
+        ),
+        Layer.TWIN: (rgb * 3 // 4 + 20).astype(np.uint8),
     }
 
 
@@ -140,7 +144,8 @@ def native_images(folder: Path, count: int = FRAMES, **changes: object) -> Path:
     for i in range(count):
         frame = scene(i)
         write_image(folder / "rgb" / f"{i:06d}.png", frame[Layer.RGB])
-        write_image(folder / "albedo" / f"{i:06d}.png", frame[Layer.ALBEDO])
+        for layer in (Layer.ALBEDO, Layer.MATERIAL, Layer.TWIN):
+            write_image(folder / layer.value / f"{i:06d}.png", frame[layer])
         for layer in (Layer.DEPTH, Layer.NORMALS, Layer.FLOW):
             (folder / layer.value).mkdir(exist_ok=True)
             np.save(folder / layer.value / f"{i:06d}.npy", frame[layer])

@@ -241,7 +241,7 @@ def test_a_manifest_that_is_no_json_object(folder, text):
         simlift.open_clip(folder)
 
 
-@pytest.mark.parametrize("key", ["file", "camera", "objects", "robot", "actions", "twin"])
+@pytest.mark.parametrize("key", ["file", "camera", "objects", "robot", "actions"])
 @pytest.mark.parametrize("way", ["../secret.mp4", "{absolute}", "rgb/../../secret.mp4", "link.mp4"])
 def test_paths_that_leave_the_folder(folder, key, way):
     secret = builders.video(folder.parent / "secret.mp4", builders.flat_frames(FRAMES))
@@ -253,7 +253,7 @@ def test_paths_that_leave_the_folder(folder, key, way):
         simlift.open_clip(folder)
 
 
-@pytest.mark.parametrize("key", ["actions", "twin", "camera"])
+@pytest.mark.parametrize("key", ["actions", "camera"])
 def test_tracks_that_are_named_must_exist(folder, key):
     builders.edit_manifest(folder, **{key: "nothing.npz"})
     with refused("nothing.npz", "does not exist"):

@@ -23,6 +23,8 @@ DTYPES = {
     Layer.NORMALS: (np.float32, (3,)),
     Layer.SEGMENTATION: (np.int32, ()),
     Layer.FLOW: (np.float32, (2,)),
+    Layer.MATERIAL: (np.uint8, (3,)),
+    Layer.TWIN: (np.uint8, (3,)),
 }
 
 
@@ -39,6 +41,8 @@ def exact_scene(layers):
         Layer.NORMALS: Unit.CAMERA_VECTOR,
         Layer.SEGMENTATION: Unit.IDS,
         Layer.FLOW: Unit.PIXELS,
+        Layer.MATERIAL: Unit.SHARES,
+        Layer.TWIN: Unit.SRGB,
     }
     return {layer: (scene_stack(layer), 1e-6, units[layer]) for layer in layers}
 
@@ -48,6 +52,7 @@ def native_video(folder):
     # Lossy colour of a picture made of edges: its structure is checked, the rest is exact.
     expected = exact_scene(Layer)
     expected[Layer.RGB] = (scene_stack(Layer.RGB), 90, Unit.SRGB)
+    expected[Layer.TWIN] = (scene_stack(Layer.TWIN), 90, Unit.SRGB)
     expected[Layer.ALBEDO] = (scene_stack(Layer.ALBEDO), 2, Unit.SRGB)
     return folder, expected
 

@@ -156,9 +156,10 @@ def test_an_estimated_flow_does_not_depend_on_the_cut_either(scene):
 
 def test_scores_are_those_that_are_defined(scene):
     found = measure(scene, scene.rgb)
-    assert set(found) == set(DEFINITIONS)
+    # Without a twin nothing is measured against one; test_twin_scores.py has the rest.
+    assert set(found) == {n for n in DEFINITIONS if not n.startswith(("twin_", "lpips"))}
     for name, definition in DEFINITIONS.items():
-        assert found[name].direction is definition.direction
+        assert name not in found or found[name].direction is definition.direction
         assert definition.text and definition.source and "\n" not in definition.text
 
 
@@ -411,8 +412,10 @@ def test_every_threshold_judges_a_score_that_has_a_better_way():
     for name, (field, kind) in THRESHOLDS.items():
         better = {"min": Direction.HIGHER, "max": Direction.LOWER}[kind]
         assert DEFINITIONS[name].direction is better and hasattr(Gate(), field)
-    judged = {n for n, d in DEFINITIONS.items() if d.direction is not Direction.NEUTRAL}
-    assert judged == set(THRESHOLDS)
+    better = {n for n, d in DEFINITIONS.items() if d.direction is not Direction.NEUTRAL}
+    # Few clips have a twin, so what is measured against one has a better way and no gate.
+    assert better - set(THRESHOLDS) == {n for n in better if n.startswith(("twin_", "lpips"))}
+    assert set(THRESHOLDS) <= better
 
 
 def test_colour_drift_is_the_spread_of_offsets_and_no_offset_itself(scene):

@@ -44,14 +44,13 @@ def test_two_videos_are_not_guessed_between(tmp_path):
         simlift.open_clip(tmp_path)
 
 
-def test_twin_and_actions_are_named(tmp_path):
-    folder = builders.native(tmp_path / "clip", [Layer.RGB])
-    builders.video(folder / "twin.mp4", builders.flat_frames(FRAMES))
+def test_actions_are_named_and_the_twin_decides_no_pixel(tmp_path):
+    folder = builders.native(tmp_path / "clip", [Layer.RGB, Layer.TWIN])
     (folder / "actions.parquet").write_bytes(b"rows")
-    builders.edit_manifest(folder, twin="twin.mp4", actions="actions.parquet")
+    builders.edit_manifest(folder, actions="actions.parquet")
     clip = simlift.open_clip(folder)
-    assert (clip.twin, clip.actions) == (folder / "twin.mp4", folder / "actions.parquet")
-    assert folder / "twin.mp4" not in clip.files  # it decides no pixel
+    assert clip.actions == folder / "actions.parquet"
+    assert clip.files == (folder / "rgb.mp4",)
 
 
 def test_files_that_decide_the_pixels_are_each_named_once(tmp_path):

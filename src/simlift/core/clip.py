@@ -11,7 +11,7 @@ import numpy as np
 from simlift.core.camera import Camera, Objects, Robot, check_length
 from simlift.core.errors import ClipError
 from simlift.core.layers import FrameReader, Layer, StoredLayer, Unit
-from simlift.core.window import Window
+from simlift.core.window import Motion, Window
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Clip:
     caption: str = ""
     audio: Path | None = None
     actions: Path | None = None
-    twin: Path | None = None
+    scene: Path | None = None  # its geometry as binary glTF
     notes: tuple[str, ...] = ()  # what the source assumed, dropped or could not know
 
     def __post_init__(self) -> None:
@@ -68,19 +68,23 @@ class Clip:
         short = 1 if layer is Layer.FLOW else 0
         if not self.num_frames - short <= store.num_frames <= self.num_frames:
             raise ClipError(
-                self.path,
+                self._place(stored),
                 f"layer {layer.value} holds {store.num_frames} frames, the clip {self.num_frames}",
                 allowed="one frame of every layer for each frame of rgb",
                 way_out="record the layer again, or remove it from the clip",
             )
         if (store.height, store.width) != (self.height, self.width):
             raise ClipError(
-                self.path,
+                self._place(stored),
                 f"layer {layer.value} is {store.width}x{store.height}, "
                 f"rgb {self.width}x{self.height}",
                 allowed="the same size in every layer",
                 way_out="render all layers at one resolution",
             )
+
+    def _place(self, stored: StoredLayer) -> Path:
+        files = stored.store.files
+        return Path(files[0]) if len(files) == 1 else self.path
 
     def __contains__(self, layer: Layer) -> bool:
         return any(stored.layer is layer for stored in self.layers)
@@ -100,8 +104,12 @@ class Clip:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """Every file that decides the clip's pixels, sorted, each once."""
-        named = {Path(f) for stored in self.layers for f in stored.store.files}
+        """Every file that decides the pixels of takes, sorted, each once.
+
+        The twin decides none, so that it may be rendered after takes were made.
+        """
+        deciding = [stored for stored in self.layers if stored.layer is not Layer.TWIN]
+        named = {Path(f) for stored in deciding for f in stored.store.files}
         return tuple(sorted(named))
 
     @property
@@ -162,6 +170,8 @@ class ClipReader:
             camera=clip.camera.at(wanted) if clip.camera else None,
             objects=clip.objects.at(wanted) if clip.objects else None,
             categories={i: label.category for i, label in clip.labels.items()},
+            scene=clip.scene,
+            motion=Motion(clip.camera, clip.objects) if clip.camera else None,
         )
 
 

@@ -7,6 +7,9 @@ Arrays, once read (t frames, h x w pixels):
     NORMALS        float32 [t h w 3]  unit vectors in the camera frame (x right, y down, z forward)
     SEGMENTATION   int32   [t h w]    ids; 0 = nothing
     FLOW           float32 [t h w 2]  forward flow (dx, dy) in pixels
+    MATERIAL       uint8   [t h w 3]  roughness, metallic, emission: 0..255 for 0..1
+    TWIN           uint8   [t h w 3]  sRGB; the scene as a path tracer shows it: ground truth that
+                                      scores compare with and engines never read
 """
 
 import enum
@@ -29,6 +32,8 @@ class Layer(enum.StrEnum):
     SEGMENTATION = "segmentation"
     FLOW = "flow"
     ALBEDO = "albedo"
+    MATERIAL = "material"
+    TWIN = "twin"
 
 
 class Unit(enum.StrEnum):
@@ -40,6 +45,7 @@ class Unit(enum.StrEnum):
     CAMERA_VECTOR = "camera-space unit vector"
     IDS = "ids"
     PIXELS = "pixels"
+    SHARES = "shares of 255"
 
 
 class FrameReader(Protocol):

@@ -1,6 +1,7 @@
 """Evidence about a take: per-frame sums that merge across windows, workers and machines."""
 
 import enum
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -21,6 +22,10 @@ class Reduction(enum.StrEnum):
     RATIO = "ratio"  # sum of numerators over sum of denominators (micro average)
     SPREAD = "spread"  # mean distance of per-frame vectors from their mean
     JOIN = "join"  # mean over the frames that begin a window over the median of all others
+    DECIBELS = "decibels"  # of 1 over RATIO, at most 100: no error at all has no logarithm
+
+
+_LEAST_ERROR = 1e-10  # 100 dB
 
 
 @dataclass(frozen=True)
@@ -75,15 +80,23 @@ class Score:
             if not within.any() or not joins.any():
                 return float("nan")
             return float(joins[joins > 0].mean() / np.median(within[within > 0]))
-        return float(numerators.sum() / denominators.sum())
+        ratio = float(numerators.sum() / denominators.sum())
+        return _decibels(ratio) if self.reduction is Reduction.DECIBELS else ratio
 
     def per_frame(self) -> list[float | None]:
         """Return one number for each of `frames`; None where a frame gave no evidence."""
         values: list[float | None] = []
         for numerator, denominator in zip(self.numerators, self.denominators, strict=True):
             size = float(np.linalg.norm(numerator)) if len(numerator) > 1 else numerator[0]
-            values.append(size / denominator if denominator else None)
+            value = size / denominator if denominator else None
+            if value is not None and self.reduction is Reduction.DECIBELS:
+                value = _decibels(value)
+            values.append(value)
         return values
+
+
+def _decibels(error: float) -> float:
+    return -10 * math.log10(max(error, _LEAST_ERROR))
 
 
 def frame_scores(

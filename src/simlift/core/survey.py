@@ -56,7 +56,8 @@ def shrink(window: Window, lines: int) -> Window:
 
 
 def _resize(layer: Layer, array: Array, size: tuple[int, int]) -> Array:
-    how = cv2.INTER_AREA if layer in (Layer.RGB, Layer.ALBEDO) else cv2.INTER_NEAREST
+    pictures = (Layer.RGB, Layer.ALBEDO, Layer.TWIN)
+    how = cv2.INTER_AREA if layer in pictures else cv2.INTER_NEAREST
     small = np.stack([cv2.resize(frame, size, interpolation=how) for frame in array])
     if layer is Layer.FLOW:  # pixels grow, so vectors shrink
         small *= np.array([size[0] / array.shape[2], size[1] / array.shape[1]], dtype=np.float32)

@@ -6,6 +6,7 @@ share the work; two windows with the same frames give the same numbers.
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -21,6 +22,35 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
+class Motion:
+    """The camera and the bodies of the whole clip: how a single frame moves on."""
+
+    camera: Camera
+    objects: Objects | None
+
+    def after(self, index: int) -> tuple[Camera, Objects | None]:
+        """Return both one frame after `index`; after the last frame they go on as before it."""
+        last = len(self.camera.world_to_camera) - 1
+        if index < last:
+            ahead = np.array([index + 1])
+            return self.camera.at(ahead), self.objects.at(ahead) if self.objects else None
+        here, before = np.array([last]), np.array([max(last - 1, 0)])
+        camera, bodies = self.camera.at(here), self.objects
+        poses = _onward(self.camera.at(before).world_to_camera, camera.world_to_camera)
+        camera = replace(camera, world_to_camera=poses)
+        if bodies is None:
+            return camera, None
+        return camera, Objects(bodies.ids, _onward(bodies.poses[before], bodies.poses[here]))
+
+
+def _onward(
+    before: Float[np.ndarray, "*n 4 4"], here: Float[np.ndarray, "*n 4 4"]
+) -> Float[np.ndarray, "*n 4 4"]:
+    """Return poses that take the last step once more."""
+    return np.asarray(here @ np.linalg.inv(before) @ here)
+
+
+@dataclass(frozen=True, eq=False)
 class Window:
     """Some frames of a clip: `indices` [t] into the clip, and one array for each layer."""
 
@@ -32,6 +62,8 @@ class Window:
     camera: Camera | None = None
     objects: Objects | None = None
     categories: Mapping[int, str] = field(default_factory=dict)
+    scene: Path | None = None  # the clip's geometry, for engines that render it
+    motion: Motion | None = None  # where the clip knows its camera
     _derived: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:

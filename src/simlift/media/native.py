@@ -1,19 +1,22 @@
-"""The native clip folder: its manifest `clip.json`, and a writer that fills one.
+"""The native clip folder: its manifest `clip.json`, a writer that fills one, one that adds to it.
 
 clip.json            this manifest
 rgb.mp4              colour; albedo.mp4 the same without light
 depth.mkv            FFV1 gray16le times `metres_per_unit`; the value `sky` is +inf
 segmentation.mkv     FFV1 gray16le ids, named by `labels`
 normals/ flow/       numbered .npy files, optional
+material.mkv         FFV1 bgr0: roughness, metallic, emission, each 0..255 for 0..1
+twin.mp4             the scene as a path tracer shows it; often added when the rest is long there
 camera.npz           intrinsics [t 3 3], world_to_camera [t 4 4], up [3] (default +z)
 objects.npz          ids [o], poses [t o 4 4] object_to_world
 robot.npz            joint_names, joint_positions [t j], link_names, link_poses, gripper [t]
+scene.glb            the scene's meshes and materials, for engines that render it
 actions.parquet      state, action, timestamp rows, carried untouched
 """
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
@@ -25,14 +28,30 @@ from simlift.core.clip import Label
 from simlift.core.errors import ClipError, RecipeError
 from simlift.core.layers import Array, Layer
 from simlift.core.recipe import Encoding
-from simlift.core.strict_json import dumps
-from simlift.media.video_writer import LOSSLESS_GRAY16, VideoWriter, write_video
+from simlift.core.scene_geometry import SceneGeometry
+from simlift.core.strict_json import dumps, load
+from simlift.media.gltf import write_gltf
+from simlift.media.video_writer import (
+    LOSSLESS_GRAY16,
+    LOSSLESS_RGB,
+    VideoWriter,
+    write_video,
+)
 
 SKY = 65535
 
 # Colour that was rendered without light is flat: whole colour planes cost little and do not bleed.
 _COLOUR = Encoding(crf=12, preset="slow", keyframe_interval=24)
 _FLAT_COLOUR = Encoding(crf=10, preset="slow", chroma="yuv444p", keyframe_interval=24)
+
+_VIDEOS: Mapping[Layer, tuple[str, Encoding]] = {
+    Layer.RGB: ("rgb.mp4", _COLOUR),
+    Layer.ALBEDO: ("albedo.mp4", _FLAT_COLOUR),
+    Layer.TWIN: ("twin.mp4", _COLOUR),
+    Layer.MATERIAL: ("material.mkv", LOSSLESS_RGB),
+    Layer.DEPTH: ("depth.mkv", LOSSLESS_GRAY16),
+    Layer.SEGMENTATION: ("segmentation.mkv", LOSSLESS_GRAY16),
+}
 
 
 @dataclass(frozen=True)
@@ -45,9 +64,17 @@ class NativeLayer:
     file: str
     metres_per_unit: float | None = None
     sky: int | None = None
-    unit: Literal["sRGB", "metres", "relative", "camera-space unit vector", "ids", "pixels", ""] = (
-        ""
-    )
+    unit: Literal[
+        "sRGB",
+        "metres",
+        "relative",
+        "camera-space unit vector",
+        "ids",
+        "pixels",
+        "shares of 255",
+        "",
+    ] = ""
+    note: str = ""  # where the layer comes from, such as the model that estimated it
 
 
 @dataclass(frozen=True)
@@ -67,7 +94,7 @@ class NativeManifest:
     objects: str | None = None
     robot: str | None = None
     actions: str | None = None
-    twin: str | None = None
+    scene: str | None = None
 
     def __post_init__(self) -> None:
         if self.num_frames < 1:
@@ -124,7 +151,55 @@ def write_clip(
         objects=writer.file("objects.npz"),
         robot=writer.file("robot.npz"),
         actions=writer.file("actions.parquet"),
+        scene=writer.file("scene.glb"),
     )
+    _write_manifest(folder, manifest)
+
+
+@contextmanager
+def add_layer(
+    folder: Path, layer: Layer, *, metres_per_unit: float = 0.001
+) -> Iterator["ClipWriter"]:
+    """Add a layer to a clip that was recorded before: append `{layer: frame}` for every frame.
+
+    A video appears by rename when it is whole (numbered files as they are written), and then the
+    manifest that names it, so that the clip is valid at any moment. ClipError when the clip has the
+    layer already, or when the frames do not match its own.
+    """
+    manifest = load(folder / "clip.json", NativeManifest)
+    if layer.value in manifest.layers:
+        raise ClipError(
+            folder / manifest.layers[layer.value].file,
+            f"the clip has a layer {layer.value} already",
+            way_out=f"remove {layer.value} from clip.json to record it again",
+        )
+    with ExitStack() as stack:
+        writer = ClipWriter(
+            folder, manifest.fps, manifest.height, manifest.width, metres_per_unit, stack
+        )
+        yield writer
+        _check_added(folder, layer, writer, manifest.num_frames)
+    found = load(folder / "clip.json", NativeManifest)  # another layer may have come meanwhile
+    _write_manifest(folder, replace(found, layers=found.layers | writer.entries))
+
+
+def _check_added(folder: Path, layer: Layer, writer: "ClipWriter", num_frames: int) -> None:
+    if set(writer.entries) - {layer.value}:
+        raise ClipError(
+            folder,
+            f"{', '.join(sorted(writer.entries))} were appended",
+            allowed=f"{layer.value} alone",
+        )
+    if writer.num_frames != num_frames:
+        raise ClipError(
+            folder / _VIDEOS.get(layer, (layer.value,))[0],
+            f"layer {layer.value} got {writer.num_frames} frames, the clip holds {num_frames}",
+            allowed="one frame for each frame of rgb",
+            way_out="render the whole clip",
+        )
+
+
+def _write_manifest(folder: Path, manifest: NativeManifest) -> None:
     partial = folder / ".clip.json.partial"
     partial.write_text(dumps(manifest), encoding="utf-8")
     partial.replace(folder / "clip.json")
@@ -153,17 +228,20 @@ class ClipWriter:
         return name if (self._folder / name).exists() else None
 
     def append(self, layers: Mapping[Layer, Array]) -> None:
-        """Add one frame [h w ...] of each layer: colour uint8, depth in metres, ids."""
+        """Add one frame [h w ...] of each layer: colours and material uint8, metres, ids."""
         for layer, frame in layers.items():
+            if frame.shape[:2] != (self._height, self._width):
+                raise ClipError(
+                    self._folder / _VIDEOS.get(layer, (layer.value,))[0],
+                    f"frame {self.num_frames} is {frame.shape[1]}x{frame.shape[0]}",
+                    allowed=f"{self._width}x{self._height}, as the clip",
+                )
             if layer is Layer.DEPTH:
-                self._video(layer, "depth.mkv", LOSSLESS_GRAY16).append(self._gray16(frame)[None])
+                self._video(layer).append(self._gray16(frame)[None])
             elif layer is Layer.SEGMENTATION:
-                video = self._video(layer, "segmentation.mkv", LOSSLESS_GRAY16)
-                video.append(self._ids16(frame)[None])
-            elif layer is Layer.RGB:
-                self._video(layer, "rgb.mp4", _COLOUR).append(frame[None])
-            elif layer is Layer.ALBEDO:
-                self._video(layer, "albedo.mp4", _FLAT_COLOUR).append(frame[None])
+                self._video(layer).append(self._ids16(frame)[None])
+            elif layer in _VIDEOS:
+                self._video(layer).append(frame[None])
             else:
                 self._array(layer, frame)
         self.num_frames += 1
@@ -191,6 +269,10 @@ class ClipWriter:
             link_poses=robot.link_poses,
             gripper=robot.gripper,
         )
+
+    def scene(self, geometry: SceneGeometry) -> None:
+        """Write scene.glb."""
+        write_gltf(self._folder / "scene.glb", geometry)
 
     def _ids16(self, ids: Array) -> Array:
         if ids.min() < 0 or ids.max() > 65535:
@@ -220,8 +302,9 @@ class ClipWriter:
             )
         return np.where(sky, SKY, units).astype(np.uint16)
 
-    def _video(self, layer: Layer, name: str, encoding: Encoding) -> VideoWriter:
+    def _video(self, layer: Layer) -> VideoWriter:
         if layer not in self._videos:
+            name, encoding = _VIDEOS[layer]
             is_depth = layer is Layer.DEPTH
             self.entries[layer.value] = NativeLayer(
                 file=name,

@@ -22,6 +22,8 @@ _MP4_AUDIO = frozenset({"aac", "mp3", "ac3", "eac3", "opus", "flac", "alac"})
 
 
 LOSSLESS_GRAY16 = Encoding(codec="ffv1", chroma="gray16le", keyframe_interval=1)
+LOSSLESS_RGB = Encoding(codec="ffv1", chroma="bgr0", keyframe_interval=1)
+_LOSSLESS = (LOSSLESS_GRAY16.chroma, LOSSLESS_RGB.chroma)
 
 
 @contextmanager
@@ -82,6 +84,7 @@ class VideoWriter:
         self._ticks = Fraction(1, 90_000) if timestamps else 1 / fps
         self._stream: Any = self._container.add_stream(encoding.codec, rate=fps)
         self._gray = encoding.chroma.startswith("gray")
+        self._lossless = encoding.chroma in _LOSSLESS
         odd = height % 2 or width % 2
         stream: Any = self._stream
         stream.height, stream.width = height, width
@@ -90,7 +93,7 @@ class VideoWriter:
         stream.codec_context.time_base = self._ticks
         stream.codec_context.gop_size = encoding.keyframe_interval
         stream.codec_context.thread_count = encoding.threads
-        if not self._gray:
+        if not self._lossless:
             stream.options = {
                 "crf": str(encoding.crf),
                 "preset": encoding.preset,
@@ -112,17 +115,7 @@ class VideoWriter:
         """Encode frames at the end of the video."""
         for pixels in frames:
             seconds = self._timestamps[self._count] if self._timestamps else None
-            if self._gray:
-                frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), "gray16le")
-            else:
-                frame = self._reformatter.reformat(
-                    av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), "rgb24"),
-                    format=self._stream.pix_fmt,
-                    src_color_range=ColorRange.JPEG,
-                    dst_colorspace=Colorspace.ITU709,
-                    dst_color_range=ColorRange.MPEG,
-                    threads=1,
-                )
+            frame = self._frame(np.ascontiguousarray(pixels))
             frame.pts = self._count if seconds is None else round(seconds / self._ticks)
             frame.time_base = self._ticks
             if self._audio:
@@ -130,6 +123,21 @@ class VideoWriter:
             for packet in self._stream.encode(frame):
                 self._container.mux(packet)
             self._count += 1
+
+    def _frame(self, pixels: Array) -> Any:
+        if self._gray:
+            return av.VideoFrame.from_ndarray(pixels, "gray16le")
+        frame = av.VideoFrame.from_ndarray(pixels, "rgb24")
+        if self._lossless:  # the channels change places, nothing else
+            return self._reformatter.reformat(frame, format=self._stream.pix_fmt, threads=1)
+        return self._reformatter.reformat(
+            frame,
+            format=self._stream.pix_fmt,
+            src_color_range=ColorRange.JPEG,
+            dst_colorspace=Colorspace.ITU709,
+            dst_color_range=ColorRange.MPEG,
+            threads=1,
+        )
 
     def finish(self) -> None:
         """Write what the encoder still holds and close the file."""

@@ -1,5 +1,8 @@
 """(Window, frames) -> Score: what stayed true, and the gate that decides."""
 
+from pathlib import Path
+
+from simlift.core.layers import Layer
 from simlift.core.seams import Metric
 from simlift.metrics.colour import Clipping, ColourShift
 from simlift.metrics.definitions import DEFINITIONS, Definition
@@ -8,18 +11,30 @@ from simlift.metrics.flicker import Flicker
 from simlift.metrics.joins import SeamRatio
 from simlift.metrics.motion import flow_source
 from simlift.metrics.structure import BlurSsim
+from simlift.metrics.twin import Lpips, TwinDistance, closed, shares_closed
 
 
-def standard(seams: tuple[int, ...] = ()) -> tuple[Metric, ...]:
-    """Return the metrics of every take; `seams` are the frames at which it was joined."""
-    return (
+def standard(
+    seams: tuple[int, ...] = (),
+    *,
+    layers: frozenset[Layer] = frozenset({Layer.RGB}),
+    lpips: Path | None = None,
+) -> tuple[Metric, ...]:
+    """Return the metrics of a take of a clip that has some layers.
+
+    `seams` are the frames at which the take was joined; `lpips` is the folder of LPIPS's weights.
+    """
+    every: tuple[Metric, ...] = (
         EdgeAgreement(),
         BlurSsim(),
         Flicker(),
         SeamRatio(seams),
         ColourShift(),
         Clipping(),
+        TwinDistance(),
+        *((Lpips(lpips),) if lpips else ()),
     )
+    return tuple(metric for metric in every if metric.needs() <= layers)
 
 
 __all__ = [
@@ -30,7 +45,11 @@ __all__ = [
     "Definition",
     "EdgeAgreement",
     "Flicker",
+    "Lpips",
     "SeamRatio",
+    "TwinDistance",
+    "closed",
     "flow_source",
+    "shares_closed",
     "standard",
 ]

@@ -11,6 +11,9 @@ _TRANSFER = "Cosmos TransferBench"
 _DICE = "surface Dice, Nikolov et al. 2018"
 _LAI = "Lai et al., ECCV 2018, with absolute differences"
 _LAB = "CIELAB, CIE 1976"
+_WANG = "Wang et al. 2004"
+_KARRAS = "Karras et al. 2018, sec. 5"
+_ZHANG = "Zhang et al. 2018, v0.1 AlexNet"
 _OWN = "simlift"
 
 
@@ -96,5 +99,35 @@ DEFINITIONS: Mapping[str, Definition] = MappingProxyType(
         "newly_black": Definition(
             "share of pixels that are black in the take and not in the render", _OWN, _LOWER
         ),
+        "twin_psnr": Definition(
+            "PSNR of take and twin, of the mean squared error over all frames; equal frames: 100",
+            _WANG,
+            _HIGHER,
+        ),
+        "twin_psnr_render": Definition("twin_psnr of the render itself", _WANG, _NEUTRAL),
+        "twin_ssim": Definition("SSIM of the gray frames of take and twin", _WANG, _HIGHER),
+        "twin_ssim_render": Definition("twin_ssim of the render itself", _WANG, _NEUTRAL),
+        "twin_patches": Definition(
+            "sliced Wasserstein distance of 7 x 7 patches of take and twin over all scales, "
+            "in deviations",
+            _KARRAS,
+            _LOWER,
+        ),
+        "twin_patches_render": Definition("twin_patches of the render itself", _KARRAS, _NEUTRAL),
+        "twin_closed": Definition(
+            "share of the distance twin_patches from render to twin that the take closed",
+            _OWN,
+            _HIGHER,
+        ),
+        "twin_flicker": Definition(
+            "flicker of the take over that of the twin, each relative to its contrast",
+            _LAI,
+            _LOWER,
+        ),
+        "twin_flicker_render": Definition("twin_flicker of the render itself", _LAI, _NEUTRAL),
+        "lpips": Definition(
+            "perceptual distance of take and twin, where weights are at hand", _ZHANG, _LOWER
+        ),
+        "lpips_render": Definition("lpips of the render itself", _ZHANG, _NEUTRAL),
     }
 )

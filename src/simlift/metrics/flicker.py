@@ -44,9 +44,9 @@ class Flicker:
 
     def measure(self, window: Window, frames: Frames) -> Iterable[Score]:
         """Return scores of the pairs of neighbours; each belongs to its later frame."""
-        take, render = _calm(frames), window.derive(_calm_render)
+        take, render = calm(frames), window.derive(_calm_render)
         pairs = [
-            _compare((take[i], take[i + 1]), (render[i], render[i + 1]), motion)
+            compare((take[i], take[i + 1]), (render[i], render[i + 1]), motion)
             for i, motion in enumerate(window.derive(motions))
         ]
         later = window.indices[1:].tolist()
@@ -58,7 +58,7 @@ class Flicker:
             "flicker_render",
             Direction.NEUTRAL,
             later,
-            [p.render * p.seen for p in pairs],
+            [p.reference * p.seen for p in pairs],
             seen,
             "codes",
         )
@@ -67,7 +67,7 @@ class Flicker:
             Direction.LOWER,
             later,
             [p.relative_take if p.seen else 0.0 for p in pairs],
-            [p.relative_render if p.seen else 0.0 for p in pairs],
+            [p.relative_reference if p.seen else 0.0 for p in pairs],
         )
         yield frame_scores(
             "frozen",
@@ -79,38 +79,41 @@ class Flicker:
 
 
 @dataclass(frozen=True)
-class _Pair:
+class Pair:
+    """Two neighbouring frames of a take, and the same of what it is measured against."""
+
     seen: int  # pixels
     take: float  # codes
-    render: float
+    reference: float
     relative_take: float  # of the contrast
-    relative_render: float
+    relative_reference: float
     frozen: bool
     changed: bool
 
 
-def _compare(
-    take: tuple[np.ndarray, np.ndarray], render: tuple[np.ndarray, np.ndarray], motion: Motion
-) -> _Pair:
+def compare(
+    take: tuple[np.ndarray, np.ndarray], reference: tuple[np.ndarray, np.ndarray], motion: Motion
+) -> Pair:
+    """Compare how calm frames of a take and of a reference change along one motion."""
     seen = int(np.count_nonzero(motion.seen))
     if seen < _LEAST_SEEN * motion.seen.size:
         seen = 0
-    contrast_take, contrast_render = _contrast(take[1]), _contrast(render[1])
+    contrast_take, contrast_reference = _contrast(take[1]), _contrast(reference[1])
     flicker = _warp_error(take, motion) if seen else 0.0
-    floor = _warp_error(render, motion) if seen else 0.0
-    change = _difference(*render)
+    floor = _warp_error(reference, motion) if seen else 0.0
+    change = _difference(*reference)
     parts = change >= _CHANGED
     changed = bool(np.count_nonzero(parts) >= _LEAST_CHANGED * parts.size)
     frozen = changed and bool(
         _mean(_difference(*take), parts) / contrast_take
-        < _STANDS * _mean(change, parts) / contrast_render
+        < _STANDS * _mean(change, parts) / contrast_reference
     )
-    return _Pair(
+    return Pair(
         seen,
         flicker,
         floor,
         flicker / contrast_take + _UNSEEN,
-        floor / contrast_render + _UNSEEN,
+        floor / contrast_reference + _UNSEEN,
         frozen,
         changed,
     )
@@ -135,9 +138,10 @@ def _contrast(frame: Float[np.ndarray, "h w 3"]) -> float:
     return max(float(np.sqrt(np.square(deviation).mean())), _LEAST_CONTRAST)
 
 
-def _calm(frames: UInt8[np.ndarray, "t h w 3"]) -> list[Float[np.ndarray, "a b 3"]]:
+def calm(frames: UInt8[np.ndarray, "t h w 3"]) -> list[Float[np.ndarray, "a b 3"]]:
+    """Average frames down to 180 rows and over 3 x 3 pixels: what is left of noise is flicker."""
     return [cv2.blur(shrink_to(frame, LINES).astype(np.float32), (3, 3)) for frame in frames]
 
 
 def _calm_render(window: Window) -> list[Float[np.ndarray, "a b 3"]]:
-    return _calm(window.rgb)
+    return calm(window.rgb)

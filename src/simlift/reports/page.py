@@ -53,6 +53,7 @@ def json_for_script(data: object) -> str:
 def _clip_previews(clip: ClipPreviews, contents: list[str]) -> dict[str, Any]:
     return {
         "render": _preview(clip.render, contents) if clip.render else None,
+        "twin": _preview(clip.twin, contents) if clip.twin else None,
         "takes": [_preview(preview, contents) for preview in clip.takes],
         "overlays": [
             {"name": name, **_preview(preview, contents)} for name, preview in clip.overlays

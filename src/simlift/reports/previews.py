@@ -34,16 +34,20 @@ class Preview:
 
 @dataclass(frozen=True)
 class ClipPreviews:
-    """The previews of a clip; `render` is None where its source is not at hand."""
+    """The previews of a clip; `render` is None where its source is not at hand.
+
+    `twin` is None where the clip has none.
+    """
 
     render: Preview | None
+    twin: Preview | None
     takes: tuple[Preview, ...]
     overlays: tuple[tuple[str, Preview], ...]
 
     def every(self) -> tuple[Preview, ...]:
         """Return all previews of the clip."""
-        render = (self.render,) if self.render else ()
-        return (*render, *self.takes, *(preview for _, preview in self.overlays))
+        clip = [preview for preview in (self.render, self.twin) if preview]
+        return (*clip, *self.takes, *(preview for _, preview in self.overlays))
 
 
 @dataclass(frozen=True)
@@ -112,11 +116,11 @@ def preview_size(height: int, width: int) -> tuple[int, int]:
     return lines, max(round(width * lines / height / 2) * 2, 2)
 
 
-def render_frames(clip: Clip) -> Iterator[Array]:
-    """Read the render of a clip frame by frame."""
-    with clip.open([Layer.RGB]) as reader:
+def layer_frames(clip: Clip, layer: Layer) -> Iterator[Array]:
+    """Read a layer of a clip frame by frame."""
+    with clip.open([layer]) as reader:
         for index in range(clip.num_frames):
-            yield reader.window([index]).rgb[0]
+            yield reader.window([index])[layer][0]
 
 
 def video_frames(path: Path) -> Iterator[Array]:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import cv2
 
 from simlift.core.clip import Clip
-from simlift.core.layers import Array
+from simlift.core.layers import Array, Layer
 from simlift.core.run import Run, TakeKey, write_text
 from simlift.reports.model import ClipEntry, Threshold, build_model, gate_thresholds
 from simlift.reports.page import write_page
@@ -17,7 +17,7 @@ from simlift.reports.previews import (
     ClipPreviews,
     Draft,
     PreviewAlbum,
-    render_frames,
+    layer_frames,
     video_frames,
 )
 
@@ -38,7 +38,7 @@ def write_report(
 
     `clips` and `overlays` are by clip name; a clip that is absent is shown without its render.
     Thresholds default to the recipe's gate. Previews beyond `budget_bytes` of page are linked.
-    `progress` hears of as many frames as there are in the renders, takes and overlays together.
+    `progress` hears of as many frames as there are in renders, twins, takes and overlays together.
     """
     asked = gate_thresholds(run.recipe().gate) if thresholds is None else thresholds
     model = build_model(run, definitions=definitions, thresholds=asked)
@@ -65,9 +65,10 @@ def _clip_previews(
     album: PreviewAlbum,
     progress: Callable[[int], None],
 ) -> ClipPreviews:
+    shown = [layer for layer in (Layer.RGB, Layer.TWIN) if clip is not None and layer in clip]
     videos: list[tuple[Iterator[Array], str | None]] = []
     if clip is not None:
-        videos.append((render_frames(clip), None))
+        videos += [(layer_frames(clip, layer), None) for layer in shown]
     for take in entry.takes:
         path = run.take_video(TakeKey(entry.name, take.variant))
         link = _link(run, path) if _plays_by_index(entry, clip) else None
@@ -82,9 +83,14 @@ def _clip_previews(
 
     with ThreadPoolExecutor(max(cv2.getNumThreads(), 1)) as pool:
         placed = [album.place(made) for made in pool.map(draft, videos)]
-    render = placed.pop(0) if clip is not None else None
+    known = {layer: placed.pop(0) for layer in shown}
     takes, drawn = placed[: len(entry.takes)], placed[len(entry.takes) :]
-    return ClipPreviews(render, tuple(takes), tuple(zip(overlays, drawn, strict=True)))
+    return ClipPreviews(
+        known.get(Layer.RGB),
+        known.get(Layer.TWIN),
+        tuple(takes),
+        tuple(zip(overlays, drawn, strict=True)),
+    )
 
 
 def _plays_by_index(entry: ClipEntry, clip: Clip | None) -> bool:

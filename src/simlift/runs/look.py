@@ -125,4 +125,6 @@ _PICTURES: dict[Layer, Callable[[Window], Array]] = {
     Layer.NORMALS: _normals,
     Layer.SEGMENTATION: _ids,
     Layer.FLOW: _flow,
+    Layer.MATERIAL: lambda window: window[Layer.MATERIAL][0],
+    Layer.TWIN: lambda window: window[Layer.TWIN][0],
 }

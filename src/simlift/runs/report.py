@@ -28,7 +28,10 @@ def report_run(run: Run, *, progress: Progress) -> Path:
         raise RunError(run.path, "holds no takes", way_out="make some: simlift lift")
     clips = source_clips(run)
     frames = sum(take.num_frames for take in takes)
-    frames += sum(clip.num_frames * (2 + len(_controls(clip))) for clip in clips.values())
+    frames += sum(
+        clip.num_frames * (2 + (Layer.TWIN in clip) + len(_controls(clip)))
+        for clip in clips.values()
+    )
     folder = Path(tempfile.mkdtemp(prefix="simlift-"))
     try:
         with progress.task("report", frames) as advance:

@@ -1,10 +1,12 @@
 """The score pass: takes and the clips they came from -> score sheets with the gate's verdict."""
 
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import cv2
 
@@ -17,13 +19,15 @@ from simlift.core.score import Score, merge_all
 from simlift.core.strict_json import digest, dumps
 from simlift.core.window import Window
 from simlift.media.video import VideoInfo, VideoStore, probe_video
-from simlift.metrics import flow_source, standard
+from simlift.metrics import Lpips, flow_source, standard
 from simlift.metrics.gate import judge
 from simlift.runs.environment import source_digest
 from simlift.runs.progress import Progress
 from simlift.runs.workers import Failure, run_jobs
 from simlift.sources import open_clip
 
+LPIPS_VARIABLE = "SIMLIFT_LPIPS"  # names the folder of LPIPS's weights
+_EVIDENCE = frozenset(Layer) - {Layer.ALBEDO, Layer.MATERIAL}  # what metrics look at
 _WINDOW = 8  # new frames of a window; each window also holds the last frame of the one before
 
 
@@ -35,6 +39,7 @@ class ScoreJob:
     run: Run
     gate: Gate
     takes: tuple[Take, ...]
+    lpips: Path | None = None
 
     @property
     def name(self) -> str:
@@ -47,11 +52,13 @@ def score_run(run: Run, *, workers: int = 1, progress: Progress) -> list[Failure
     if not takes:
         raise RunError(run.path, "holds no takes", way_out="make some: simlift lift")
     gate = run.recipe().gate
+    clips = source_clips(run).values()
+    lpips = _lpips_weights(clips)
     jobs = []
-    for clip in source_clips(run).values():
-        todo = tuple(t for t in takes if t.clip == clip.name and _is_open(run, t))
+    for clip in clips:
+        todo = tuple(t for t in takes if t.clip == clip.name and _is_open(run, t, clip, lpips))
         if todo:
-            jobs.append(ScoreJob(clip, run, gate, todo))
+            jobs.append(ScoreJob(clip, run, gate, todo, lpips))
     total = sum(job.clip.num_frames * len(job.takes) for job in jobs)
     with progress.task("score", total) as advance:
         return run_jobs(
@@ -78,12 +85,12 @@ def source_clips(run: Run) -> dict[str, Clip]:
 
 def score_clip(job: ScoreJob, progress: Callable[[int], None]) -> None:
     """Measure the takes of a clip window by window and write one sheet for each."""
-    metrics = [standard(take.seams) for take in job.takes]
-    layers: frozenset[Layer] = frozenset(Layer)
+    layers = frozenset(stored.layer for stored in job.clip.layers)
+    metrics = [standard(take.seams, layers=layers, lpips=job.lpips) for take in job.takes]
     found: list[dict[str, Score]] = [{} for _ in job.takes]
     flow = ""
     with ExitStack() as stack:
-        reader = stack.enter_context(job.clip.open(layers))
+        reader = stack.enter_context(job.clip.open(_EVIDENCE))
         stores = [VideoStore(_probe_take(job.run, take)) for take in job.takes]
         videos = [stack.enter_context(store.open()) for store in stores]
         pool = stack.enter_context(ThreadPoolExecutor(max(cv2.getNumThreads(), 1)))
@@ -149,9 +156,21 @@ def _write_sheet(job: ScoreJob, take: Take, scores: Sequence[Score], flow: str) 
     write_text(job.run.score_file(take.key), dumps(sheet))
 
 
-def _is_open(run: Run, take: Take) -> bool:
+def _lpips_weights(clips: Iterable[Clip]) -> Path | None:
+    """Return the folder the user named, once its weights were read; None without need or folder."""
+    folder = os.environ.get(LPIPS_VARIABLE)
+    if not folder or not any(Layer.TWIN in clip for clip in clips):
+        return None
+    Lpips(Path(folder)).check()
+    return Path(folder)
+
+
+def _is_open(run: Run, take: Take, clip: Clip, lpips: Path | None) -> bool:
     sheet = run.sheet(take.key)
     if sheet is None or sheet.take_digest != digest(take):
         return True
     _probe_take(run, take)  # a verdict holds for a whole take alone
-    return False
+    # The twin, or the weights, may have come after the take was scored.
+    wanted = {"twin_psnr": Layer.TWIN in clip, "lpips": Layer.TWIN in clip and lpips is not None}
+    missing = {name for name, can in wanted.items() if can}
+    return bool(missing - {score.name for score in sheet.scores})

@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from simlift.core.run import Run
+from simlift.metrics import shares_closed
 from simlift.runs.plan import ClipPlan
 
 # Short headings, so that the table fits 80 columns.
@@ -17,6 +18,13 @@ _SHOWN = {
     "edge_offset": "offset",
     "blur_ssim": "structure",
     "flicker_ratio": "flicker",
+}
+_TWIN = {
+    "twin_psnr": "psnr dB",
+    "twin_ssim": "ssim",
+    "twin_patches": "patches",
+    "twin_flicker": "flicker",
+    "lpips": "lpips",
 }
 
 
@@ -39,6 +47,29 @@ def print_summary(run: Run, console: Console) -> None:
         sheet = run.sheet(take.key)
         if sheet is not None and not sheet.accepted:
             console.print(f"  {take.key}: {'; '.join(sheet.reasons)}", markup=False)
+    _print_twins(run, console)
+
+
+def _print_twins(run: Run, console: Console) -> None:
+    """Print, for takes of clips with a twin, how near it they come, and the share they closed."""
+    sheets = [(take, run.sheet(take.key)) for take in run.takes()]
+    found = [(take, sheet.values()) for take, sheet in sheets if sheet]
+    rows = [(take, values) for take, values in found if "twin_psnr" in values]
+    if not rows:
+        return
+    table = Table(box=None, padding=(0, 1))
+    for heading in ("clip", "variant", *_TWIN.values()):
+        table.add_column(heading, overflow="fold")
+    for take, values in rows:
+        closed = shares_closed(values)
+        shown = [_to_twin(values.get(n, math.nan), closed.get(n, math.nan)) for n in _TWIN]
+        table.add_row(escape(take.clip), take.variant, *shown)
+    console.print("against the twin (share of the render's distance closed):")
+    console.print(table)
+
+
+def _to_twin(value: float, share: float) -> str:
+    return _number(value) + ("" if math.isnan(share) else f" ({share:.0%})")
 
 
 def print_idle_stages(plans: Sequence[ClipPlan], console: Console) -> None:

@@ -3,6 +3,7 @@
 import zipfile
 import zlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,6 +33,10 @@ T = TypeVar("T")
 # Pixel formats of videos that hold numbers, and the format to read them as, without scaling.
 _EXACT_GRAY = {"gray": "gray", "gray16le": "gray16le", "gray16be": "gray16le"}
 
+# Pixel formats that keep red, green and blue apart, so that each holds a number of its own.
+_EXACT_RGB = frozenset({"bgr0", "0rgb", "rgb0", "0bgr", "rgb24", "bgr24", "gbrp"})
+_PICTURES = (Layer.RGB, Layer.ALBEDO, Layer.TWIN)
+
 # The kinds of numbers (numpy's letters) and of channels (0: none) that the files of a layer hold.
 _COLOUR = ("u", (0, 3, 4), "uint8 or uint16 [h w], [h w 3] or [h w 4]")
 _NUMBERS: dict[Layer, tuple[str, tuple[int, ...], str]] = {
@@ -41,6 +46,8 @@ _NUMBERS: dict[Layer, tuple[str, tuple[int, ...], str]] = {
     Layer.SEGMENTATION: ("iu", (0, 1), "whole numbers [h w]"),
     Layer.NORMALS: ("fu", (3, 4), "floats, uint8 or uint16 [h w 3]"),
     Layer.FLOW: ("f", (2,), "floats [h w 2]"),
+    Layer.MATERIAL: ("u", (3, 4), "uint8 or uint16 [h w 3]"),
+    Layer.TWIN: _COLOUR,
 }
 
 
@@ -59,7 +66,7 @@ def read(folder: Path) -> Clip:
         _layer(folder, Layer(name), entry) for name, entry in sorted(manifest.layers.items())
     )
     rgb = next((s.store for s in layers if s.layer is Layer.RGB), None)
-    notes = video_notes(rgb.info) if isinstance(rgb, VideoStore) else ()
+    video = rgb.info if isinstance(rgb, VideoStore) else None
     return Clip(
         name=manifest.name,
         path=folder,
@@ -74,8 +81,10 @@ def read(folder: Path) -> Clip:
         labels={int(i): label for i, label in manifest.labels.items()},
         caption=manifest.caption,
         actions=_existing(folder, manifest.actions),
-        twin=_existing(folder, manifest.twin),
-        notes=notes,
+        scene=_existing(folder, manifest.scene),
+        timestamps=video.timestamps if video else None,
+        audio=video.path if video and video.audio_codec else None,
+        notes=video_notes(video) if video else (),
     )
 
 
@@ -101,12 +110,14 @@ def _layer(folder: Path, layer: Layer, entry: NativeLayer) -> StoredLayer:
         images, first = probe_images(numbered(files, path.parent))
         _check_numbers(layer, files[0], first)
         store, floats = images, first.dtype.kind == "f"
-    return _decoded(folder, layer, entry, store, floats)
+    return replace(_decoded(folder, layer, entry, store, floats), note=entry.note)
 
 
 def _video(layer: Layer, entry: NativeLayer, info: VideoInfo) -> VideoStore:
-    if layer in (Layer.RGB, Layer.ALBEDO):
+    if layer in _PICTURES:
         return VideoStore(info, "rgb24")
+    if layer is Layer.MATERIAL:
+        return _material(info)
     if layer in (Layer.NORMALS, Layer.FLOW):
         raise ClipError(
             info.path,
@@ -126,6 +137,18 @@ def _video(layer: Layer, entry: NativeLayer, info: VideoInfo) -> VideoStore:
     return VideoStore(info, _EXACT_GRAY[info.pixel_format])
 
 
+def _material(info: VideoInfo) -> VideoStore:
+    # Three unrelated numbers: mixed as if they were a colour, each would bleed into the others.
+    if info.pixel_format not in _EXACT_RGB:
+        raise ClipError(
+            info.path,
+            f"layer material is stored as {info.pixel_format} video",
+            allowed="lossless video of RGB, such as FFV1 bgr0; or numbered .png",
+            way_out="record it again",
+        )
+    return VideoStore(info, "rgb24")
+
+
 def _check_numbers(layer: Layer, path: Path, first: Array) -> None:
     kinds, channels, allowed = _NUMBERS[layer]
     found = first.shape[2] if first.ndim == 3 else 0
@@ -138,8 +161,10 @@ def _check_numbers(layer: Layer, path: Path, first: Array) -> None:
 def _decoded(
     folder: Path, layer: Layer, entry: NativeLayer, store: FrameStore, floats: bool
 ) -> StoredLayer:
-    if layer in (Layer.RGB, Layer.ALBEDO):
+    if layer in _PICTURES:
         return StoredLayer(layer, store, Colour(), Unit.SRGB)
+    if layer is Layer.MATERIAL:
+        return StoredLayer(layer, store, Colour(), Unit.SHARES)
     if layer is Layer.SEGMENTATION:
         return StoredLayer(layer, store, Ids(), Unit.IDS)
     if layer is Layer.FLOW:

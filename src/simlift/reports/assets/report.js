@@ -93,8 +93,10 @@ function openClip() {
   state.film = null;
   deck.load(clip.fps, clip.num_frames);
   const render = previews.render ? [makeCell("render", "Render", previews.render, -1)] : [];
+  // The twin stands among the takes of the grid; the wipe compares take and render alone.
+  const twin = previews.twin ? [makeCell("twin", "Twin", previews.twin, -1)] : [];
   const takes = previews.takes.map((preview, i) => makeCell("take", clip.takes[i].variant, preview, i));
-  state.cells = [...render, ...takes];
+  state.cells = [...render, ...twin, ...takes];
   byId("cells").replaceChildren(...state.cells.map((cell) => cell.node));
   byId("stage").style.setProperty("--shape", String(clip.width / clip.height));
   byId("stage").classList.toggle("alone", !previews.render);

@@ -1,0 +1,199 @@
+"""Scene geometry to a binary glTF 2.0 file (.glb), and back.
+
+Source: Khronos, "glTF 2.0 specification". Each part is a node named by its segmentation id, which
+is also in the node's `extras`; nodes stand at the identity, and the clip's poses move them.
+"""
+
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from simlift.core.errors import ClipError
+from simlift.core.scene_geometry import Material, Part, SceneGeometry
+
+_MAGIC, _JSON, _BINARY = 0x46546C67, 0x4E4F534A, 0x004E4942
+_FLOAT, _UINT = 5126, 5125
+_STRENGTH, _ID = "KHR_materials_emissive_strength", "segmentation_id"
+
+
+def write_gltf(path: Path, geometry: SceneGeometry) -> None:
+    """Write a .glb that any viewer opens; it appears by rename when it is whole."""
+    chunks = _Chunks()
+    materials: list[dict[str, Any]] = []
+    textures: list[dict[str, Any]] = []
+    images: list[dict[str, Any]] = []
+    for material in geometry.materials:
+        surface: dict[str, Any] = {
+            "baseColorFactor": [*material.colour, material.opacity],
+            "roughnessFactor": material.roughness,
+            "metallicFactor": material.metallic,
+        }
+        if material.texture is not None:
+            png = cv2.imencode(".png", material.texture[..., ::-1])[1].tobytes()
+            surface["baseColorTexture"] = {"index": len(textures)}
+            textures.append({"source": len(images)})
+            images.append({"bufferView": chunks.add(png), "mimeType": "image/png"})
+        entry: dict[str, Any] = {"name": material.name, "pbrMetallicRoughness": surface}
+        if material.opacity < 1:
+            entry["alphaMode"] = "BLEND"
+        if material.emission > 0:
+            entry["emissiveFactor"] = [1.0, 1.0, 1.0]
+            entry["extensions"] = {_STRENGTH: {"emissiveStrength": material.emission}}
+        materials.append(entry)
+    meshes: list[dict[str, Any]] = []
+    nodes: list[dict[str, Any]] = []
+    for part in geometry.parts:
+        attributes = {
+            "POSITION": chunks.accessor(part.vertices, bounds=True),
+            "NORMAL": chunks.accessor(part.normals),
+            "TEXCOORD_0": chunks.accessor(part.uv),
+        }
+        primitive = {
+            "attributes": attributes,
+            "indices": chunks.accessor(part.faces.astype(np.uint32).reshape(-1)),
+            "material": part.material,
+        }
+        nodes.append({"name": str(part.id), "mesh": len(meshes), "extras": {_ID: part.id}})
+        meshes.append({"primitives": [primitive]})
+    # glTF's up is +y, the clip's world is +z up: one root turns the whole scene for viewers.
+    root = {"name": "world", "children": list(range(len(nodes)))}
+    root["rotation"] = [-(0.5**0.5), 0.0, 0.0, 0.5**0.5]
+    document = {
+        "asset": {"version": "2.0", "generator": "simlift"},
+        "scene": 0,
+        "scenes": [{"nodes": [len(nodes)]}],
+        "nodes": [*nodes, root],
+        "meshes": meshes,
+        "materials": materials,
+        "accessors": chunks.accessors,
+        "bufferViews": chunks.views,
+        "buffers": [{"byteLength": len(chunks.data)}],
+        "extensionsUsed": [_STRENGTH],
+    }
+    if images:
+        document |= {"textures": textures, "images": images}
+    text = json.dumps(document, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 4)
+    size = 12 + 8 + len(text) + 8 + len(chunks.data)
+    partial = path.with_name(f".{path.name}.partial")
+    with partial.open("wb") as file:
+        file.write(struct.pack("<III", _MAGIC, 2, size))
+        file.write(struct.pack("<II", len(text), _JSON) + text)
+        file.write(struct.pack("<II", len(chunks.data), _BINARY) + chunks.data)
+    partial.replace(path)
+
+
+class _Chunks:
+    """The binary buffer under construction, and the tables that describe it."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+        self.views: list[dict[str, Any]] = []
+        self.accessors: list[dict[str, Any]] = []
+
+    def add(self, raw: bytes) -> int:
+        self.views.append({"buffer": 0, "byteOffset": len(self.data), "byteLength": len(raw)})
+        self.data += raw + bytes(-len(raw) % 4)
+        return len(self.views) - 1
+
+    def accessor(self, array: np.ndarray, *, bounds: bool = False) -> int:
+        kind = "SCALAR" if array.ndim == 1 else f"VEC{array.shape[1]}"
+        entry: dict[str, Any] = {
+            "bufferView": self.add(np.ascontiguousarray(array).tobytes()),
+            "componentType": _UINT if array.dtype == np.uint32 else _FLOAT,
+            "count": len(array),
+            "type": kind,
+        }
+        if bounds:
+            entry |= {"min": array.min(0).tolist(), "max": array.max(0).tolist()}
+        self.accessors.append(entry)
+        return len(self.accessors) - 1
+
+
+def read_gltf(path: Path) -> SceneGeometry:
+    """Read a .glb whose nodes carry segmentation ids; ClipError when it is damaged or foreign."""
+    try:
+        document, data = _split(path.read_bytes())
+        return _geometry(document, data)
+    except OSError as error:
+        raise ClipError(path, f"cannot be read ({error.strerror})") from error
+    except (ValueError, KeyError, IndexError, TypeError, struct.error) as error:
+        raise ClipError(
+            path,
+            f"is not a scene that simlift wrote ({error})",
+            allowed="a whole binary glTF 2.0 file whose nodes carry a segmentation_id",
+            way_out="record the clip again",
+        ) from error
+
+
+def _split(raw: bytes) -> tuple[dict[str, Any], bytes]:
+    magic, version, size = struct.unpack_from("<III", raw)
+    if magic != _MAGIC or version != 2:
+        raise ValueError("no glTF 2.0 header")
+    if size != len(raw):
+        raise ValueError(f"{len(raw)} of {size} bytes are there")
+    length, kind = struct.unpack_from("<II", raw, 12)
+    if kind != _JSON:
+        raise ValueError("the first chunk is not JSON")
+    return json.loads(raw[20 : 20 + length]), raw[20 + length + 8 :]
+
+
+def _geometry(document: dict[str, Any], data: bytes) -> SceneGeometry:
+    views = [data[v["byteOffset"] : v["byteOffset"] + v["byteLength"]] for v in
+             document["bufferViews"]]  # fmt: skip
+
+    def array(index: int) -> np.ndarray:
+        entry = document["accessors"][index]
+        kind = np.uint32 if entry["componentType"] == _UINT else np.float32
+        width = 1 if entry["type"] == "SCALAR" else int(entry["type"][3:])
+        values = np.frombuffer(views[entry["bufferView"]], kind)
+        return values if width == 1 else values.reshape(-1, width)
+
+    def image(surface: dict[str, Any]) -> np.ndarray | None:
+        if "baseColorTexture" not in surface:
+            return None
+        source = document["textures"][surface["baseColorTexture"]["index"]]["source"]
+        png = np.frombuffer(views[document["images"][source]["bufferView"]], np.uint8)
+        bgr = cv2.imdecode(png, cv2.IMREAD_COLOR)
+        if bgr is None:
+            raise ValueError("a texture is no image")
+        return np.ascontiguousarray(bgr[..., ::-1])
+
+    materials = []
+    for entry in document["materials"]:
+        surface = entry["pbrMetallicRoughness"]
+        *colour, opacity = surface["baseColorFactor"]
+        materials.append(
+            Material(
+                name=entry["name"],
+                colour=tuple(colour),
+                roughness=float(surface["roughnessFactor"]),
+                metallic=float(surface["metallicFactor"]),
+                emission=float(
+                    entry.get("extensions", {}).get(_STRENGTH, {}).get("emissiveStrength", 0.0)
+                ),
+                opacity=float(opacity),
+                texture=image(surface),
+            )
+        )
+    parts = []
+    for node in document["nodes"]:
+        if "mesh" not in node:
+            continue
+        primitive = document["meshes"][node["mesh"]]["primitives"][0]
+        attributes = primitive["attributes"]
+        parts.append(
+            Part(
+                id=int(node["extras"][_ID]),
+                material=int(primitive["material"]),
+                vertices=array(attributes["POSITION"]),
+                normals=array(attributes["NORMAL"]),
+                uv=array(attributes["TEXCOORD_0"]),
+                faces=array(primitive["indices"]).astype(np.int32).reshape(-1, 3),
+            )
+        )
+    return SceneGeometry(tuple(materials), tuple(parts))

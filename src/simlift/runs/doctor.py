@@ -12,6 +12,8 @@ from pathlib import Path
 import av
 import cv2
 
+from simlift.core.errors import MissingLibrary
+from simlift.engines.pathtraced.llvm import OLDEST_LLVM, find_llvm
 from simlift.runs.environment import installed
 
 
@@ -49,6 +51,10 @@ def examine() -> tuple[Finding, ...]:
         _library("mujoco", _try_mujoco, "simlift record", "record"),
         _library("gymnasium_robotics", _try_robot, "simlift record tabletop", "record"),
         _library("OpenEXR", _try_import("OpenEXR"), ".exr environments", "exr"),
+        _library("mitsuba", _try_mitsuba, "twins, --engine pathtraced", "pathtraced"),
+        _tracer(),
+        _library("torch", _try_import("torch"), "simlift estimate", "estimate"),
+        _library("transformers", _try_import("transformers"), "simlift estimate", "estimate"),
         _gpu(),
     )
 
@@ -70,7 +76,7 @@ def _encoder(name: str, purpose: str) -> Finding:
 def _library(name: str, attempt: Callable[[], None], purpose: str, extra: str) -> Finding:
     try:
         attempt()
-    except ImportError:
+    except (ImportError, MissingLibrary):
         return Finding(name, False, "not installed", purpose, f"pip install 'simlift[{extra}]'")
     except Exception as error:
         way_out = "apt-get install libegl1 libgl1 libgl1-mesa-dri, and set MUJOCO_GL=egl"
@@ -93,6 +99,22 @@ def _try_mujoco() -> None:
     with mujoco.Renderer(model, 8, 8) as renderer:
         renderer.update_scene(mujoco.MjData(model))
         renderer.render()
+
+
+def _try_mitsuba() -> None:
+    importlib.import_module("simlift.engines.pathtraced._mitsuba")
+
+
+def _tracer() -> Finding:
+    library = find_llvm()
+    return Finding(
+        "path tracer",
+        library is not None,
+        f"llvm ({library})" if library else "scalar: works, three to four times slower",
+        "how fast Mitsuba runs",
+        f"apt-get install libllvm19, or set DRJIT_LIBLLVM_PATH to a libLLVM of {OLDEST_LLVM} or "
+        "newer",
+    )
 
 
 def _try_robot() -> None:

@@ -22,16 +22,18 @@ def record_scene(
     size: tuple[int, int] | None = None,
     model: Path | None = None,
     camera: str | None = None,
-) -> Path:
-    """Record a scene into the folder `out` and return it; `size` is width and height."""
+) -> str:
+    """Record a scene into the folder `out`; `size` is width and height.
+
+    Returns why the clip does not carry its scene, or "" where it does.
+    """
     scene = _scene(name, model, camera)
     if frames is not None:
         scene = replace(scene, num_frames=frames)
     if size is not None:
         scene = replace(scene, width=size[0], height=size[1])
     with progress.task("record", scene.num_frames) as advance:
-        record(scene, out, seed, advance)
-    return out
+        return record(scene, out, seed, advance)
 
 
 def _scene(name: str, model: Path | None, camera: str | None) -> Tabletop | Drive | ModelScene:

@@ -62,7 +62,7 @@ def paint_shared(stage: Stage) -> None:
     """Define what all cars have in common."""
     stage.paint("car_glass", (0.10, 0.13, 0.16), gloss=1.0, shine=0.9)
     stage.paint("tyre", (0.09, 0.09, 0.10), gloss=0.1)
-    stage.paint("rim", (0.66, 0.67, 0.69), gloss=0.9, shine=0.7)
+    stage.paint("rim", (0.66, 0.67, 0.69), gloss=0.9, shine=0.7, metal=True)
     stage.paint("trim", (0.08, 0.08, 0.09), gloss=0.3)
     stage.paint("headlight", (0.94, 0.95, 0.92), gloss=1.0, shine=0.9, glow=0.25)
     stage.paint("taillight", (0.75, 0.07, 0.06), gloss=0.8, glow=0.25)

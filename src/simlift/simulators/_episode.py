@@ -9,6 +9,7 @@ from jaxtyping import Float
 from simlift.core.camera import Robot
 from simlift.simulators._mujoco import mujoco
 from simlift.simulators._renderer import open_renderer
+from simlift.simulators._scene_geometry import scene_geometry
 from simlift.simulators._segments import Segments
 from simlift.simulators.recording import Actions, Frame, Recording
 
@@ -53,6 +54,7 @@ class Episode:
             robot=robot,
             actions=actions,
             render=self.render,
+            geometry=lambda: scene_geometry(self.model, self.segments),
         )
 
     def visit(self) -> Iterator["mujoco.MjData"]:

@@ -62,7 +62,13 @@ def franka_spec() -> "mujoco.MjSpec":
     spec = mujoco.MjSpec.from_string(ET.tostring(root, encoding="unicode"))
     spec.nuser_actuator = -1  # a setting of its own servos, which are not used here
     for name, (red, green, blue, gloss) in PAINTS.items():
-        spec.add_material(name=name, rgba=[red, green, blue, 1], specular=gloss, shininess=0.5)
+        spec.add_material(
+            name=name,
+            rgba=[red, green, blue, 1],
+            specular=gloss,
+            shininess=0.5,
+            metallic=float(name == "metal"),
+        )
     _colour(spec, folder / "meshes" / "visual")
     _set_contacts(spec)
     _set_dynamics(spec)

@@ -80,14 +80,16 @@ class Renderer:
     def frame(self, data: "mujoco.MjData", segments: Segments) -> Frame:
         """Render every layer of the state that `data` holds."""
         self._update(data)
-        rgb = self._draw_colour()
+        rgb = self._draw_colour(self.smooth)
         segmentation, depth = self._ids_and_depth(segments)
         intrinsics, world_to_camera = self._pinhole()
         self._light_evenly()
-        albedo = self._draw_colour()
+        albedo = self._draw_colour(self.smooth)
+        material = self._draw_material(segments) * (segmentation > 0)[..., None]
         return Frame(
             rgb=rgb,
             albedo=albedo,
+            material=material,
             depth=depth,
             segmentation=segmentation,
             intrinsics=intrinsics,
@@ -119,7 +121,24 @@ class Renderer:
         for geom in self.scene.geoms[: self.scene.ngeom]:
             geom.emission = 0.0
 
-    def _draw_colour(self) -> UInt8[np.ndarray, "h w 3"]:
+    def _draw_material(self, segments: Segments) -> UInt8[np.ndarray, "h w 3"]:
+        """Draw every geom in the colour of its roughness, metal and emission, lit evenly."""
+        before = [(geom.matid, geom.rgba.copy()) for geom in self._geoms()]
+        for geom in self._geoms():
+            geom.matid = -1
+            known = geom.objtype == mujoco.mjtObj.mjOBJ_GEOM
+            # What is not a geom (a tendon, a skin) has no stated gloss: it is rough.
+            geom.rgba[:3] = segments.materials[geom.objid] if known else (0.9, 0.0, 0.0)
+        colours = self._draw_colour(self.exact)
+        for geom, (matid, rgba) in zip(self._geoms(), before, strict=True):
+            geom.matid = matid
+            geom.rgba[:] = rgba
+        return colours
+
+    def _geoms(self) -> "list[mujoco.MjvGeom]":
+        return list(self.scene.geoms[: self.scene.ngeom])
+
+    def _draw_colour(self, target: _Target) -> UInt8[np.ndarray, "h w 3"]:
         """Draw with the sky behind everything that the id pass sees.
 
         MuJoCo draws the sky as a cube inside the frustum's far plane, whose faces would hide what
@@ -128,7 +147,7 @@ class Renderer:
         far = [float(eye.frustum_far) for eye in self.scene.camera]
         for eye, distance in zip(self.scene.camera, far, strict=True):
             eye.frustum_far = 1.75 * distance
-        colours, _ = self._draw(self.smooth)
+        colours, _ = self._draw(target)
         for eye, distance in zip(self.scene.camera, far, strict=True):
             eye.frustum_far = distance
         return colours

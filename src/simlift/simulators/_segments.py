@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int, Int32
 
 from simlift.core.clip import Label
+from simlift.simulators._materials import surface_of
 from simlift.simulators._mujoco import mujoco
 
 WORLD = 0
@@ -24,6 +25,7 @@ class Segments:
     object_bodies: Int[np.ndarray, "o"]  # the body each id moves with
     geom_ids: Int32[np.ndarray, "g"]  # the id of every geom of the model
     soft_ids: dict[tuple[int, int], int]  # (object type, object) -> id, of what is not rigid
+    materials: Float[np.ndarray, "g 3"]  # roughness, metallic, emission of every geom
 
     def poses(self, data: "mujoco.MjData") -> Float[np.ndarray, "o 4 4"]:
         """Return every rigid segment's object_to_world pose."""
@@ -70,6 +72,7 @@ def segments_of(model: "mujoco.MjModel", robot_bodies: frozenset[int]) -> Segmen
         object_bodies=np.array(object_bodies, np.int64),
         geom_ids=geom_ids,
         soft_ids=soft_ids,
+        materials=np.array([surface_of(model, geom) for geom in range(model.ngeom)]).reshape(-1, 3),
     )
 
 

@@ -26,10 +26,16 @@ class Stage:
         gloss: float = 0.2,
         shine: float = 0.3,
         glow: float = 0.0,
+        metal: bool = False,
     ) -> str:
         """Define a material of one colour; `gloss` is its specular part, `glow` its own light."""
         self.spec.add_material(
-            name=name, rgba=[*colour, 1], specular=gloss, shininess=shine, emission=glow
+            name=name,
+            rgba=[*colour, 1],
+            specular=gloss,
+            shininess=shine,
+            emission=glow,
+            metallic=float(metal),
         )
         return name
 

@@ -139,7 +139,7 @@ def _can(stage: Stage, rng: np.random.Generator, xy: Vector, *, yaw: float) -> N
     print_ = label((0.93, 0.89, 0.80), (0.70, 0.12, 0.12), (0.25, 0.12, 0.10), rng)
     radius, height = 0.036, 0.105
     stage.print("soup_label", print_, metres=1.0, gloss=0.3)
-    stage.paint("tin", (0.70, 0.71, 0.73), gloss=1.0, shine=0.8)
+    stage.paint("tin", (0.70, 0.71, 0.73), gloss=1.0, shine=0.8, metal=True)
     can = _free(stage, "can/soup_can", xy, yaw=yaw)
     rim = [(0, 0), (radius, 0), (radius + 0.001, 0.003), (radius - 0.001, 0.006)]
     lid = [(radius - 0.001, height - 0.006), (radius + 0.001, height - 0.003), (radius, height),

@@ -106,7 +106,7 @@ def _ornaments(stage: Stage, left: float, y: float, levels: np.ndarray) -> None:
     """Put a vase, a globe, a box and a clock into the gaps of the shelves."""
     stage.paint("vase_glaze", (0.16, 0.42, 0.50), gloss=0.8, shine=0.8)
     stage.paint("globe_sea", (0.25, 0.50, 0.72), gloss=0.5)
-    stage.paint("brass", (0.72, 0.55, 0.25), gloss=0.9, shine=0.7)
+    stage.paint("brass", (0.72, 0.55, 0.25), gloss=0.9, shine=0.7, metal=True)
     stage.paint("box_red", (0.72, 0.24, 0.20))
     vase = lathe(
         [(0, 0), (0.035, 0), (0.06, 0.06), (0.055, 0.1), (0.025, 0.15), (0.03, 0.19), (0.02, 0.19)]

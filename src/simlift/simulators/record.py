@@ -8,14 +8,17 @@ from pathlib import Path
 import numpy as np
 
 from simlift.core.camera import Camera, Objects
-from simlift.core.errors import MissingLibrary
+from simlift.core.errors import MissingLibrary, SimliftError
 from simlift.core.layers import Layer
 from simlift.media.native import SKY, write_clip
 from simlift.simulators.recording import Actions, Scene
 
 
-def record(scene: Scene, out: Path, seed: int, progress: Callable[[int], None]) -> None:
-    """Simulate and render an episode into `out`; `progress` counts the frames."""
+def record(scene: Scene, out: Path, seed: int, progress: Callable[[int], None]) -> str:
+    """Simulate and render an episode into `out`; `progress` counts the frames.
+
+    Returns why the clip does not carry its scene, or "" where it does.
+    """
     episode = scene.simulate(seed)
     # The finest depth that reaches as far as anything is drawn; beyond 0.2 mm, bits cost megabytes
     # and normals gain nothing.
@@ -36,6 +39,7 @@ def record(scene: Scene, out: Path, seed: int, progress: Callable[[int], None]) 
                 {
                     Layer.RGB: frame.rgb,
                     Layer.ALBEDO: frame.albedo,
+                    Layer.MATERIAL: frame.material,
                     Layer.DEPTH: frame.depth,
                     Layer.SEGMENTATION: frame.segmentation,
                 }
@@ -50,6 +54,11 @@ def record(scene: Scene, out: Path, seed: int, progress: Callable[[int], None]) 
             writer.robot(episode.robot)
         if episode.actions is not None:
             _write_actions(out / "actions.parquet", episode.actions)
+        try:
+            writer.scene(episode.geometry())
+        except SimliftError as error:
+            return str(error)
+    return ""
 
 
 def _write_actions(path: Path, actions: Actions) -> None:

@@ -13,6 +13,7 @@ from jaxtyping import Float, Float32, Int, Int32, UInt8
 
 from simlift.core.camera import Robot
 from simlift.core.clip import Label
+from simlift.core.scene_geometry import SceneGeometry
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,6 +22,7 @@ class Frame:
 
     rgb: UInt8[np.ndarray, "h w 3"]
     albedo: UInt8[np.ndarray, "h w 3"]
+    material: UInt8[np.ndarray, "h w 3"]  # roughness, metallic, emission; 255 is 1
     depth: Float32[np.ndarray, "h w"]  # metres along the optical axis, +inf where nothing was hit
     segmentation: Int32[np.ndarray, "h w"]  # 0 = nothing
     intrinsics: Float[np.ndarray, "3 3"]
@@ -59,6 +61,7 @@ class Recording:
     robot: Robot | None
     actions: Actions | None
     render: Callable[[], Iterator[Frame]]
+    geometry: Callable[[], SceneGeometry]
 
 
 @runtime_checkable

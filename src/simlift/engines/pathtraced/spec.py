@@ -1,0 +1,99 @@
+"""The path-traced engine as a frozen value: what it needs, what it will do, how it opens."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from simlift.core.clip import Clip
+from simlift.core.errors import ClipError, RecipeError
+from simlift.core.layers import Layer
+from simlift.core.seams import Span, Stage
+from simlift.engines.photographic import Look, Photographic
+from simlift.media.gltf import read_gltf
+
+if TYPE_CHECKING:
+    from simlift.engines.pathtraced.engine import PathTracedEngine
+
+
+@dataclass(frozen=True)
+class PathTraced:
+    """Render a clip's own scene under a look; the camera is that of the photographic engine.
+
+    `samples` are paths for each pixel, `bounces` how often a path may turn, `instants` how many
+    moments of the open shutter are rendered where the look has one.
+    """
+
+    look: Look = field(default_factory=Look)
+    samples: int = 64
+    bounces: int = 6
+    instants: int = 4
+
+    def __post_init__(self) -> None:
+        for name, value, low, high in (
+            ("samples", self.samples, 1, 65536),
+            ("bounces", self.bounces, 1, 64),
+            ("instants", self.instants, 1, 64),
+        ):
+            if not low <= value <= high:
+                raise RecipeError(
+                    f"pathtraced.{name}", f"found {value}", allowed=f"{low} to {high}"
+                )
+
+    def needs(self) -> frozenset[Layer]:
+        """Colour for the survey, depth and surface colour to tell noise from texture."""
+        return frozenset({Layer.RGB, Layer.DEPTH, Layer.ALBEDO})
+
+    def uses(self) -> frozenset[Layer]:
+        return Photographic(self.look).uses()
+
+    def span(self) -> Span:
+        return Span(frames=1)
+
+    def check(self, clip: Clip) -> tuple[Stage, ...]:
+        """ClipError for a clip that does not carry its scene or its motion."""
+        if clip.scene is None:
+            raise ClipError(
+                clip.path,
+                "does not carry its scene",
+                allowed="a native clip with scene.glb, camera.npz and objects.npz",
+                way_out="record it with: simlift record, which writes the scene beside the layers",
+            )
+        if clip.camera is None or clip.objects is None:
+            raise ClipError(
+                clip.path,
+                "carries its scene but not "
+                + ("its camera" if clip.camera is None else "the poses of its bodies"),
+                way_out="record the clip again",
+            )
+        geometry = read_gltf(clip.scene)
+        unknown = {part.id for part in geometry.parts} - set(clip.objects.ids.tolist())
+        if unknown:
+            raise ClipError(
+                clip.scene,
+                f"holds parts of the bodies {sorted(unknown)[:8]}",
+                allowed="bodies whose poses are in objects.npz",
+            )
+        faces = sum(len(part.faces) for part in geometry.parts)
+        return (
+            Stage(
+                "light",
+                True,
+                f"path traced: {self.samples} paths a pixel, {self.bounces} bounces, "
+                f"{faces:,} triangles",
+            ),
+            *(
+                stage
+                for stage in Photographic(self.look).check(clip)
+                if stage.name in ("exposure", "lens", "sensor", "film", "grade")
+            ),
+        )
+
+    @contextmanager
+    def open(self, device: str) -> Iterator["PathTracedEngine"]:
+        """Load the renderer; scenes are loaded with the first frame of their clip."""
+        del device
+        from simlift.engines.pathtraced.engine import PathTracedEngine
+
+        with Photographic(self.look).open("cpu") as camera:
+            yield PathTracedEngine(self, camera)

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test slow check format bench clean
+.PHONY: demo test slow check format bench twin-table clean
 
 demo: $(VENV)/.light ## lift the shipped episodes, score them, write the report
 	$(BIN)/simlift demo --out demo-run
@@ -29,6 +29,10 @@ bench: $(VENV)/.light ## the performance tables
 	$(BIN)/python bench/plain_speed.py
 	$(BIN)/python bench/long_clip.py
 	$(BIN)/python bench/stages.py
+	$(BIN)/python bench/speed.py
+
+twin-table: $(VENV)/.light ## render and default engine against the shipped twins
+	$(BIN)/python bench/twin.py --table
 
 clean:
 	rm -rf $(VENV) demo-run
@@ -41,5 +45,5 @@ $(VENV)/.light: pyproject.toml constraints.txt | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/.full: $(VENV)/.light
-	$(PIP) install -c constraints.txt -e '.[dev,record,exr]'
+	$(PIP) install -c constraints.txt -e '.[dev,record,exr,pathtraced,estimate]'
 	touch $@

@@ -219,10 +219,11 @@ def test_every_folder_has_its_place_in_the_contract():
 COMMANDS = """
 demo    --out --workers
 look    CLIPS --out
-record  {tabletop,drive,model} --out --seed --frames --size --model --camera
+record  {tabletop,drive,model} --out --seed --frames --size --model --camera --twin --look --samples
+estimate CLIP --out --depth --segmentation --near --far --fov --device
 lift    CLIPS --out --engine --look --variants --seed --environment --backdrop --replace --like
-        --workers
-plan    CLIPS --engine --look --variants --seed
+        --prompt --samples --workers
+plan    CLIPS --engine --look --variants --seed --prompt --samples
 score   RUN --workers
 report  RUN
 serve   RUN --host --port

@@ -1,16 +1,20 @@
 """Environments, harmonics, reflections and suns against closed forms."""
 
+from dataclasses import replace
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 
 from simlift.pixels import sky
 from simlift.pixels.environment import (
-    Environment,
+    GLOSSY,
     Sun,
     axes_from_world,
     build,
     directions,
     extract_sun,
+    extract_suns,
     harmonic_basis,
     lookup,
     octahedral,
@@ -18,7 +22,7 @@ from simlift.pixels.environment import (
     project_irradiance,
     solid_angles,
 )
-from simlift.pixels.shading import estimate_shading, remove_shading, shade
+from simlift.pixels.shading import Arriving, estimate_shading, remove_shading, shade
 
 SIZE = (32, 64)
 AROUND = np.random.default_rng(0).normal(size=(8, 25, 3))
@@ -36,6 +40,9 @@ def smooth_map(size=SIZE):
 
 
 COLOURS = np.float32([[0.5, 0.2, -0.1], [0.1, 0.6, 0.3], [-0.4, 0.1, 0.5]])
+WHITE = build(constant(1, 1, 1))
+SMOOTH = build(smooth_map((64, 128)))
+FRONT = np.eye(3, dtype=np.float32)
 
 
 def test_directions_are_unit_and_angles_cover_the_sphere():
@@ -96,64 +103,200 @@ def test_prefiltering_blurs_and_keeps_a_linear_map_linear():
         np.testing.assert_allclose(found, truth, atol=0.02)
 
 
-def flat_shade(environment, normals, view, **changes):
-    size = normals.shape[:2]
-    settings = {"specular": 0.0, "roughness": 0.5} | changes
-    settings.setdefault("albedo", np.ones((*size, 3), np.float32))
-    albedo = settings.pop("albedo")
-    ambient = settings.pop("ambient", np.ones(size, np.float32))
-    shadows = settings.pop("shadows", tuple(np.ones(size, np.float32) for _ in environment.suns))
-    return shade(albedo, normals, view, ambient, shadows, environment, **settings)
-
-
 def environment_of(radiance, suns=()):
-    return Environment(radiance, project_irradiance(radiance), octahedral(radiance, 64), suns)
+    """An environment whose lights are those given, none found in the map."""
+    return replace(build(radiance, suns), suns=suns)
 
 
-def test_a_white_surface_in_a_white_room_is_white():
-    environment = environment_of(constant(1, 1, 1))
-    lit = flat_shade(environment, AROUND, -AROUND)
-    np.testing.assert_allclose(lit, 1, atol=2e-3)
-    dark = flat_shade(environment, AROUND, -AROUND, ambient=np.full((8, 25), 0.25, np.float32))
-    np.testing.assert_allclose(dark, 0.25, atol=2e-3)
+def turned_to(way):
+    """A rotation that turns (0, 0, -1), towards the camera, to `way`."""
+    aside = np.cross(way, [1.0, 0, 0] if abs(way[0]) < 0.7 else [0, 1.0, 0])
+    aside /= np.linalg.norm(aside)
+    return np.stack([aside, np.cross(aside, way), -way], axis=1).astype(np.float32)
 
 
-def test_octahedral_lookup_is_the_direct_lookup():
-    """Without albedo, facing the surface, radiance is Fresnel times what lies along the mirror."""
-    radiance = smooth_map((64, 128))
-    environment = environment_of(radiance)
-    black = np.zeros((8, 25, 3), np.float32)
-    found = flat_shade(environment, AROUND, -AROUND, albedo=black, specular=1.0, roughness=1.0)
-    mirrored = lookup(radiance, AROUND)  # the view comes from the normal and returns along it
-    ratio = found / mirrored
-    assert np.ptp(ratio) / ratio.mean() < 0.02
-    assert 0.02 < ratio.mean() < 0.06
+class Lit(NamedTuple):
+    """What leaves one pixel, each [3]."""
+
+    scattered: np.ndarray
+    mirror: np.ndarray
+    gloss: np.ndarray
+    light: np.ndarray
+
+
+def plate(environment, normal=(0, 0, -1), turn=FRONT, **changes):
+    """Light one pixel in the middle of a long lens, whose view is (0, 0, 1), by default."""
+    settings = {"albedo": 1.0, "roughness": 0.5, "metallic": 0.0, "specular": 0.0} | changes
+    one = np.ones((1, 1), np.float32)
+    shadow = np.full((len(environment.suns), 1, 1), settings.get("shadow", 1.0), np.float32)
+    arriving = Arriving(one * np.float32(settings.get("ambient", 1.0)), shadow)
+    found = shade(
+        one[..., None] * np.float32(np.broadcast_to(settings["albedo"], 3)),
+        np.float32(normal).reshape(1, 1, 3),
+        one * np.float32(settings["roughness"]),
+        one * np.float32(settings["metallic"]),
+        np.array([[1e6, 0, 0.5], [0, 1e6, 0.5], [0, 0, 1]]),
+        turn,
+        environment,
+        settings.get("arriving", arriving),
+        specular=settings["specular"],
+    )
+    parts = (found.scattered, found.mirror, found.gloss, found.light())
+    return Lit(*(part[0, 0] for part in parts))
+
+
+def tilted(facing):
+    """A normal at a cosine of `facing` to the view."""
+    return np.sqrt(1 - facing**2), 0, -facing
+
+
+def burley(facing, roughness, size=400):
+    """What a white Burley surface scatters in a white room, by integration over the hemisphere."""
+    axis = (np.arange(size) + 0.5) / size
+    cosine, around = np.meshgrid(axis, 2 * np.pi * axis)
+    towards = cosine * facing
+    towards += np.sqrt(1 - cosine**2) * np.sqrt(1 - facing**2) * np.cos(around)
+    extra = roughness * (1 + towards) - 0.5  # 2 cos^2 of half the angle is 1 + its cosine
+    return 2 * np.mean((1 + extra * (1 - cosine) ** 5) * (1 + extra * (1 - facing) ** 5) * cosine)
+
+
+@pytest.mark.parametrize("facing", [1.0, 0.7, 0.5, 0.3])
+@pytest.mark.parametrize("roughness", [0.0, 0.3, 0.5, 0.8, 1.0])
+def test_a_white_room_lights_a_surface_as_the_integral_over_it(facing, roughness):
+    found = plate(WHITE, tilted(facing), roughness=roughness, albedo=(1, 0.5, 0.1))
+    truth = burley(facing, roughness) * np.array([1, 0.5, 0.1])
+    np.testing.assert_allclose(found.scattered, truth, rtol=0.025)
+
+
+@pytest.mark.parametrize("facing", [1.0, 0.7, 0.5])
+@pytest.mark.parametrize("roughness", [0.1, 0.3, 0.5, 0.8, 1.0])
+def test_a_white_room_is_sent_back_and_no_more(facing, roughness):
+    """Burley's base does not make way for its coat: a few percent too much, more when grazing."""
+    found = plate(WHITE, tilted(facing), roughness=roughness, specular=1.0)
+    assert (found.gloss >= 0).all()
+    assert (found.gloss <= 1).all()
+    np.testing.assert_allclose(found.mirror, 1, rtol=2e-3)
+    assert 0.98 < found.light.min() <= found.light.max() < 1.09
+    metal = plate(WHITE, tilted(facing), roughness=roughness, specular=1.0, metallic=1.0)
+    np.testing.assert_array_equal(metal.scattered, 0)
+    assert 0.4 < metal.light.min() <= metal.light.max() < 1.02
+
+
+def test_a_metal_mirrors_in_its_own_colour():
+    gold = plate(WHITE, roughness=0.2, metallic=1.0, albedo=(1.0, 0.7, 0.3), specular=1.0)
+    ratio = gold.gloss / gold.gloss[0]
+    np.testing.assert_allclose(ratio, [1.0, 0.7, 0.3], atol=0.02)
+
+
+def test_what_hides_the_surroundings_darkens_all_they_send():
+    for normal in (tilted(0.2), tilted(0.4)):
+        open_, half, shut = (
+            plate(WHITE, normal, ambient=a, albedo=0.1, specular=1.0) for a in (1.0, 0.5, 0.0)
+        )
+        # A dark crevice bounces little: about half the light is left.
+        np.testing.assert_allclose(half.scattered / open_.scattered, 0.5, atol=0.06)
+        assert (half.mirror < open_.mirror).all()
+        np.testing.assert_allclose(shut.light, 0, atol=1e-6)
+
+
+def test_what_arrives_is_taken_where_it_is_known():
+    """Irradiance from `around`; reflections from the sky's share of the map and what is `ahead`."""
+    one, three = np.ones((1, 1), np.float32), np.ones((3, 1, 1), np.float32)
+    shade_of = np.zeros((0, 1, 1), np.float32)
+
+    def lit(around, ahead, sky, roughness=0.2):
+        known = Arriving(one, shade_of, around * three, ahead * three, sky * one)
+        return plate(WHITE, arriving=known, roughness=roughness)
+
+    base = plate(WHITE, roughness=0.2).scattered
+    np.testing.assert_allclose(lit(0.3, 0.0, 0.0).scattered, 0.3 * base, rtol=2e-3)
+    np.testing.assert_allclose(lit(1.0, 0.25, 0.0).mirror, 0.25, rtol=1e-3)
+    np.testing.assert_allclose(lit(1.0, 1.0, 1.0).mirror, 1.0, rtol=1e-3)
+    # Half sky of radiance 1, half a wall of 0.2: 0.6 is ahead.
+    for roughness in (0.2, 0.45, 0.9):
+        np.testing.assert_allclose(lit(1.0, 0.6, 0.5, roughness).mirror, 0.6, rtol=3e-3)
 
 
 def test_reflections_come_from_the_mirrored_direction():
-    """Turned views over one normal: the reflection is what a direct lookup finds."""
-    radiance = smooth_map((64, 128))
-    environment = environment_of(radiance)
-    normal = np.broadcast_to(np.float32([0, 1, 0]), AROUND.shape).copy()
-    view = AROUND.copy()
-    view[..., 1] = -np.abs(view[..., 1]) - 0.6  # from above, off the grazing angles
-    view /= np.linalg.norm(view, axis=-1, keepdims=True)
-    mirrored = view * np.float32([1, -1, 1])
-    black = np.zeros_like(view)
-    found = flat_shade(environment, normal, view, albedo=black, specular=1.0, roughness=0.95)
-    ratio = found / lookup(radiance, mirrored)
-    colours_agree = ratio / ratio.mean(-1, keepdims=True)
-    np.testing.assert_allclose(colours_agree, 1, atol=0.02)
+    for way in AROUND.reshape(-1, 3)[::10]:
+        normal = np.append(way[:2], -abs(way[2]) - 0.4)
+        normal /= np.linalg.norm(normal)
+        mirrored = np.array([0, 0, 1.0]) - 2 * normal[2] * normal
+        found = plate(SMOOTH, normal, roughness=0.0, specular=1.0)
+        np.testing.assert_allclose(found.mirror, mirrored @ COLOURS + 2, rtol=0.03)
 
 
-def test_a_sun_follows_lambert():
+@pytest.mark.parametrize("roughness", GLOSSY[1:])
+def test_rough_surfaces_see_the_map_through_a_lobe(roughness):
+    """A lobe cos^g leaves (g + 1) / (g + 2) of a linear map's slope; g as Walter et al. have it."""
+    power = max((2 / roughness**4 - 2) / 4, 0.5)
+    for way in AROUND.reshape(-1, 3)[::20]:
+        found = plate(SMOOTH, turn=turned_to(way), roughness=roughness, specular=1.0)
+        truth = way @ COLOURS * (power + 1) / (power + 2) + 2
+        np.testing.assert_allclose(found.mirror, truth, rtol=0.03)
+
+
+def test_a_sun_on_a_plate_that_faces_it_is_albedo_times_irradiance_over_pi():
     towards = np.float32([0, 0.6, -0.8])
-    sun = Sun(towards, np.float32([3, 2, 1]))
+    environment = environment_of(constant(0, 0, 0), (Sun(towards, np.float32([3, 2, 1])),))
+    found = plate(environment, turn=turned_to(towards), albedo=0.4)
+    np.testing.assert_allclose(found.scattered, 0.4 * np.array([3, 2, 1]) / np.pi, atol=1e-3)
+
+
+def test_a_sun_follows_the_cosine_and_burley():
+    towards = np.float32([0, 0.6, -0.8])
+    environment = environment_of(constant(0, 0, 0), (Sun(towards, np.float32([3, 2, 1])),))
+    for way in AROUND.reshape(-1, 3)[::4]:
+        turn = turned_to(way)
+        lit, dark = (plate(environment, turn=turn, shadow=s).scattered for s in (1.0, 0.0))
+        np.testing.assert_allclose(dark, 0, atol=2e-3)  # the floor under every environment
+        cosine = max(way @ towards, 0)
+        retro = 1 + 0.5 * cosine * (1 - cosine) ** 5  # facing: (0.5 (1 + cosine) - 0.5)
+        np.testing.assert_allclose(
+            lit - dark, np.array([3, 2, 1]) * cosine * retro / np.pi, atol=3e-3
+        )
+
+
+@pytest.mark.parametrize("roughness", [0.25, 0.5, 0.9])
+def test_half_a_shadow_leaves_half_of_a_suns_light_and_highlight(roughness):
+    environment = environment_of(constant(0, 0, 0), (Sun(tilt(0.5), np.ones(3, np.float32)),))
+
+    def lit(shadow):
+        return plate(
+            environment, albedo=0.2, roughness=roughness, specular=1.0, shadow=shadow
+        ).scattered
+
+    full = lit(1.0) - lit(0.0)
+    for shadow in (0.5, 0.1, 0.02):
+        np.testing.assert_allclose(lit(shadow) - lit(0.0), shadow * full, rtol=1e-3, atol=1e-6)
+
+
+def tilt(angle):
+    return np.float32([np.sin(angle), 0, -np.cos(angle)])
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.9, 1.35, 1.5, 1.65, 2.2])
+def test_a_large_light_is_the_mean_over_the_ways_to_it(angle):
+    sun = Sun(tilt(angle), np.ones(3, np.float32), radius=0.3)
     environment = environment_of(constant(0, 0, 0), (sun,))
-    lit = flat_shade(environment, AROUND, -AROUND)
-    dark = flat_shade(environment, AROUND, -AROUND, shadows=(np.zeros((8, 25), np.float32),))
-    cosine = np.maximum(AROUND @ towards, 0)[..., None]
-    np.testing.assert_allclose(lit - dark, cosine * [3, 2, 1] / np.pi, atol=2e-3)
+    ways = sun.samples()
+    cosines = np.maximum(-ways[:, 2], 0)
+    cosine = cosines.mean()
+    extra = 0.5 * (1 - ways[0, 2]) - 0.5
+    truth = cosine * (1 + extra * (1 - cosine) ** 5) / np.pi
+    lit, dark = (plate(environment, shadow=s).scattered for s in (1.0, 0.0))
+    np.testing.assert_allclose(lit - dark, truth, atol=1e-4)
+    # A shadow that knows of the horizon counts the ways below it as dark; they are so once.
+    share = (cosines > 0).mean()
+    np.testing.assert_allclose(plate(environment, shadow=share).scattered, lit, atol=1e-5)
+
+
+def test_the_more_a_surface_glances_the_larger_is_its_reflection():
+    gloss = [plate(WHITE, tilted(f), roughness=0.2, specular=1.0).gloss for f in (1, 0.6, 0.2)]
+    assert gloss[0].max() < gloss[1].min()
+    assert gloss[1].max() < gloss[2].min()
+    # Straight on it is F0 = 0.04, as far as the fit of the coat goes.
+    np.testing.assert_allclose(gloss[0], 0.04, atol=0.006)
 
 
 def test_a_planted_sun_is_found_and_taken_out():
@@ -179,6 +322,37 @@ def test_an_even_sky_has_no_sun():
     np.testing.assert_array_equal(rest, radiance)
 
 
+def test_a_black_map_has_no_sun():
+    assert build(constant(0, 0, 0)).suns == ()
+
+
+def test_two_suns_are_found_the_stronger_first_and_no_third():
+    size = (256, 512)
+    way = directions(*size)
+    radiance = constant(0.2, 0.2, 0.2, size=size)
+    places = np.array([[0.0, 0.6, -0.8], [-0.8, 0.6, 0.0], [0.0, 0.6, 0.8]])
+    for place, level in zip(places, (300, 200, 120)):
+        radiance[way @ place > np.cos(np.radians(4))] = level
+    rest, suns = extract_suns(radiance)
+    assert len(suns) == 2
+    assert suns[0].irradiance.sum() > suns[1].irradiance.sum()
+    for sun, place in zip(suns, places):
+        assert sun.direction @ place > np.cos(np.radians(1))
+    # Nothing is lost: what was taken out is in the suns.
+    angle = solid_angles(*size)[..., None]
+    found = sum(sun.irradiance for sun in suns)
+    np.testing.assert_allclose(found, ((radiance - rest) * angle).sum((0, 1)), rtol=1e-3)
+    assert rest.max() == 120
+
+
+def test_octahedral_maps_hold_every_direction():
+    """Looked up between its pixels, a folded map is the map."""
+    for way in AROUND.reshape(-1, 3)[::3]:
+        found = plate(SMOOTH, turn=turned_to(way), roughness=0.1, specular=1.0).mirror
+        np.testing.assert_allclose(found, way @ COLOURS + 2, rtol=0.02)
+    np.testing.assert_allclose(octahedral(constant(0.2, 0.5, 0.9), 16)[3, 4], [0.2, 0.5, 0.9])
+
+
 def test_samples_of_a_light_lie_within_it():
     for direction in ([0, 1, 0], [0.6, 0, -0.8]):
         point = Sun(np.float32(direction), np.ones(3, np.float32))
@@ -190,10 +364,20 @@ def test_samples_of_a_light_lie_within_it():
         assert len(found) > 1
 
 
+@pytest.mark.parametrize("count", [1, 4, 12])
+def test_as_many_ways_lead_to_a_light_as_are_asked_for_about_its_middle(count):
+    sun = Sun(np.float32([0, 0.6, -0.8]), np.ones(3, np.float32), radius=0.4)
+    found = sun.samples(count)
+    assert found.shape == (count, 3)
+    assert found.mean(0) @ sun.direction > 0.9
+
+
 def test_building_keeps_the_light_of_a_plain_map():
-    environment = build(constant(0.5, 0.5, 0.5, size=(64, 128)), 30.0)
+    environment = build(constant(0.5, 0.5, 0.5, size=(64, 128)))
     assert environment.suns == ()
+    assert len(environment.glossy) == len(GLOSSY)
     np.testing.assert_allclose(environment.glossy, 0.5, rtol=1e-3)
+    np.testing.assert_allclose(environment.mean_radiance, 0.5, rtol=1e-3)
     np.testing.assert_allclose(environment.harmonics[0] * 0.282095, 0.5, rtol=1e-3)
 
 

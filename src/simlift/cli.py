@@ -13,7 +13,7 @@ from rich.table import Table
 
 from simlift.core.clip import Clip
 from simlift.core.errors import RecipeError, SimliftError
-from simlift.core.recipe import Recipe, Variant
+from simlift.core.recipe import Recipe
 from simlift.core.run import Run
 from simlift.runs.memory import keep_pages
 from simlift.runs.progress import Terminal
@@ -75,8 +75,11 @@ def record(
     size: tuple[int, int] | None = None,
     model: Path | None = None,
     camera: str | None = None,
+    twin: bool = False,
+    look: str | None = None,
+    samples: int = 128,
 ) -> int:
-    """Record an episode in MuJoCo, with every layer, as a native clip.
+    """Record an episode in MuJoCo, with every layer and its scene, as a native clip.
 
     Args:
         scene: An embedded scene, or "model" for the MJCF file given by --model.
@@ -86,13 +89,63 @@ def record(
         size: Width and height in pixels.
         model: An MJCF file.
         camera: A camera of that file; without it, one that sees the whole model.
+        twin: Render the path-traced twin too; a clip that is there gains one, a killed one goes on.
+        look: The twin's look: a name or a JSON file.
+        samples: Paths for each pixel of the twin.
     """
     from simlift.runs.record import record_scene
+    from simlift.runs.twin import record_twin, twin_spec
+    from simlift.sources import open_clip
 
-    path = record_scene(
-        scene, out, Terminal(_out), seed=seed, frames=frames, size=size, model=model, camera=camera
-    )
-    _out.print(f"recorded {path}; see it with: simlift look {path} --out .", markup=False)
+    if look is not None and not twin:
+        raise RecipeError("--look", f"found {look!r}", allowed="with --twin")
+    spec = twin_spec(scene, look, samples)
+    progress = Terminal(_out)
+    if not (twin and (out / "clip.json").exists()):
+        missing = record_scene(
+            scene, out, progress, seed=seed, frames=frames, size=size, model=model, camera=camera
+        )
+        if missing:
+            _out.print(f"the clip carries no scene to trace: {missing}", markup=False)
+    if twin:
+        settings = record_twin(open_clip(out), spec, progress)
+        _out.print(f"the twin and its settings: {settings}", markup=False)
+    _out.print(f"recorded {out}; see it with: simlift look {out} --out .", markup=False)
+    return 0
+
+
+def estimate(
+    clip: tyro.conf.Positional[Path],
+    /,
+    out: Path,
+    depth: str | None = None,
+    segmentation: str | None = None,
+    near: float | None = None,
+    far: float | None = None,
+    fov: float | None = None,
+    device: str = "cpu",
+) -> int:
+    """Give a plain video depth and segmentation by models of your own; run again to resume.
+
+    Args:
+        clip: A video, or a folder of images.
+        out: Folder of the clip that is made.
+        depth: A depth model: a folder in the layout of transformers, or an id of the Hub.
+        segmentation: A semantic segmentation model, named the same way.
+        near: Metres at which the nearest things stand, for models of relative depth.
+        far: Metres at which the farthest things stand.
+        fov: The camera's horizontal field of view in degrees, where it is known.
+        device: "cpu" or "cuda".
+    """
+    from simlift.models.provenance import Estimate, advice
+    from simlift.runs.estimate import estimate_clip
+    from simlift.sources import open_clip
+
+    settings = Estimate(depth, segmentation, near, far, fov)
+    made = estimate_clip(open_clip(clip), out, settings, Terminal(_out), device=device)
+    for line in advice(made):
+        _out.print(line, markup=False)
+    _out.print(f"estimated {out}; see it with: simlift look {out} --out .", markup=False)
     return 0
 
 
@@ -108,6 +161,8 @@ def lift(
     backdrop: Path | None = None,
     replace: Classes = (),
     like: Path | None = None,
+    prompt: str | None = None,
+    samples: int | None = None,
     workers: int = 1,
 ) -> int:
     """Lift clips into takes; run it again to resume.
@@ -115,21 +170,36 @@ def lift(
     Args:
         clips: Folders, videos or images.
         out: Folder of the run.
-        engine: "photographic", "echo", or your own as module:Class.
+        engine: "photographic", "pathtraced", "echo", or your own as module:Class.
         look: A named look or a look's JSON file; may be given several times.
         variants: Looks (or seeds) of each clip; those not named by --look are sampled.
         seed: Decides sampled looks and noise.
-        environment: Light: clear-sky, overcast, studio, window-room, lamp-room, or .hdr/.exr file.
+        environment: Light: clear-sky, overcast, night, studio, window-room, lamp-room, or .hdr/.exr
+            file.
         backdrop: Folder of photos to stand behind the scene.
         replace: A class of the segmentation that the backdrop replaces; may be given several times.
-        like: Folder of real photos whose colours the takes shall have.
+        like: Folder of real photos whose colours the takes shall have; photos in a sub-folder
+            named after a class are for that class.
+        prompt: Words that change the looks, such as "rain at night".
+        samples: Paths for each pixel, with --engine pathtraced; 64 without it.
         workers: Processes that work at once, one clip each.
     """
     from simlift.runs.lift import lift_clips
     from simlift.runs.plan import plan_lift
     from simlift.runs.summary import print_idle_stages
 
-    recipe = _recipe(engine, look, variants, seed, environment, backdrop, replace, like)
+    recipe = _recipe(
+        engine,
+        variants,
+        seed,
+        looks=look,
+        environment=environment,
+        backdrop=backdrop,
+        replaced=replace,
+        like=like,
+        prompt=prompt,
+        samples=samples,
+    )
     opened = _open(clips)
     print_idle_stages(plan_lift(opened, recipe, measure=False), _out)
     result = lift_clips(opened, recipe, out, workers=workers, progress=Terminal(_out))
@@ -144,20 +214,24 @@ def plan(
     look: Looks = (),
     variants: int = 1,
     seed: int = 0,
+    prompt: str | None = None,
+    samples: int | None = None,
 ) -> int:
     """Say what a lift would do and cost, before it runs.
 
     Args:
         clips: Folders, videos or images.
-        engine: "photographic", "echo", or your own as module:Class.
+        engine: "photographic", "pathtraced", "echo", or your own as module:Class.
         look: A named look or a look's JSON file; may be given several times.
         variants: Looks (or seeds) of each clip.
         seed: Decides sampled looks.
+        prompt: Words that change the looks, such as "rain at night".
+        samples: Paths for each pixel, with --engine pathtraced; 64 without it.
     """
     from simlift.runs.plan import plan_lift
     from simlift.runs.summary import print_plans
 
-    recipe = _recipe(engine, look, variants, seed, None, None, (), None)
+    recipe = _recipe(engine, variants, seed, looks=look, prompt=prompt, samples=samples)
     print_plans(plan_lift(_open(clips), recipe), _out)
     return 0
 
@@ -227,6 +301,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "demo": demo,
     "look": look,
     "record": record,
+    "estimate": estimate,
     "lift": lift,
     "plan": plan,
     "score": score,
@@ -263,28 +338,10 @@ def _open(paths: Sequence[Path]) -> list[Clip]:
     return [open_clip(path) for path in paths]
 
 
-def _recipe(
-    engine: str,
-    looks: Sequence[str],
-    count: int,
-    seed: int,
-    environment: str | None,
-    backdrop: Path | None,
-    replaced: Sequence[str],
-    like: Path | None,
-) -> Recipe:
+def _recipe(engine: str, count: int, seed: int, **asked: Any) -> Recipe:
     from simlift.runs.engines import variants_of
 
-    variants: tuple[Variant, ...] = variants_of(
-        engine,
-        looks=looks,
-        count=count,
-        seed=seed,
-        environment=environment,
-        backdrop=backdrop,
-        replaced=replaced,
-        like=like,
-    )
+    variants = variants_of(engine, count=count, seed=seed, **asked)
     return Recipe(variants=variants, seed=seed)
 
 

@@ -14,6 +14,9 @@ from simlift.pixels.colour import LUMINANCE
 
 _SMALL = (32, 64)  # rows and columns for integrals over the sphere; lobes wider than 6 degrees
 _LARGEST_LIGHT = np.radians(32.0)
+_MOST_SUNS = 2
+GLOSSY = (0.15, 0.3, 0.45, 0.6, 0.8, 1.0)  # roughness for which reflections are kept
+POINT = 0.1  # radians; larger lights are reflected by the map
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,8 +30,8 @@ class Sun:
     irradiance: Float[np.ndarray, "3"]
     radius: float = 0.005
 
-    def samples(self) -> Float[np.ndarray, "k 3"]:
-        """Return directions spread over the light: one for a point, four for an area."""
+    def samples(self, count: int = 4) -> Float[np.ndarray, "k 3"]:
+        """Return directions spread over the light's disc: one for a point, else `count`."""
         if self.radius < 0.03:
             return self.direction[None]
         aside = np.cross(
@@ -36,20 +39,27 @@ class Sun:
         )
         aside /= np.linalg.norm(aside)
         above = np.cross(aside, self.direction)
-        turns = np.array([0.4, 1.97, 3.54, 5.11])[:, None]
-        spread = np.tan(self.radius) * np.array([0.45, 0.85, 0.55, 0.8])[:, None]
+        # A sunflower: equal areas, evenly turned (Vogel 1979).
+        turns = 0.4 + np.pi * (3 - 5**0.5) * np.arange(count)[:, None]
+        spread = np.tan(self.radius) * np.sqrt((np.arange(count)[:, None] + 0.5) / count)
         out = self.direction + spread * (np.cos(turns) * aside + np.sin(turns) * above)
         return (out / np.linalg.norm(out, axis=1, keepdims=True)).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
 class Environment:
-    """An environment ready for lookup. `harmonics` [9 3] give irradiance / pi by direction."""
+    """An environment ready for lookup.
+
+    `harmonics` [9 3] give irradiance / pi by direction, without the suns; `glossy` what surfaces of
+    the roughness GLOSSY reflect from a direction.
+    """
 
     radiance: Float[np.ndarray, "h w 3"]
     harmonics: Float[np.ndarray, "9 3"]
-    glossy: Float[np.ndarray, "n n 3"]  # octahedral
+    glossy: Float[np.ndarray, "l n n 3"]  # octahedral, seen by each of GLOSSY
     suns: tuple[Sun, ...]
+    soft: Float[np.ndarray, "a b 3"]  # the map without its suns, small
+    unpainted: tuple[Sun, ...] = ()  # those of the suns that are not in `radiance`
 
     @property
     def mean_radiance(self) -> Float[np.ndarray, "3"]:
@@ -64,25 +74,39 @@ class Environment:
         )
 
 
-def build(
-    radiance: Float[np.ndarray, "h w 3"], gloss: float, suns: tuple[Sun, ...] = ()
-) -> Environment:
-    """Prepare a radiance map for surfaces whose reflection lobe is cos^gloss.
+def build(radiance: Float[np.ndarray, "h w 3"], suns: tuple[Sun, ...] = ()) -> Environment:
+    """Prepare a radiance map for lookup.
 
-    A sun inside the map is taken out and becomes a distant light of its own, because harmonics
-    cannot hold it without ringing.
+    Suns inside the map are taken out and become distant lights of their own, because harmonics
+    cannot hold them without ringing. `suns` are those that were never in it.
     """
-    rest, found = (radiance, ()) if suns else extract_sun(radiance)
+    rest, found = (radiance, ()) if suns else extract_suns(radiance)
     small = cv2.resize(rest, _SMALL[::-1], interpolation=cv2.INTER_AREA)
-    whole = cv2.resize(radiance, _SMALL[::-1], interpolation=cv2.INTER_AREA)
     # A large light is seen in reflections as it is; a small one only as the highlight of a sun.
-    mirrored = whole if any(sun.radius > 0.1 for sun in found) else small
+    mirrored = radiance if any(sun.radius > POINT for sun in found) else rest
     return Environment(
         radiance=radiance,
         harmonics=project_irradiance(small),
-        glossy=octahedral(prefilter(mirrored, gloss), 64),
+        glossy=_reflections(mirrored),
         suns=(*suns, *found),
+        soft=small,
+        unpainted=suns,
     )
+
+
+def _reflections(radiance: Float[np.ndarray, "h w 3"]) -> Float[np.ndarray, "l n n 3"]:
+    """Return the map as surfaces of each roughness in GLOSSY see it.
+
+    A GGX lobe of alpha = roughness^2 is about as wide as a Blinn-Phong lobe of 2 / alpha^2 - 2
+    (Walter et al. 2007), which about a reflected direction is a cosine lobe of a quarter of that.
+    """
+    small = cv2.resize(radiance, _SMALL[::-1], interpolation=cv2.INTER_AREA)
+    sharp = cv2.resize(radiance, (256, 128), interpolation=cv2.INTER_AREA)
+    levels = [octahedral(sharp, 64)]
+    for roughness in GLOSSY[1:]:
+        power = max((2 / roughness**4 - 2) / 4, 0.5)
+        levels.append(octahedral(prefilter(small, power), 64))
+    return np.stack(levels)
 
 
 def directions(height: int, width: int) -> Float[np.ndarray, "h w 3"]:
@@ -120,6 +144,19 @@ def lookup(
     return out.reshape(direction.shape)
 
 
+def extract_suns(
+    radiance: Float[np.ndarray, "h w 3"],
+) -> tuple[Float[np.ndarray, "h w 3"], tuple[Sun, ...]]:
+    """Split off the strongest lights, up to two, each as `extract_sun` finds it in the rest."""
+    suns: tuple[Sun, ...] = ()
+    for _ in range(_MOST_SUNS):
+        radiance, found = extract_sun(radiance)
+        if not found:
+            break
+        suns += found
+    return radiance, suns
+
+
 def extract_sun(
     radiance: Float[np.ndarray, "h w 3"],
 ) -> tuple[Float[np.ndarray, "h w 3"], tuple[Sun, ...]]:
@@ -145,7 +182,7 @@ def extract_sun(
     patch = cone & (luma > level + 0.25 * (np.percentile(luma[cone], 99.5) - level))
     excess = np.maximum(radiance - fill, 0) * patch[..., None]
     weight = _dot(excess, LUMINANCE) * angle
-    if luma[cone].max() < 3 * level or weight.sum() < 0.1 * float((luma * angle).sum()):
+    if luma[cone].max() < 3 * level or weight.sum() <= 0.1 * float((luma * angle).sum()):
         return radiance, ()
     centre = (way * weight[..., None]).sum((0, 1))
     centre /= np.linalg.norm(centre)

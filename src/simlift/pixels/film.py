@@ -72,6 +72,16 @@ def film_table(contrast: float, white: float) -> UInt16[np.ndarray, "65536"]:
     return np.rint(linear_to_srgb(film_curve(linear, contrast, white)) * 65535).astype(np.uint16)
 
 
+def display(
+    codes: UInt16[np.ndarray, "h w 3"],
+    contrast: float,
+    white: float,
+    grade: Float[np.ndarray, "3 4"],
+) -> UInt16[np.ndarray, "h w 3"]:
+    """Return 16-bit display codes: the film curve, then the affine `grade` on such codes."""
+    return np.asarray(cv2.transform(cv2.LUT(codes, film_table(contrast, white)), grade))
+
+
 def develop(
     codes: UInt16[np.ndarray, "h w 3"],
     contrast: float,
@@ -79,5 +89,4 @@ def develop(
     grade: Float[np.ndarray, "3 4"],
 ) -> UInt8[np.ndarray, "h w 3"]:
     """Return display bytes: the film curve, then the affine `grade` on 16-bit display codes."""
-    display = cv2.LUT(codes, film_table(contrast, white))
-    return np.asarray(cv2.convertScaleAbs(cv2.transform(display, grade), alpha=1 / 257))
+    return np.asarray(cv2.convertScaleAbs(display(codes, contrast, white, grade), alpha=1 / 257))

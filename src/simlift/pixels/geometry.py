@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-_CURVATURE = 0.004  # relative second difference of inverse depth that counts as an edge
+_CURVATURE = 0.003  # relative second difference of inverse depth that counts as an edge
 
 
 def pinhole(height: int, width: int, horizontal_fov: float) -> Float[np.ndarray, "3 3"]:
@@ -48,22 +48,14 @@ def normals_from_depth(
     differences over 1, 2 and 3 pixels to both sides, weighted by how straight each side is, so that
     the normal of a surface does not see across its edge and planes come out exact.
     """
-    with np.errstate(divide="ignore"):
-        inverse = np.where(np.isfinite(depth) & (depth > 0), 1 / depth, 0).astype(np.float32)
     from simlift.pixels import _geometry_kernels as kernels
 
-    slopes = kernels.slopes(inverse, _CURVATURE)
-    a, b = slopes[..., 0], slopes[..., 1]
-    ray = rays(intrinsics, *depth.shape)
-    fx, fy = np.float32(intrinsics[0, 0]), np.float32(intrinsics[1, 1])
-    across, down = fx * a, fy * b
-    normal = np.dstack([across, down, inverse - across * ray[..., 0] - down * ray[..., 1]])
-    # A plane that faces away cannot be seen; the sign is chosen to face the camera.
-    normal *= -np.sign((normal * ray).sum(-1, keepdims=True) + 1e-20)
-    length = np.sqrt((normal * normal).sum(-1, keepdims=True))
-    normal /= np.maximum(length, 1e-12)
-    normal[(inverse == 0) | (length[..., 0] < 1e-12)] = (0, 0, -1)
-    return normal
+    inverse = kernels.inverse_depth(np.ascontiguousarray(depth, dtype=np.float32))
+    across = kernels.slopes(inverse, _CURVATURE)
+    down = cv2.transpose(kernels.slopes(cv2.transpose(inverse), _CURVATURE))
+    k = intrinsics
+    lens = float(k[0, 0]), float(k[1, 1]), float(k[0, 2]), float(k[1, 2])
+    return np.asarray(kernels.facing(inverse, across, down, lens))
 
 
 def _shift(image: Float[np.ndarray, "h w"], axis: int, by: int) -> Float[np.ndarray, "h w"]:

@@ -4,11 +4,14 @@ Both see only what the camera sees; beyond the image and behind surfaces nothing
 Patterns are fixed on the screen and depend on geometry alone: no noise, no flicker.
 """
 
+from dataclasses import dataclass
+
+import cv2
 import numpy as np
 from jaxtyping import Float
 
-_DIRECTIONS, _STEPS = 6, 9
-_MARCH = 26
+_DIRECTIONS = 3  # of a pixel; its 4x4 tile looks in 48
+_MARCH = 32
 _FAR = np.float32(1e5)  # stands for the sky, where a number is needed
 
 
@@ -24,17 +27,23 @@ def ambient_occlusion(
     in each direction the highest sample above the tangent plane hides light; samples further than
     the radius fade out, so that a near object draws no halo on what lies behind it.
     """
-    from simlift.pixels import _geometry_kernels, _occlusion_kernels
+    from simlift.pixels import _occlusion_kernels as kernels
 
     near = _finite(depth)
     shift = (np.arange(16) / 16)[:, None]
     angles = 2 * np.pi * (np.arange(_DIRECTIONS) + shift) / _DIRECTIONS
-    rings = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
-    steps = ((np.arange(_STEPS) + 0.3 + 0.7 * shift) / _STEPS) ** 2
-    raw = _occlusion_kernels.horizons(
-        near, normals, _pinhole(intrinsics), radius, rings, steps, _occlusion_kernels.TILE
+    rings = np.stack([np.cos(angles), np.sin(angles)], axis=-1).astype(np.float32)
+    steps = ((np.arange(kernels.SAMPLES) + 0.3 + 0.7 * shift) / kernels.SAMPLES) ** 2
+    raw = kernels.horizons(
+        near,
+        normals,
+        _pinhole(intrinsics),
+        float(radius),
+        rings,
+        steps.astype(np.float32),
+        kernels.TILE,
     )
-    return 1 - _geometry_kernels.smooth(raw, near, normals)
+    return 1 - _smooth(raw, near, normals)
 
 
 def distant_shadow(
@@ -43,47 +52,103 @@ def distant_shadow(
     intrinsics: Float[np.ndarray, "3 3"],
     towards: Float[np.ndarray, "k 3"],
     length: float,
+    thickness: Float[np.ndarray, "h w"] | None = None,
 ) -> Float[np.ndarray, "h w"]:
     """Return how much of a distant light reaches each pixel, in [0, 1].
 
     Marches `length` metres towards each of the light's directions (unit, camera axes) and compares
     with the depth buffer; something in front of the ray hides the light if it is not too far in
-    front, since how thick it is cannot be seen.
+    front: how thick things are cannot be seen, but `thickness` may say it in metres. Of four
+    directions or more each pixel marches half, and its tile all.
     """
-    from simlift.pixels import _geometry_kernels, _occlusion_kernels
+    from simlift.pixels import _occlusion_kernels as kernels
 
     near = _finite(depth)
     directions = np.ascontiguousarray(towards, dtype=np.float32)
     shift = (np.arange(1, 17) / 16)[:, None]
     distances = length * ((np.arange(_MARCH) + shift) / _MARCH) ** 1.6
-    raw = _occlusion_kernels.march(
-        near, normals, _pinhole(intrinsics), directions, distances, _occlusion_kernels.TILE
+    halves = len(directions) >= 4 and len(directions) % 2 == 0
+    thick = np.zeros_like(near) if thickness is None else thickness.astype(np.float32)
+    raw = kernels.march(
+        near,
+        thick,
+        normals,
+        _pinhole(intrinsics),
+        directions,
+        distances.astype(np.float32),
+        kernels.TILE,
+        2 if halves else 1,
     )
-    return np.asarray(_geometry_kernels.smooth(raw, near, normals))
+    return _smooth(raw, near, normals)
 
 
-def upsample(
-    small: Float[np.ndarray, "a b"],
+def _smooth(
+    values: Float[np.ndarray, "h w"],
+    depth: Float[np.ndarray, "h w"],
+    normals: Float[np.ndarray, "h w 3"],
+) -> Float[np.ndarray, "h w"]:
+    """Average a 4x4 tile around each pixel over the same surface.
+
+    Rows first, then columns: Pham and van Vliet, "Separable bilateral filtering for fast video
+    preprocessing", ICME 2005.
+    """
+    from simlift.pixels import _geometry_kernels as kernels
+
+    along = kernels.smooth(values, depth, normals)
+    turned = (cv2.transpose(x) for x in (along, depth, normals))
+    return np.asarray(cv2.transpose(kernels.smooth(*turned)))
+
+
+@dataclass(frozen=True, eq=False)
+class Enlargement:
+    """Enlarges maps of one frame so that values do not leak across its edges; call it with them.
+
+    Between two small pixels `across` [a w] is the share of the right one, and between two rows of
+    these `down` [h w] that of the lower one: found once by `enlargement`, good for every map.
+    """
+
+    across: Float[np.ndarray, "a w"]
+    down: Float[np.ndarray, "h w"]
+
+    def __call__(self, small: Float[np.ndarray, "*k a b"]) -> Float[np.ndarray, "*k h w"]:
+        """Return a map, or several, at full resolution."""
+        from simlift.pixels import _geometry_kernels as kernels
+
+        maps = np.ascontiguousarray(small, dtype=np.float32).reshape(-1, *small.shape[-2:])
+        whole = kernels.enlarge(maps, self.across, self.down)
+        return np.asarray(whole.reshape(*small.shape[:-2], *self.down.shape))
+
+
+def enlargement(
     small_depth: Float[np.ndarray, "a b"],
     small_normals: Float[np.ndarray, "a b 3"],
     depth: Float[np.ndarray, "h w"],
     normals: Float[np.ndarray, "h w 3"],
-) -> Float[np.ndarray, "h w"]:
-    """Enlarge a map by depth and normals, so that values do not leak across edges.
+) -> Enlargement:
+    """Return joint bilateral upsampling by depth and normals, along rows and then columns.
 
-    Joint bilateral upsampling (Kopf et al., SIGGRAPH 2007) over the four nearest small pixels.
+    Source: Kopf et al., "Joint bilateral upsampling", SIGGRAPH 2007.
     """
-    from simlift.pixels import _geometry_kernels
+    from simlift.pixels import _geometry_kernels as kernels
 
-    return np.asarray(
-        _geometry_kernels.enlarge(
-            small, _finite(small_depth), small_normals, _finite(depth), normals
-        )
-    )
+    near = _finite(depth)
+    across = kernels.mix_rows(_finite(small_depth), small_normals, near, normals)
+    return Enlargement(across, kernels.mix_columns(near, normals, len(small_depth)))
+
+
+def upsample(
+    small: Float[np.ndarray, "*k a b"],
+    small_depth: Float[np.ndarray, "a b"],
+    small_normals: Float[np.ndarray, "a b 3"],
+    depth: Float[np.ndarray, "h w"],
+    normals: Float[np.ndarray, "h w 3"],
+) -> Float[np.ndarray, "*k h w"]:
+    """Enlarge a map, or several at little more cost, by depth and normals."""
+    return enlargement(small_depth, small_normals, depth, normals)(small)
 
 
 def _finite(depth: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
-    return np.where(np.isfinite(depth), depth, _FAR).astype(np.float32)
+    return np.fmin(depth, _FAR).astype(np.float32, copy=False)
 
 
 def _pinhole(intrinsics: Float[np.ndarray, "3 3"]) -> tuple[float, float, float, float]:

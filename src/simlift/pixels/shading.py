@@ -1,52 +1,111 @@
 """Albedo, normals and an environment to the light that leaves a surface; and the way back."""
 
+from dataclasses import dataclass
+
+import cv2
 import numpy as np
 from jaxtyping import Float
 
-from simlift.pixels.environment import Environment, harmonic_basis
+from simlift.pixels.environment import GLOSSY, POINT, Environment, harmonic_basis
 
-_POINT = 0.1  # radians; larger lights are reflected by the prefiltered map
+
+@dataclass(frozen=True, eq=False)
+class Arriving:
+    """The light that reaches each pixel's surface.
+
+    `around` is irradiance / pi of the sky and all it bounces off, `ahead` the blurred radiance from
+    the reflected direction and `sky` the share of open sky in it; None where only the environment
+    is known. `ambient` is what nearby things leave of all these; `shadows` what they leave of each
+    sun.
+    """
+
+    ambient: Float[np.ndarray, "h w"]
+    shadows: Float[np.ndarray, "k h w"]
+    around: Float[np.ndarray, "3 h w"] | None = None
+    ahead: Float[np.ndarray, "3 h w"] | None = None
+    sky: Float[np.ndarray, "h w"] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Leaving:
+    """The light that leaves each pixel's surface towards the camera, in its two parts.
+
+    `scattered` comes from within; `mirror` is what the surface reflects, of which it keeps `gloss`.
+    """
+
+    scattered: Float[np.ndarray, "h w 3"]
+    mirror: Float[np.ndarray, "h w 3"]
+    gloss: Float[np.ndarray, "h w 3"]
+
+    def light(self) -> Float[np.ndarray, "h w 3"]:
+        """Return both parts together."""
+        return np.asarray(cv2.add(self.scattered, cv2.multiply(self.mirror, self.gloss)))
 
 
 def shade(
     albedo: Float[np.ndarray, "h w 3"],
     normals: Float[np.ndarray, "h w 3"],
-    view: Float[np.ndarray, "h w 3"],
-    ambient: Float[np.ndarray, "h w"],
-    shadows: tuple[Float[np.ndarray, "h w"], ...],
+    roughness: Float[np.ndarray, "h w"],
+    metallic: Float[np.ndarray, "h w"],
+    intrinsics: Float[np.ndarray, "3 3"],
+    turn: Float[np.ndarray, "3 3"],
     environment: Environment,
+    arriving: Arriving,
     *,
     specular: float,
-    roughness: float,
-) -> Float[np.ndarray, "h w 3"]:
-    """Return radiance: diffuse sky light times visibility, suns times shadow, and reflections.
+) -> Leaving:
+    """Light surfaces: `normals` in camera axes, `turn` from those to the environment's.
 
-    `normals` and `view` (from the camera to the surface) are unit vectors in environment axes;
-    `shadows` has one map for each sun. Dielectric reflections: Schlick's Fresnel term with
-    Lagarde's roughness-limited edge, and for small suns a normalised Blinn-Phong lobe; a large
-    light (a window, a soft box) is reflected by the prefiltered map.
+    A diffuse base (Burley, "Physically based shading at Disney", 2012) under a GGX coat of F0 =
+    0.04 `specular`, metals of F0 = albedo. Suns are
+    evaluated (GGX: Walter et al. 2007; visibility: Schlick 1994), larger lights over four
+    directions; the environment's reflection is split into prefiltered radiance and an analytic
+    response (Karis, "Real shading in Unreal Engine 4", 2013, and its fit "on mobile", 2014).
+    Ambient visibility is brightened by bounces within crevices and darkens reflections (Jimenez et
+    al., "Practical realtime strategies for accurate indirect occlusion", 2016; Lagarde and de
+    Rousiers, "Moving Frostbite to physically based rendering", 2014).
     """
     from simlift.pixels import _shading_kernels as kernels
 
-    suns = np.array(
-        [[*s.direction, *s.irradiance, float(s.radius <= _POINT)] for s in environment.suns],
-        dtype=np.float32,
-    ).reshape(-1, 7)
-    shaded = np.stack(shadows) if shadows else np.zeros((0, *ambient.shape), dtype=np.float32)
-    return np.asarray(
-        kernels.shade(
-            albedo,
-            normals,
-            view,
-            ambient,
-            shaded,
-            environment.harmonics,
-            environment.glossy,
-            suns,
-            float(specular),
-            float(roughness),
-        )
+    height, width = roughness.shape
+    suns, ways = _suns(environment, turn)
+    known = arriving.around is not None
+    empty = np.zeros((3, 1, 1), np.float32)
+    scattered, mirror, gloss = kernels.shade(
+        albedo,
+        normals,
+        roughness,
+        metallic,
+        tuple(np.float32(intrinsics[i]) for i in ((0, 0), (1, 1), (0, 2), (1, 2))),
+        turn.astype(np.float32),
+        environment.harmonics,
+        environment.glossy,
+        np.array(GLOSSY, np.float32),
+        suns,
+        ways,
+        arriving.ambient,
+        arriving.shadows.reshape(len(suns), height, width),
+        known,
+        arriving.around if arriving.around is not None else empty,
+        arriving.ahead if arriving.ahead is not None else empty,
+        arriving.sky if arriving.sky is not None else empty[0],
+        np.float32(specular),
     )
+    return Leaving(scattered, mirror, gloss)
+
+
+def _suns(
+    environment: Environment, turn: Float[np.ndarray, "3 3"]
+) -> tuple[Float[np.ndarray, "k 5"], Float[np.ndarray, "k 4 3"]]:
+    """Return each sun's irradiance, whether it is a point and how many ways lead to it; the ways,
+    in camera axes."""
+    suns = np.zeros((len(environment.suns), 5), np.float32)
+    ways = np.zeros((len(environment.suns), 4, 3), np.float32)
+    for k, sun in enumerate(environment.suns):
+        found = np.einsum("ne,ec->nc", sun.samples(), turn)
+        suns[k] = (*sun.irradiance, sun.radius <= POINT, len(found))
+        ways[k, : len(found)] = found
+    return suns, ways
 
 
 def estimate_shading(

@@ -14,6 +14,7 @@ from simlift.pixels.colour import daylight, xyy_to_rgb
 from simlift.pixels.environment import Sun, directions, solid_angles
 
 _HEIGHT, _WIDTH = 512, 1024
+_NIGHT = np.float32(0.1)  # of the light of day
 _GROUND = np.array([0.20, 0.19, 0.17], dtype=np.float32)
 
 
@@ -55,6 +56,26 @@ def overcast_sky(seed: int) -> Float[np.ndarray, "h w 3"]:
     luma = luma * (0.82 + 0.36 * _clouds(above, 0.5, seed))
     sky = luma[..., None] * daylight(6800)
     return _with_ground((sky / _irradiance_up(sky)).astype(np.float32))
+
+
+def night_sky(elevation: float, seed: int) -> tuple[Float[np.ndarray, "h w 3"], Sun]:
+    """Return a clear night over a town, and its moon at `elevation` radians over the map's middle.
+
+    The sky brightens towards the horizon as 1 / (0.12 + sin) where the town's lights are scattered
+    (warm: sodium and warm white), over a faint blue; stars are points of random brightness. A tenth
+    as bright as the skies of day, which is far brighter than it is: cameras open up at night.
+    """
+    above = directions(_HEIGHT, _WIDTH)[: _HEIGHT // 2]
+    height = above[..., 1:2]
+    glow = daylight(2600) * np.float32(0.10) / (np.float32(0.12) + height)
+    sky = np.float32(0.55) * daylight(11000) + glow
+    generator = np.random.default_rng(seed)
+    stars = generator.random(above.shape[:2]) > 0.9988
+    sky = sky + (stars * generator.exponential(3.0, above.shape[:2]))[..., None]
+    sky = (sky / _irradiance_up(sky) * _NIGHT).astype(np.float32)
+    towards = np.array([0, np.sin(elevation), -np.cos(elevation)], np.float32)
+    moonlight = daylight(4100) * np.float32(0.9 * _NIGHT * np.pi * np.sin(elevation) ** 0.5)
+    return _with_ground(sky), Sun(towards, moonlight.astype(np.float32))
 
 
 @dataclass(frozen=True)

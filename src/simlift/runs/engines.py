@@ -7,8 +7,11 @@ from pathlib import Path
 from simlift.core.errors import RecipeError
 from simlift.core.recipe import Plugin, Variant, load_class
 from simlift.engines import NAMES
+from simlift.engines.pathtraced import PathTraced
 from simlift.engines.photographic import Look, Photographic
 from simlift.engines.photographic.looks import named_variants
+
+TAKE_LOOKS = ("photographic", "pathtraced")
 
 
 def variants_of(
@@ -21,24 +24,43 @@ def variants_of(
     backdrop: Path | None = None,
     replaced: Sequence[str] = (),
     like: Path | None = None,
+    prompt: str | None = None,
+    samples: int | None = None,
 ) -> tuple[Variant, ...]:
-    """Return the variants of an engine: N looks of the photographic one, N seeds of any other."""
+    """Return the variants of an engine: N looks of those that take looks, N seeds of any other.
+
+    `prompt` changes the looks by words; `samples` are paths for each pixel of the path tracer.
+    """
     if count < 1:
         raise RecipeError("--variants", f"found {count}", allowed="at least 1")
-    if engine == "photographic":
-        pairs = named_variants(tuple(looks), count, seed)
-        return tuple(
-            Variant(name, Plugin.of(Photographic(_with(k, environment, backdrop, replaced, like))))
-            for name, k in pairs
+    if samples is not None and engine != "pathtraced":
+        raise RecipeError("--samples", f"{engine} traces no paths", allowed="--engine pathtraced")
+    if engine in TAKE_LOOKS:
+        pairs = named_variants(tuple(looks), count, seed, prompt)
+        chosen = [(name, _with(k, environment, backdrop, replaced, like)) for name, k in pairs]
+        return tuple(Variant(name, Plugin.of(_spec(engine, k, samples))) for name, k in chosen)
+    if prompt is not None:
+        raise RecipeError(
+            "--prompt", f"{engine} takes no prompt yet", allowed=f"--engine {_either(TAKE_LOOKS)}"
         )
     if looks or environment or backdrop or replaced or like:
         raise RecipeError(
-            "--engine", f"{engine} takes no look", allowed="looks belong to the photographic engine"
+            "--engine", f"{engine} takes no look", allowed=f"looks belong to {_either(TAKE_LOOKS)}"
         )
     plugin = Plugin.of(_default(engine))
     name = engine.rpartition(":")[2].lower()
     names = [name] if count == 1 else [f"{name}-{i:02d}" for i in range(count)]
     return tuple(Variant(n, plugin) for n in names)
+
+
+def _spec(engine: str, look: Look, samples: int | None) -> Photographic | PathTraced:
+    if engine == "photographic":
+        return Photographic(look)
+    return PathTraced(look) if samples is None else PathTraced(look, samples=samples)
+
+
+def _either(names: Sequence[str]) -> str:
+    return " or ".join(names)
 
 
 def _default(engine: str) -> object:

@@ -10,7 +10,9 @@ from simlift.core.clip import Clip
 from simlift.core.errors import ClipError, RunError
 from simlift.core.layers import Layer
 from simlift.core.recipe import Recipe
-from simlift.core.run import Run, TakeKey
+from simlift.core.run import Run, TakeKey, write_text
+from simlift.core.strict_json import dumps
+from simlift.engines.photographic import Look
 from simlift.runs.environment import describe_machine
 from simlift.runs.lifting import LiftJob, lift_clip
 from simlift.runs.plan import check_disk
@@ -47,9 +49,18 @@ def lift_clips(
     with run.lock():
         run.begin(recipe, describe_machine())
         run.sweep()
+        write_looks(recipe, run)
         jobs, kept = plan_jobs(clips, recipe, run, device)
         check_disk(jobs, out)
         return _execute(run, jobs, kept, workers, progress)
+
+
+def write_looks(recipe: Recipe, run: Run) -> None:
+    """Write every variant's look, to be shared and loaded by `--look`."""
+    for variant in recipe.variants:
+        look = getattr(variant.engine.load(), "look", None)
+        if isinstance(look, Look):
+            write_text(run.path / "looks" / f"{variant.name}.json", dumps(look))
 
 
 def _execute(

@@ -60,19 +60,29 @@ def photo_along(
 
 @dataclass(frozen=True, eq=False)
 class Matte:
-    """Where the scene covers the backdrop: `cover` in [0, 1], soft at the border."""
+    """Where the scene covers the backdrop: `cover` in [0, 1], soft at the border.
 
-    cover: Float[np.ndarray, "h w 1"]
-    border: Bool[np.ndarray, "h w"]
+    `interior` is the scene without its border, `box` the rows and columns outside of which the
+    scene covers all.
+    """
+
+    cover: Float[np.ndarray, "h w"]
     interior: Bool[np.ndarray, "h w"]
+    box: tuple[slice, slice]
+
+
+_REACH = 3  # pixels that a border is cleaned and softened over
 
 
 def matte(behind: Bool[np.ndarray, "h w"]) -> Matte:
-    """Return the matte of a binary backdrop mask."""
+    """Return the matte of a binary backdrop mask that is not empty."""
     scene = (~behind).astype(np.uint8)
     interior = cv2.erode(scene, np.ones((3, 3), np.uint8), borderValue=1).astype(bool)
-    soft = cv2.GaussianBlur(scene.astype(np.float32), (3, 3), 0.55)
-    return Matte(soft[..., None], scene.astype(bool) & ~interior, interior)
+    cover = cv2.GaussianBlur(scene.astype(np.float32), (3, 3), 0.55)
+    left, top, width, height = cv2.boundingRect(behind.astype(np.uint8))
+    rows = slice(max(top - _REACH, 0), top + height + _REACH)
+    columns = slice(max(left - _REACH, 0), left + width + _REACH)
+    return Matte(cover, interior, (rows, columns))
 
 
 def clean_border(linear: Float[np.ndarray, "h w 3"], seam: Matte) -> Float[np.ndarray, "h w 3"]:
@@ -81,8 +91,13 @@ def clean_border(linear: Float[np.ndarray, "h w 3"], seam: Matte) -> Float[np.nd
     Renderers blend the border with their own background; that colour must not glow around the
     scene before another backdrop.
     """
-    weight = seam.interior.astype(np.float32)
+    rows, columns = (slice(max(s.start - _REACH, 0), s.stop + _REACH) for s in seam.box)
+    weight = seam.interior[rows, columns].astype(np.float32)
     total = cv2.blur(weight, (5, 5))
-    filled = cv2.blur(linear * weight[..., None], (5, 5)) / np.maximum(total, 1e-6)[..., None]
-    replace = ~seam.interior & (total > 0.04)
-    return np.where(replace[..., None], filled, linear)
+    replace = (weight == 0) & (total > 0.04)
+    within = np.ascontiguousarray(linear[rows, columns])
+    filled = cv2.blur(cv2.multiply(within, cv2.merge([weight] * 3)), (5, 5))
+    within[replace] = filled[replace] / total[replace][:, None]
+    out = linear.copy()
+    out[rows, columns] = within
+    return out

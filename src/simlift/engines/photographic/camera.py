@@ -9,58 +9,123 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
 from simlift.core.window import Frames, Survey, Tail, Window
-from simlift.engines.photographic import scene
+from simlift.engines.photographic import optics, scene, weather
+from simlift.engines.photographic.likeness import Album, Photos, liken
 from simlift.engines.photographic.look import Look
+from simlift.engines.photographic.optics import Optics
 from simlift.engines.photographic.radiance import radiance
-from simlift.engines.photographic.settle import Photos, settle
-from simlift.engines.photographic.settled import Settled
+from simlift.engines.photographic.settle import settle
+from simlift.engines.photographic.settled import Air, Settled
+from simlift.engines.photographic.suited import suited_optics
 from simlift.pixels import film, lens, sensor
 
 _SOFTNESS_LINES = 720
+_SHORTEST = 1 / 250  # seconds; the exposure where the look has no shutter
+_PUPIL, _HYPERFOCAL = 0.002, 10.0  # metres; the opening and the focus of a lens left open
 _SHARPEST = 0.62  # pixels; an optical low-pass, below which the mosaic aliases into colour
 
 
 @dataclass(frozen=True, eq=False)
 class PhotographicEngine:
-    """Lifts windows under one look. `like` and `photos` are the user's photos, as sRGB bytes;
-    `pool` photographs the frames of a window side by side."""
+    """Lifts windows under one look.
+
+    `album` has the photos whose colours are matched, `photos` those of which one stands behind the
+    scene, as sRGB bytes; `pool` photographs the frames of a window side by side.
+    """
 
     look: Look
-    like: Photos = ()
+    album: Album | None = None
     photos: Photos = ()
     pool: Executor | None = None
 
     def lift(self, window: Window, *, survey: Survey, before: Tail | None, seed: int) -> Frames:
         """Return the photographed frames of a window."""
         del before
-        settled = survey.window.derive(_Settle(self, survey, seed))
+        settled = self.settled(survey, seed)
         each = self.pool.map if self.pool is not None else map
         frames = window.derive(scene.split)
         return np.stack(list(each(lambda frame: self._photograph(frame, settled, seed), frames)))
 
+    def settled(self, survey: Survey, seed: int) -> Settled:
+        """Return what holds over the surveyed clip."""
+        return survey.window.derive(_Settle(self, survey, seed))
+
     def _photograph(self, frame: Window, settled: Settled, seed: int) -> UInt8[np.ndarray, "h w 3"]:
-        look, index = self.look, int(frame.indices[0])
-        gain = film.interpolate(settled.times, settled.gains, index / frame.fps)
-        exposed = cv2.transform(radiance(frame, look, settled), np.diag(gain))
-        shade = lens.vignette(*frame.size, scene.pinhole_of(frame), look.lens.vignette)
-        softness = look.lens.softness * frame.size[0] / _SOFTNESS_LINES
-        linear = lens.soften(
-            cv2.multiply(exposed, shade), max(softness, _SHARPEST) if softness > 0 else 0.0
+        return photograph(radiance(frame, self.look, settled), frame, self.look, settled, seed)
+
+
+def photograph(
+    light: Float[np.ndarray, "h w 3"], frame: Window, look: Look, settled: Settled, seed: int
+) -> UInt8[np.ndarray, "h w 3"]:
+    """Take the picture: optics, exposure, lens, sensor, film and grade of the light before it."""
+    index = int(frame.indices[0])
+    gain = film.interpolate(settled.times, settled.gains, index / frame.fps)
+    exposed = cv2.transform(_through_lens(light, frame, look, settled), np.diag(gain))
+    shade = lens.vignette(*frame.size, scene.pinhole_of(frame), look.lens.vignette)
+    softness = look.lens.softness * frame.size[0] / _SOFTNESS_LINES
+    linear = lens.soften(
+        cv2.multiply(exposed, shade), max(softness, _SHARPEST) if softness > 0 else 0.0
+    )
+    if look.sensor.bayer:
+        codes = sensor.expose(
+            linear,
+            white=settled.white,
+            shot=look.sensor.shot,
+            read=look.sensor.read,
+            seed=(seed, index),
         )
-        if look.sensor.bayer:
-            codes = sensor.expose(
-                linear,
-                white=settled.white,
-                shot=look.sensor.shot,
-                read=look.sensor.read,
-                seed=(seed, index),
-            )
-        else:
-            codes = sensor.quantise(linear, white=settled.white)
+    else:
+        codes = sensor.quantise(linear, white=settled.white)
+    if settled.likeness is None:
         return film.develop(codes, look.film.contrast, settled.white, settled.grade)
+    display = film.display(codes, look.film.contrast, settled.white, settled.grade)
+    return liken(display, frame, settled.likeness)
+
+
+def _through_lens(
+    light: Float[np.ndarray, "h w 3"], frame: Window, look: Look, settled: Settled
+) -> Float[np.ndarray, "h w 3"]:
+    """Return what arrives on the sensor.
+
+    Drops come last: they are drawn as the shutter smears them and as far out of focus as they are.
+    """
+    chosen = suited_optics(look, frame)
+    nearness = film.interpolate(settled.times, settled.focus, float(frame.indices[0]) / frame.fps)
+    behind = frame.derive(scene.Hidden(frozenset(look.backdrop.classes)))
+    seen = optics.image(light, frame, chosen, float(nearness), behind)
+    return _through_rain(seen, frame, chosen, float(nearness), settled.air)
+
+
+def _through_rain(
+    light: Float[np.ndarray, "h w 3"], frame: Window, chosen: Optics, nearness: float, air: Air
+) -> Float[np.ndarray, "h w 3"]:
+    exposure = chosen.shutter / frame.fps if chosen.shutter > 0 else _SHORTEST
+    opening = chosen.aperture(scene.pinhole_of(frame)[0], frame.size[1])
+    return weather.falling(
+        light,
+        frame,
+        air.weather,
+        air.airlight,
+        air.skylight,
+        exposure=exposure,
+        ahead=air.ahead,
+        seed=air.seed,
+        closing=_closing(frame, exposure),
+        aperture=opening or _PUPIL,
+        focus=1 / nearness if nearness > 0 else _HYPERFOCAL,
+    )
+
+
+def _closing(frame: Window, exposure: float) -> Float[np.ndarray, "4 4"] | None:
+    """Return the camera's pose one exposure later, where the clip knows how it moves."""
+    if frame.camera is None or frame.motion is None:
+        return None
+    here = frame.camera.world_to_camera[0]
+    later = frame.motion.after(int(frame.indices[0]))[0].world_to_camera[0]
+    return np.asarray(here + (later - here) * min(exposure * frame.fps, 1.0))
 
 
 @dataclass(frozen=True)
@@ -74,4 +139,4 @@ class _Settle:
     def __call__(self, window: Window) -> Settled:
         del window
         engine = self.engine
-        return settle(self.survey, engine.look, engine.like, engine.photos, self.seed)
+        return settle(self.survey, engine.look, engine.album, engine.photos, self.seed)

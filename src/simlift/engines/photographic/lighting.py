@@ -25,15 +25,17 @@ def resolve(light: Light, outdoors: bool) -> str:
 @lru_cache(maxsize=16)
 def open_environment(light: Light, name: str) -> Environment:
     """Build the environment of a light; RecipeError when its file cannot be used."""
-    gloss = 2 / light.roughness**4 - 2  # the Blinn-Phong power of a GGX roughness
     if name == "clear-sky":
         radiance, sun = sky.clear_sky(
             np.radians(light.elevation), light.turbidity, light.clouds, light.pick
         )
-        return build(radiance, gloss, (sun,))
+        return build(radiance, (sun,))
+    if name == "night":
+        radiance, moon = sky.night_sky(np.radians(light.elevation), light.pick)
+        return build(radiance, (moon,))
     if name == "overcast":
-        return build(sky.overcast_sky(light.pick), gloss)
+        return build(sky.overcast_sky(light.pick))
     rooms = {"studio": sky.studio, "window-room": sky.window_room, "lamp-room": sky.lamp_room}
     if name in rooms:
-        return build(rooms[name](), gloss)
-    return build(read_environment(Path(name)), gloss)
+        return build(rooms[name]())
+    return build(read_environment(Path(name)))

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Literal
 
 from simlift.core.errors import RecipeError
+from simlift.engines.photographic.materials import Materials
+from simlift.engines.photographic.optics import Optics
+from simlift.engines.photographic.weather import Weather
 from simlift.pixels.film import MIDDLE_GRAY
 
-BUILT_IN = ("auto", "clear-sky", "overcast", "studio", "window-room", "lamp-room")
+BUILT_IN = ("auto", "clear-sky", "overcast", "night", "studio", "window-room", "lamp-room")
 
 
 def _check(name: str, value: float, low: float, high: float) -> None:
@@ -46,12 +49,15 @@ class Light:
     elevation: float = 40.0  # degrees of the sun, in clear-sky
     turbidity: float = 3.0  # haze, in clear-sky
     clouds: float = 0.3  # share of the sky, in clear-sky
-    ambient_occlusion: float = 1.3
+    ambient_occlusion: float = 1.0
     emissive: tuple[str, ...] = ("lamp", "light", "screen", "window")  # classes that shine
     emission: float = 2.2  # how bright lamps and windows are; 1 is a white surface in full light
     occlusion_radius: float = 0.25  # as a share of the scene's median depth
     shadow_length: float = 0.6  # as a share of the scene's median depth
-    specular: float = 0.8
+    shadows: bool = True  # that suns and other large lights cast
+    specular: float = 1.0  # of dielectrics, in units of 4 % at normal incidence
+    bounces: bool = True  # light among the clip's own still surfaces, seen or remembered
+    reflections: bool = True  # of the image itself, in what is smooth or wet
     roughness: float = 0.45
 
     def __post_init__(self) -> None:
@@ -99,6 +105,8 @@ class Exposure:
     compensation: float = 0.0  # stops
     adaptation: float = 1.5  # seconds
     white_balance: float = 0.75  # share of the light's colour that is removed
+    # Linear gain of red, green and blue instead of metering: a camera with everything locked.
+    manual: tuple[float, float, float] | None = None
 
     def __post_init__(self) -> None:
         _check("exposure.key", self.key, 0.02, 0.6)
@@ -106,6 +114,8 @@ class Exposure:
         _check("exposure.compensation", self.compensation, -4, 4)
         _check("exposure.adaptation", self.adaptation, 0, 60)
         _check("exposure.white_balance", self.white_balance, 0, 1)
+        for gain in self.manual or ():
+            _check("exposure.manual", gain, 1e-4, 1e4)
 
 
 @dataclass(frozen=True)
@@ -159,22 +169,32 @@ class Grade:
 
     saturation: float = 1.0
     warmth: float = 0.0  # -1 (blue) to 1 (amber)
-    like: Path | None = None  # a folder of photos; their colour moments are matched
+    split: float = 0.0  # teal shadows under amber lights, 0 to 1
+    like: Path | None = None  # a folder of photos, or of classes' folders; colours are matched
     like_strength: float = 0.7
 
     def __post_init__(self) -> None:
         _check("grade.saturation", self.saturation, 0, 2)
         _check("grade.warmth", self.warmth, -1, 1)
+        _check("grade.split", self.split, 0, 1)
         _check("grade.like_strength", self.like_strength, 0, 1)
 
 
 @dataclass(frozen=True)
 class Look:
-    """How a scene is photographed."""
+    """How a scene is photographed.
+
+    `optional` names the groups of which is left out what a clip cannot carry, weather also where a
+    clip shows no sky; what is asked of other groups and cannot be is refused.
+    """
 
     albedo: Albedo = field(default_factory=Albedo)
+    materials: Materials = field(default_factory=Materials)
     light: Light = field(default_factory=Light)
     backdrop: Backdrop = field(default_factory=Backdrop)
+    weather: Weather = field(default_factory=Weather)
+    optics: Optics = Optics(aberration=0.25, glare=0.01)
+    optional: tuple[Literal["optics", "weather"], ...] = ()
     exposure: Exposure = field(default_factory=Exposure)
     lens: Lens = field(default_factory=Lens)
     sensor: Sensor = field(default_factory=Sensor)

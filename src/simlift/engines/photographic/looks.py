@@ -18,6 +18,10 @@ from simlift.engines.photographic.look import (
     Look,
     Sensor,
 )
+from simlift.engines.photographic.materials import Materials
+from simlift.engines.photographic.optics import Optics
+from simlift.engines.photographic.weather import Weather
+from simlift.engines.photographic.words import phrases_of, told
 
 NAMED: dict[str, Look] = {
     "natural": Look(),
@@ -53,6 +57,52 @@ NAMED: dict[str, Look] = {
         film=Film(contrast=1.2, white=4.0),
         grade=Grade(saturation=0.92),
     ),
+    "night": Look(
+        light=Light(environment="night", emission=9.0),
+        exposure=Exposure(key=0.055, white_balance=0.3),
+        sensor=Sensor(shot=0.0016, read=0.0032),
+        film=Film(contrast=1.35, white=6.0),
+        optics=Optics(aberration=0.3, glare=0.03),
+    ),
+    "fog": Look(
+        weather=Weather(visibility=110.0),
+        exposure=Exposure(key=0.3),
+        film=Film(contrast=1.25, white=3.0),
+        grade=Grade(saturation=0.95),
+    ),
+    "rain": Look(
+        weather=Weather(rain=25.0, wind=3.0),
+        optics=Optics(shutter=0.25, aberration=0.25, glare=0.02),
+        optional=("optics",),
+        exposure=Exposure(key=0.18),
+        film=Film(contrast=1.3, white=3.5),
+    ),
+    "snow": Look(
+        weather=Weather(snowfall=0.8, snow_cover=0.22, wind=1.5),
+        exposure=Exposure(key=0.28),
+        film=Film(contrast=1.25, white=3.5),
+    ),
+    "wet": Look(weather=Weather(wetness=0.85), film=Film(contrast=1.35, white=5.5)),
+    "film": Look(
+        optics=Optics(aberration=0.3, glare=0.03),
+        sensor=Sensor(shot=0.0005, read=0.0012),
+        film=Film(contrast=1.18, white=8.0),
+        lens=Lens(vignette=0.7, softness=0.9),
+        grade=Grade(saturation=0.94, warmth=0.06),
+    ),
+    "phone": Look(
+        optics=Optics(aberration=0.15, glare=0.02),
+        sensor=Sensor(shot=0.0006, read=0.0018),
+        film=Film(contrast=1.35, white=4.0),
+        lens=Lens(vignette=0.3, softness=0.55),
+        grade=Grade(saturation=1.06),
+    ),
+    "cinema": Look(
+        optics=Optics(f_number=2.0, shutter=0.5, aberration=0.3, glare=0.02),
+        film=Film(contrast=1.35, white=7.0),
+        lens=Lens(vignette=0.7, softness=0.8),
+        grade=Grade(saturation=0.96, split=0.5),
+    ),
 }
 
 
@@ -72,50 +122,77 @@ def look_named(name: str) -> Look:
 
 
 def sample_look(seed: int, index: int) -> Look:
-    """Draw a look: light first, because that is what policies gain most from, then the camera.
+    """Draw a look: light first, because that is what policies gain most from, then the rest.
 
-    The environment suits the clip (skies outdoors, rooms indoors) and changes from index to index;
-    its turn is uniform over the circle, as are the sun's height, haze and clouds over their ranges;
-    then one stop of exposure, two stops of noise, and mild lens, film and grade.
+    The environment suits the clip (skies outdoors, rooms indoors) and changes from index to index.
+    Then materials, then the camera, and last and rarely weather, which stays outdoors. The ranges
+    stand in docs/looks.md.
     """
     draw = np.random.default_rng(derive_seed(seed, "look", str(index)))
     start = int(np.random.default_rng(derive_seed(seed, "look")).integers(64))
+
+    def between(low: float, high: float, digits: int = 2) -> float:
+        return round(float(draw.uniform(low, high)), digits)
+
+    light = Light(
+        pick=start + index,
+        turn=between(-180, 180, 1),
+        elevation=between(12, 65, 1),
+        turbidity=between(2.2, 5.5),
+        clouds=between(0, 0.6),
+        roughness=between(0.32, 0.6, 3),
+        specular=between(0.6, 1.3),
+    )
     noise = float(2 ** draw.uniform(-1, 1))
     return Look(
-        albedo=Albedo(saturation=round(float(draw.uniform(0.85, 1.05)), 3)),
-        light=Light(
-            pick=start + index,
-            turn=round(float(draw.uniform(-180, 180)), 1),
-            elevation=round(float(draw.uniform(12, 65)), 1),
-            turbidity=round(float(draw.uniform(2.2, 5.5)), 2),
-            clouds=round(float(draw.uniform(0, 0.6)), 2),
-            roughness=round(float(draw.uniform(0.32, 0.6)), 3),
-            specular=round(float(draw.uniform(0.6, 1.3)), 2),
-        ),
-        exposure=Exposure(
-            compensation=round(float(draw.uniform(-0.5, 0.5)), 2),
-            white_balance=round(float(draw.uniform(0.4, 0.9)), 2),
-        ),
-        lens=Lens(
-            vignette=round(float(draw.uniform(0.3, 0.9)), 2),
-            softness=round(float(draw.uniform(0.5, 1.1)), 2),
-        ),
+        albedo=Albedo(saturation=between(0.85, 1.05, 3)),
+        light=light,
+        exposure=Exposure(compensation=between(-0.5, 0.5), white_balance=between(0.4, 0.9)),
+        lens=Lens(vignette=between(0.3, 0.9), softness=between(0.5, 1.1)),
         sensor=Sensor(shot=round(0.0002 * noise, 6), read=round(0.0008 * noise, 6)),
-        film=Film(
-            contrast=round(float(draw.uniform(1.12, 1.4)), 3),
-            white=round(float(draw.uniform(4, 8)), 2),
+        film=Film(contrast=between(1.12, 1.4, 3), white=between(4, 8)),
+        grade=Grade(saturation=between(0.88, 1.06, 3), warmth=between(-0.12, 0.15, 3)),
+        materials=Materials(
+            strength=between(0.5, 1), detail=between(0.6, 1.3), scale=round(2 ** between(-1, 1), 3)
         ),
-        grade=Grade(
-            saturation=round(float(draw.uniform(0.88, 1.06)), 3),
-            warmth=round(float(draw.uniform(-0.12, 0.15)), 3),
+        optics=Optics(
+            shutter=between(0, 0.5) if draw.random() < 0.5 else 0.0,
+            aberration=between(0, 0.6),
+            glare=between(0, 0.03, 4),
         ),
+        weather=_sample_weather(draw),
+        optional=("optics", "weather"),
     )
 
 
-def named_variants(names: tuple[str, ...], count: int, seed: int) -> tuple[tuple[str, Look], ...]:
-    """Return `count` named looks: those asked for by name first, the rest sampled by `seed`."""
+def _sample_weather(draw: np.random.Generator) -> Weather:
+    """Draw the weather: 70 % clear, 10 % wet ground, 10 % fog, 5 % rain, 5 % snow."""
+    kind = draw.choice(5, p=(0.70, 0.10, 0.10, 0.05, 0.05))
+    amount, wind = float(draw.uniform()), round(float(draw.uniform(0, 6)), 1)
+    if kind == 1:
+        return Weather(wetness=round(0.3 + 0.6 * amount, 2))
+    if kind == 2:
+        return Weather(visibility=round(60 * 20**amount, 1))
+    if kind == 3:
+        return Weather(rain=round(20**amount, 2), wind=wind)
+    if kind == 4:
+        cover = round(float(draw.uniform(0.05, 0.25)), 2)
+        return Weather(snowfall=round(0.3 * 3**amount, 2), snow_cover=cover, wind=wind)
+    return Weather()
+
+
+def named_variants(
+    names: tuple[str, ...], count: int, seed: int, prompt: str | None = None
+) -> tuple[tuple[str, Look], ...]:
+    """Return `count` named looks: those asked for by name first, the rest sampled by `seed`.
+
+    A prompt changes all of them, and the names of those that were asked for.
+    """
+    said = "" if prompt is None else "-".join(phrases_of(prompt)).replace(" ", "-")
     if not names and count == 1:
-        return (("natural", NAMED["natural"]),)
-    chosen = [(Path(name).stem, look_named(name)) for name in names]
-    sampled = [(f"look-{i:02d}", sample_look(seed, i)) for i in range(max(count - len(chosen), 0))]
-    return (*chosen, *sampled)
+        pairs = [(said or "natural", NAMED["natural"])]
+    else:
+        pairs = [("-".join(filter(None, (Path(n).stem, said))), look_named(n)) for n in names]
+        rest = range(max(count - len(pairs), 0))
+        pairs += [(f"look-{i:02d}", sample_look(seed, i)) for i in rest]
+    return tuple((name, look if prompt is None else told(look, prompt)) for name, look in pairs)

@@ -1,16 +1,17 @@
 """A frame's layers -> its geometry, shared by every variant, and its place in the world."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from simlift.core.layers import Layer
 from simlift.core.window import Survey, Window
 from simlift.pixels import geometry
 from simlift.pixels.geometry import normals_from_depth, pinhole, rays
-from simlift.pixels.occlusion import ambient_occlusion, upsample
+from simlift.pixels.occlusion import Enlargement, ambient_occlusion, enlargement
 
 _ASSUMED_FOV = np.radians(60.0)  # where a clip tells nothing of its camera
 _FULL_OCCLUSION_LINES = 200  # images with fewer rows get occlusion at full resolution
@@ -41,17 +42,39 @@ def normals(frame: Window) -> Float[np.ndarray, "h w 3"]:
 
 
 def points(frame: Window) -> Float[np.ndarray, "h w 3"]:
-    """Return where every pixel's surface is, in metres in camera axes; infinite in the sky."""
-    return geometry.points(frame[Layer.DEPTH][0], intrinsics(frame))
+    """Return where every pixel's surface is, in metres in camera axes; not finite in the sky."""
+    with np.errstate(invalid="ignore"):
+        return geometry.points(frame[Layer.DEPTH][0], intrinsics(frame))
 
 
 def world_points(frame: Window) -> Float[np.ndarray, "h w 3"]:
-    """Return where every pixel's surface is, in metres in world axes; infinite in the sky."""
+    """Return where every pixel's surface is, in metres in world axes; not finite in the sky."""
     local = frame.derive(points)
     if frame.camera is None:
         return local
     pose = np.linalg.inv(frame.camera.world_to_camera[0]).astype(np.float32)
     return np.asarray(cv2.transform(local, pose[:3]))
+
+
+_EMITS = 0.2  # a material that glows by this much or more shines as lamps do
+
+
+def glow(frame: Window) -> Float[np.ndarray, "h w"]:
+    """Return how much of a lamp each pixel is, in [0, 1]; 0 without a material layer."""
+    if Layer.MATERIAL not in frame:
+        return np.zeros(frame.size, np.float32)
+    emission = frame[Layer.MATERIAL][0][..., 2].astype(np.float32)
+    return np.minimum(emission / np.float32(255 * _EMITS), 1)
+
+
+_FAR = np.float32(1e4)  # metres; where the sky is put when a number is needed
+OUTDOORS = 0.02  # share of pixels that hit nothing above which a clip is taken as outdoors
+
+
+def sky_share(window: Window) -> float:
+    """Return the share of all pixels in which nothing was hit."""
+    frames = window.derive(split)
+    return float(np.mean([hidden(frame, frozenset()).mean() for frame in frames]))
 
 
 def median_depth(survey: Window) -> float:
@@ -74,7 +97,7 @@ class Occlusion:
             return ambient_occlusion(depth, normal, camera, self.radius)
         half = halve(frame)
         small = ambient_occlusion(half.depth, half.normals, half.intrinsics, self.radius)
-        return upsample(small, half.depth, half.normals, depth, normal)
+        return frame.derive(enlarger)(small)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +106,8 @@ class HalfFrame:
 
     depth: Float[np.ndarray, "a b"]
     normals: Float[np.ndarray, "a b 3"]
+    points: Float[np.ndarray, "a b 3"]  # metres in camera axes; the sky is far, not infinite
+    segmentation: Int[np.ndarray, "a b"]  # 0 without a segmentation
     intrinsics: Float[np.ndarray, "3 3"]
 
 
@@ -96,11 +121,47 @@ def _halve(frame: Window) -> HalfFrame:
     height, width = depth.shape
     size = (max(width // 2, 1), max(height // 2, 1))
     scale = np.diag([size[0] / width, size[1] / height, 1.0])
+    small = cv2.resize(depth, size, interpolation=cv2.INTER_NEAREST)
+    ids = np.zeros(small.shape, np.int32)
+    if Layer.SEGMENTATION in frame:
+        ids = cv2.resize(frame[Layer.SEGMENTATION][0], size, interpolation=cv2.INTER_NEAREST)
+    camera = scale @ intrinsics(frame)
     return HalfFrame(
-        cv2.resize(depth, size, interpolation=cv2.INTER_NEAREST),
+        small,
         cv2.resize(frame.derive(normals), size, interpolation=cv2.INTER_NEAREST),
-        scale @ intrinsics(frame),
+        geometry.points(np.minimum(small, _FAR), camera),
+        ids,
+        camera,
     )
+
+
+def enlarger(frame: Window) -> Enlargement:
+    """Return what enlarges maps of half resolution along the frame's own edges."""
+    half = halve(frame)
+    return enlargement(half.depth, half.normals, frame[Layer.DEPTH][0], frame.derive(normals))
+
+
+def has_depth(frame: Window) -> bool:
+    """Whether depth is there, in metres."""
+    return Layer.DEPTH in frame and frame.metric_depth
+
+
+def camera_pose(frame: Window) -> Float[np.ndarray, "4 4"]:
+    """Return camera_to_world; an unknown camera stands at the origin."""
+    if frame.camera is None:
+        return np.eye(4)
+    return np.asarray(np.linalg.inv(frame.camera.world_to_camera[0]))
+
+
+def frustum(frame: Window) -> Float[np.ndarray, "4 4"]:
+    """Return the planes of the view's four sides in world axes, a x + b y + c z + d >= 0 inside."""
+    height, width = frame.size
+    fx, fy, cx, cy = pinhole_of(frame)
+    sides = np.array(
+        [[fx, 0, cx, 0], [-fx, 0, width - cx, 0], [0, fy, cy, 0], [0, -fy, height - cy, 0]]
+    )
+    sides /= np.linalg.norm(sides[:, :3], axis=1, keepdims=True)
+    return np.einsum("sc,cd->sd", sides, np.linalg.inv(camera_pose(frame)))
 
 
 def camera_to_world(frame: Window) -> Float[np.ndarray, "3 3"]:
@@ -123,8 +184,26 @@ def heading(survey: Survey) -> Float[np.ndarray, "3"]:
 
 def view_directions(frame: Window) -> Float[np.ndarray, "h w 3"]:
     """Return the unit direction from the camera through every pixel, in camera axes."""
-    ray = rays(intrinsics(frame), *frame.size)
-    return ray / np.sqrt((ray * ray).sum(-1, keepdims=True))
+    return _view_directions(pinhole_of(frame), frame.size)
+
+
+def unit_rays(
+    camera: Float[np.ndarray, "3 3"], size: tuple[int, ...]
+) -> Float[np.ndarray, "h w 3"]:
+    """Return the unit direction through every pixel of an image of `size` (height, width)."""
+    lens = (camera[0, 0], camera[1, 1], camera[0, 2], camera[1, 2])
+    return _view_directions(tuple(map(float, lens)), (size[0], size[1]))
+
+
+@lru_cache(maxsize=8)
+def _view_directions(
+    lens: tuple[float, float, float, float], size: tuple[int, int]
+) -> Float[np.ndarray, "h w 3"]:
+    fx, fy, cx, cy = lens
+    ray = rays(np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1.0]]), *size)
+    ray /= np.sqrt((ray * ray).sum(-1, keepdims=True))
+    ray.flags.writeable = False
+    return ray
 
 
 def pinhole_of(frame: Window) -> tuple[float, float, float, float]:

@@ -1,72 +1,107 @@
-"""A survey and a look -> what holds over the clip: light, exposure, white balance, grade."""
+"""A survey and a look -> what holds over the clip: light, air, exposure, white balance, grade."""
 
 from dataclasses import replace
 
 import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, UInt16
 
 from simlift.core.layers import Layer
 from simlift.core.window import Survey, Window
 from simlift.engines.photographic import scene
 from simlift.engines.photographic.lighting import open_environment, resolve
-from simlift.engines.photographic.look import Exposure, Light, Look
+from simlift.engines.photographic.likeness import Album, Photos, settle_likeness
+from simlift.engines.photographic.look import Exposure, Grade, Light, Look
+from simlift.engines.photographic.optics import settle_focus
 from simlift.engines.photographic.radiance import radiance
-from simlift.engines.photographic.settled import Settled
+from simlift.engines.photographic.settled import Air, Settled
+from simlift.engines.photographic.suited import measured, suited_optics, suited_weather
+from simlift.engines.photographic.surroundings import light_among, surroundings
+from simlift.engines.photographic.wardrobe import fit
+from simlift.engines.photographic.weather import Weather
 from simlift.pixels import colour, film, sensor, shading
-from simlift.pixels.environment import Environment, axes_from_world
-
-Photos = tuple[UInt8[np.ndarray, "_ _ 3"], ...]
+from simlift.pixels.environment import Environment, axes_from_world, directions, solid_angles
 
 _PLAIN_METERING = 0.2  # a render without layers is already exposed: metering only nudges it
 _PLAIN_WHITE = 1.6  # and has no highlights above display white
 _ESTIMATED_METERING = 0.5  # a render without an albedo layer is halfway between
-_OUTDOORS = 0.02  # share of pixels that hit nothing above which a clip is taken as outdoors
 _PHOTO_LIGHT = np.float32(1.2)  # a photo's white, in units of a white surface in full light
+_HORIZON = np.sin(np.radians(15.0))  # below which the sky has the colour of endless air
 
 
-def settle(survey: Survey, look: Look, like: Photos, photos: Photos, seed: int) -> Settled:
+def settle(survey: Survey, look: Look, album: Album | None, photos: Photos, seed: int) -> Settled:
     """Derive from the survey what must hold over the clip.
 
-    `like` are the photos whose colours are matched, `photos` those of which one stands behind the
-    scene, as sRGB bytes.
+    `album` has the photos whose colours are matched, `photos` are those of which one stands behind
+    the scene, as sRGB bytes.
     """
-    frames = survey.window.derive(scene.split)
-    lit = scene.has_normals(survey.window)
-    first = scene.camera_to_world(frames[0]).T
+    window = survey.window
+    frames = window.derive(scene.split)
+    lit = scene.has_normals(window)
     axes = axes_from_world(
         scene.world_up(frames[0]), scene.heading(survey), np.radians(look.light.turn)
     )
-    photo = None
-    if photos:
-        chosen = photos[seed % len(photos)]
-        photo = colour.decode(chosen) * _PHOTO_LIGHT
+    outdoors = scene.sky_share(window) > scene.OUTDOORS
+    weather = suited_weather(look, window, outdoors=outdoors)
+    environment = _environment(look.light, weather, outdoors) if lit else None
+    dressed = look.materials.strength > 0 and lit and measured(window)
+    bouncing = environment is not None and look.light.bounces
     settled = Settled(
-        environment=_environment(frames, look.light) if lit else None,
+        environment=environment,
         axes=axes,
-        first_view=first,
-        median_depth=scene.median_depth(survey.window) if Layer.DEPTH in survey.window else 1.0,
-        shading=_fit_shading(frames) if lit and Layer.ALBEDO not in survey.window else None,
-        photo=photo,
+        first_view=scene.camera_to_world(frames[0]).T,
+        median_depth=scene.median_depth(window) if Layer.DEPTH in window else 1.0,
+        shading=_fit_shading(frames) if lit and Layer.ALBEDO not in window else None,
+        around=window.derive(surroundings) if bouncing else None,
+        volume=light_among(survey, environment, axes, look.light.emission)
+        if environment is not None and bouncing
+        else None,
+        wardrobe=fit(survey, look.materials, seed) if dressed else None,
+        air=_air(survey, weather, environment, seed),
+        photo=colour.decode(photos[seed % len(photos)]) * _PHOTO_LIGHT if photos else None,
         white=look.film.white if lit else _PLAIN_WHITE,
         times=survey.times,
+        focus=settle_focus(survey, suited_optics(look, window)),
         gains=np.ones((len(frames), 3)),
-        grade=np.eye(3, 4),
+        grade=_grade(look.grade),
+        likeness=None,
     )
     radiances = [radiance(frame, look, settled) for frame in frames]
     settled = replace(settled, gains=_meter(survey, look.exposure, settled, radiances))
-    return replace(settled, grade=_grade(look, settled, radiances, like))
+    if album is None:
+        return settled
+    displays = _displays(look, settled, radiances)
+    likeness = settle_likeness(album, look.grade.like_strength, window, displays)
+    return replace(settled, likeness=likeness)
 
 
-def _environment(frames: tuple[Window, ...], light: Light) -> Environment:
-    share = np.mean([scene.hidden(frame, frozenset()).mean() for frame in frames])
-    name = resolve(light, outdoors=bool(share > _OUTDOORS))
-    return open_environment(light, name)
+def _environment(light: Light, weather: Weather, outdoors: bool) -> Environment:
+    # Where the choice of a sky is ours, bad weather has no sun.
+    overcast = light.environment == "auto" and outdoors and weather.kinds
+    return open_environment(light, "overcast" if overcast else resolve(light, outdoors))
+
+
+def _air(survey: Survey, weather: Weather, environment: Environment | None, seed: int) -> Air:
+    horizon, upper = np.ones(3, np.float32), np.ones(3, np.float32)
+    if environment is not None:
+        up = directions(*environment.soft.shape[:2])[..., 1]
+        angles = solid_angles(*environment.soft.shape[:2])
+        upper = _mean(environment.soft, angles * (up > 0))
+        horizon = _mean(environment.soft, angles * ((up > 0) & (up < _HORIZON)))
+    return Air(weather, horizon, upper, survey.window.objects, scene.heading(survey), seed)
+
+
+def _mean(
+    radiance: Float[np.ndarray, "a b 3"], weight: Float[np.ndarray, "a b"]
+) -> Float[np.ndarray, "3"]:
+    return np.asarray((radiance * weight[..., None]).sum((0, 1)) / weight.sum())
 
 
 def _meter(
     survey: Survey, look: Exposure, settled: Settled, radiances: list[Float[np.ndarray, "h w 3"]]
 ) -> Float[np.ndarray, "k 3"]:
+    if look.manual is not None:
+        return np.tile(np.array(look.manual), (len(radiances), 1))
     levels = np.array([film.log_average(colour.luminance(r)) for r in radiances])
     share = 1.0 if Layer.ALBEDO in survey.window else _ESTIMATED_METERING
     if settled.environment is None:
@@ -78,28 +113,27 @@ def _meter(
     return np.exp2(stops)[:, None] * (neutral / (neutral @ colour.LUMINANCE))
 
 
-def _grade(
-    look: Look, settled: Settled, radiances: list[Float[np.ndarray, "h w 3"]], like: Photos
-) -> Float[np.ndarray, "3 4"]:
-    warmth = look.grade.warmth
-    warm = np.diag([1 + 0.10 * warmth, 1.0, 1 - 0.14 * warmth])
-    grade = np.column_stack([warm @ colour.saturation(look.grade.saturation), np.zeros(3)])
-    if like:
-        developed = [
-            film.develop(
-                sensor.quantise((r * g).astype(np.float32), white=settled.white),
-                look.film.contrast,
-                settled.white,
-                grade,
-            ).reshape(-1, 3)
-            for r, g in zip(radiances, settled.gains, strict=True)
-        ]
-        source = colour.moments(np.concatenate(developed) / 255.0)
-        target = colour.moments(np.concatenate([p.reshape(-1, 3) for p in like]) / 255.0)
-        share = look.grade.like_strength
-        transfer = share * colour.monge_kantorovich(source, target) + (1 - share) * np.eye(3, 4)
-        grade = np.column_stack([transfer[:, :3] @ grade[:, :3], transfer[:, 3]])
-    return grade * np.array([1, 1, 1, 65535.0])
+def _grade(look: Grade) -> Float[np.ndarray, "3 4"]:
+    """Return saturation, warmth and split toning as an affine map on 16-bit display codes."""
+    warm = np.diag([1 + 0.10 * look.warmth, 1.0, 1 - 0.14 * look.warmth])
+    split = np.diag([1 + 0.06 * look.split, 1.0, 1 - 0.08 * look.split])
+    shadows = look.split * 65535 * np.array([-0.025, 0.006, 0.03])
+    return np.column_stack([split @ warm @ colour.saturation(look.saturation), shadows])
+
+
+def _displays(
+    look: Look, settled: Settled, radiances: list[Float[np.ndarray, "h w 3"]]
+) -> list[UInt16[np.ndarray, "h w 3"]]:
+    """Return the surveyed frames as the camera shows them, in 16-bit codes."""
+    return [
+        film.display(
+            sensor.quantise((r * g).astype(np.float32), white=settled.white),
+            look.film.contrast,
+            settled.white,
+            settled.grade,
+        )
+        for r, g in zip(radiances, settled.gains, strict=True)
+    ]
 
 
 def _light_colour(

@@ -12,10 +12,15 @@ from simlift.core.clip import Clip
 from simlift.core.errors import ClipError
 from simlift.core.layers import Layer
 from simlift.core.seams import Span, Stage
+from simlift.engines.photographic import materials, optics, weather
 from simlift.engines.photographic.backdrop import read_photos
 from simlift.engines.photographic.camera import PhotographicEngine
 from simlift.engines.photographic.lighting import open_environment
+from simlift.engines.photographic.likeness import read_album
 from simlift.engines.photographic.look import BUILT_IN, Look
+from simlift.engines.photographic.stages import camera_stages, light_stages
+from simlift.engines.photographic.suited import suited_optics, suited_weather
+from simlift.engines.photographic.weather import Weather
 from simlift.media.environments import read_environment
 
 
@@ -30,71 +35,31 @@ class Photographic:
         return frozenset({Layer.RGB})
 
     def uses(self) -> frozenset[Layer]:
-        return frozenset({Layer.ALBEDO, Layer.DEPTH, Layer.NORMALS, Layer.SEGMENTATION})
+        """Motion is read where the shutter stays open."""
+        moving = {Layer.FLOW} if self.look.optics.shutter > 0 else set()
+        return frozenset(
+            {Layer.ALBEDO, Layer.DEPTH, Layer.NORMALS, Layer.SEGMENTATION, Layer.MATERIAL} | moving
+        )
 
     def span(self) -> Span:
         """Frames are independent given the survey, so windows only bound the memory."""
         return Span(frames=8)
 
     def check(self, clip: Clip) -> tuple[Stage, ...]:
-        """Say which stages run on this clip; ClipError when a class to replace is unknown."""
+        """Say which stages run on this clip; InputError for what it cannot carry."""
         look = self.look
-        if look.backdrop.classes:
-            if Layer.SEGMENTATION not in clip:
-                raise ClipError(
-                    clip.path,
-                    "has no segmentation to replace classes by",
-                    way_out="record segmentation, or leave the classes out",
-                )
-            clip.ids_of(look.backdrop.classes)
+        _check_classes(look, clip)
         _check_files(look)
-        lit = Layer.NORMALS in clip or clip.metric_depth
-        depth = clip.metric_depth
-        unlit = "depth is relative" if Layer.DEPTH in clip else "neither depth nor normals"
-        given = Layer.ALBEDO in clip
-        sky = Layer.SEGMENTATION in clip and "sky" in clip.categories
-        # A photo can stand behind what is not lit; an environment would not match its light.
-        shown = lit or look.backdrop.kind == "photos"
-        behind = shown and (depth or sky or bool(look.backdrop.classes))
+        light = light_stages(look, clip)
+        air = suited_weather(look, clip, outdoors=True)
+        weather.check(air, clip)
         return (
-            Stage(
-                "albedo",
-                lit,
-                ("given" if given else "estimated by dividing out fitted shading")
-                if lit
-                else unlit,
-            ),
-            Stage(
-                "normals",
-                lit,
-                ("given" if Layer.NORMALS in clip else "from depth") if lit else unlit,
-            ),
-            Stage("light", lit, f"environment {look.light.environment}" if lit else unlit),
-            Stage(
-                "occlusion and shadows",
-                depth,
-                "from depth in metres" if depth else "no metric depth",
-            ),
-            Stage(
-                "backdrop",
-                behind and look.backdrop.kind != "keep",
-                f"{look.backdrop.kind} where nothing was hit"
-                if behind
-                else ("nothing tells the sky" if shown else unlit),
-            ),
-            Stage(
-                "exposure", True, "metered over the clip" if lit else "close to the render's own"
-            ),
-            Stage("lens", True, "vignette and softness"),
-            Stage("sensor", look.sensor.bayer, "Bayer mosaic with shot and read noise"),
-            Stage("film", True, "sigmoid in log exposure"),
-            Stage(
-                "grade",
-                True,
-                f"towards the photos in {look.grade.like}"
-                if look.grade.like
-                else "saturation, warmth",
-            ),
+            *light[:2],
+            materials.check(look.materials, clip),
+            *light[2:],
+            _weather_stage(look, air),
+            *optics.check(suited_optics(look, clip), clip),
+            *camera_stages(look, clip),
         )
 
     @contextmanager
@@ -104,18 +69,34 @@ class Photographic:
         look = self.look
         if look.light.environment not in BUILT_IN:
             open_environment(look.light, look.light.environment)
-        like = read_photos(look.grade.like, most=48, lines=160) if look.grade.like else []
+        album = read_album(look.grade.like) if look.grade.like else None
         photos = (
             read_photos(look.backdrop.photos, most=64, lines=1080) if look.backdrop.photos else []
         )
         with ThreadPoolExecutor(max(cv2.getNumThreads(), 1)) as pool:
-            yield PhotographicEngine(look, tuple(like), tuple(photos), pool)
+            yield PhotographicEngine(look, album, tuple(photos), pool)
+
+
+def _check_classes(look: Look, clip: Clip) -> None:
+    if look.backdrop.classes and Layer.SEGMENTATION not in clip:
+        raise ClipError(
+            clip.path,
+            "has no segmentation to replace classes by",
+            way_out="record segmentation, or leave the classes out",
+        )
+    clip.ids_of(look.backdrop.classes)
 
 
 def _check_files(look: Look) -> None:
     """Raise RecipeError for an environment or a folder of photos that cannot be used."""
     if look.light.environment not in BUILT_IN:
         read_environment(Path(look.light.environment))
-    for folder in (look.grade.like, look.backdrop.photos):
-        if folder is not None:
-            read_photos(folder, most=1)
+    if look.backdrop.photos is not None:
+        read_photos(look.backdrop.photos, most=1)
+
+
+def _weather_stage(look: Look, air: Weather) -> Stage:
+    if not air.kinds:
+        return Stage("weather", False, "no metric depth" if look.weather.kinds else "clear")
+    where = ", where the clip shows sky" if "weather" in look.optional else ""
+    return Stage("weather", True, ", ".join(air.kinds) + where)

@@ -1,0 +1,248 @@
+"""A frame's surface and what is settled -> the light that leaves it towards the camera [h w 3]."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float
+
+from simlift.core.layers import Layer
+from simlift.core.window import Window
+from simlift.engines.photographic import scene
+from simlift.engines.photographic.look import Light, Look
+from simlift.engines.photographic.settled import Settled
+from simlift.engines.photographic.surface import Surface
+from simlift.engines.photographic.surroundings import Surroundings
+from simlift.pixels import colour, shading
+from simlift.pixels.environment import Sun
+from simlift.pixels.light_volume import beyond_view, met
+from simlift.pixels.occlusion import distant_shadow
+from simlift.pixels.reflections import mirrored
+
+# A render without an albedo layer already holds reflections and contact shadows.
+_ESTIMATED_OCCLUSION = 0.4
+_PROBES = 3.0  # spacings of the probes within which occlusion is left to the image
+_WIDTHS = 12.0  # distances to the border that a part is deep
+_SMOOTH = 0.3  # roughness below which a reflection shows what is reflected
+_FAR = 1e4  # metres; the sky
+_CELLS = 6  # voxels from a surface within which only the image tells what hides a light
+_SOFT = 1.5  # samples
+_COARSE = 4  # half-resolution pixels to a sample of what hides a light beyond the image
+
+
+def illuminate(
+    surface: Surface, frame: Window, look: Look, settled: Settled
+) -> Float[np.ndarray, "h w 3"]:
+    """Return what leaves the surfaces towards the camera, linear."""
+    assert settled.environment is not None
+    given = Layer.ALBEDO in frame
+    to_environment = (settled.axes @ scene.camera_to_world(frame)).astype(np.float32)
+    leaving = shading.shade(
+        surface.albedo,
+        surface.normals,
+        surface.roughness,
+        surface.metallic,
+        scene.intrinsics(frame),
+        to_environment,
+        settled.environment,
+        _arriving(frame, surface, look.light, settled, to_environment),
+        specular=look.light.specular if given else 0.0,
+    )
+    if not given:
+        # Half the contrast of the new light, in stops: the render's own shadows are still there.
+        level = float(settled.environment.mean_light @ colour.LUMINANCE)
+        halved = cv2.sqrt(leaving.light() * surface.albedo * np.float32(level))
+        return _shining(halved, surface, frame, look.light, settled)
+    scattered = _shining(leaving.scattered, surface, frame, look.light, settled)
+    if scene.has_depth(frame) and look.light.reflections:
+        mirror = mirrored(
+            frame[Layer.DEPTH][0],
+            surface.normals,
+            surface.roughness,
+            scattered,
+            leaving.mirror,
+            scene.intrinsics(frame),
+        )
+        return shading.Leaving(scattered, mirror, leaving.gloss).light()
+    return shading.Leaving(scattered, leaving.mirror, leaving.gloss).light()
+
+
+def _arriving(
+    frame: Window,
+    surface: Surface,
+    look: Light,
+    settled: Settled,
+    to_environment: Float[np.ndarray, "3 3"],
+) -> shading.Arriving:
+    assert settled.environment is not None
+    suns = settled.environment.suns
+    hidden = scene.has_depth(frame) and look.shadows and len(suns) > 0
+    small = [_shadow(frame, sun, look, settled, to_environment) for sun in suns] if hidden else []
+    if settled.volume is None or not scene.has_depth(frame):
+        unseen = np.ones((len(suns), *frame.size), np.float32)
+        shadows = frame.derive(scene.enlarger)(np.stack(small)) if small else unseen
+        return shading.Arriving(_ambient(frame, look, settled), shadows)
+    maps = _gathered(frame, surface, settled)
+    whole = frame.derive(scene.enlarger)(np.concatenate([maps, np.stack(small)]) if small else maps)
+    return shading.Arriving(
+        _ambient(frame, look, settled),
+        whole[7:] if small else np.ones((len(suns), *frame.size), np.float32),
+        around=whole[:3],
+        ahead=whole[3:6],
+        sky=whole[6],
+    )
+
+
+def _gathered(frame: Window, surface: Surface, settled: Settled) -> Float[np.ndarray, "7 a b"]:
+    """Return what arrives at every pixel of half resolution (see `LightVolume.at`).
+
+    On smooth surfaces the reflected ray itself is followed through the voxels.
+    """
+    assert settled.volume is not None
+    half, mirrors = scene.halve(frame), frame.derive(_mirrors)
+    arrived = settled.volume.at(mirrors.points, mirrors.normals, mirrors.ways)
+    height, width = half.depth.shape
+    if settled.around is not None:
+        rough = cv2.resize(surface.roughness, (width, height), interpolation=cv2.INTER_NEAREST)
+        smooth = np.flatnonzero((rough < _SMOOTH) & (half.depth < _FAR))
+        rays = (part[smooth] for part in (mirrors.points, mirrors.normals, mirrors.ways))
+        hit = met(settled.around.voxels, *rays)
+        found = np.zeros((len(hit), 4), np.float32)
+        found[hit >= 0, :3] = settled.volume.leaving[hit[hit >= 0]]
+        found[hit < 0, 3] = 1
+        arrived[smooth, 3:] = found
+    return np.ascontiguousarray(arrived.T).reshape(7, height, width)
+
+
+@dataclass(frozen=True, eq=False)
+class _Mirrors:
+    """Every surface point of half resolution as a mirror: in metres and unit vectors, world axes.
+
+    `ways` lead where the camera sees each point reflect.
+    """
+
+    points: Float[np.ndarray, "n 3"]
+    normals: Float[np.ndarray, "n 3"]
+    ways: Float[np.ndarray, "n 3"]
+
+
+def _mirrors(frame: Window) -> _Mirrors:
+    half, pose = scene.halve(frame), scene.camera_pose(frame)
+    turn = pose[:3, :3].astype(np.float32)
+    view = scene.unit_rays(half.intrinsics, half.depth.shape)
+    along = np.einsum("abc,abc->ab", view, half.normals)[..., None]
+    ways = view - np.float32(2) * along * half.normals
+    return _Mirrors(
+        _turned(half.points, pose[:3]), _turned(half.normals, turn), _turned(ways, turn)
+    )
+
+
+def _turned(
+    vectors: Float[np.ndarray, "a b 3"], turn: Float[np.ndarray, "3 _"]
+) -> Float[np.ndarray, "n 3"]:
+    return np.asarray(cv2.transform(vectors, turn.astype(np.float32))).reshape(-1, 3)
+
+
+def _ambient(frame: Window, look: Light, settled: Settled) -> Float[np.ndarray, "h w"]:
+    """Return how much of the light around each pixel nearby things leave."""
+    if look.ambient_occlusion == 0:
+        return np.ones(frame.size, dtype=np.float32)
+    radius = look.occlusion_radius * settled.median_depth
+    if settled.volume is not None:
+        radius = min(radius, _PROBES * settled.volume.spacing)
+    visible = frame.derive(scene.Occlusion(radius))
+    share = 1.0 if Layer.ALBEDO in frame else _ESTIMATED_OCCLUSION
+    return np.asarray(cv2.pow(visible, look.ambient_occlusion * share))
+
+
+def _shadow(
+    frame: Window,
+    sun: Sun,
+    look: Light,
+    settled: Settled,
+    to_environment: Float[np.ndarray, "3 3"],
+) -> Float[np.ndarray, "a b"]:
+    """Return how much of a light reaches each pixel at half resolution.
+
+    What the image shows nearby is marched through; all else is asked of the voxels.
+    """
+    half = scene.halve(frame)
+    towards = np.einsum("ne,ec->nc", sun.samples(), to_environment)
+    length = look.shadow_length * settled.median_depth
+    if settled.around is None:
+        return distant_shadow(half.depth, half.normals, half.intrinsics, towards, length)
+    deep = frame.derive(_Deep(settled.around))
+    seen = distant_shadow(half.depth, half.normals, half.intrinsics, towards, length, deep)
+    pose = scene.camera_pose(frame)
+    coarse = half.points[_COARSE // 2 :: _COARSE, _COARSE // 2 :: _COARSE]
+    free = beyond_view(
+        settled.around.voxels,
+        _turned(coarse, pose[:3]),
+        np.einsum("nc,dc->nd", towards, pose[:3, :3]),
+        scene.frustum(frame),
+        min(length, _CELLS * settled.around.voxels.cell),
+    ).reshape(coarse.shape[:2])
+    height, width = seen.shape
+    # The voxels are coarse, and so is their shadow: its steps must not show.
+    soft = cv2.GaussianBlur(free, (0, 0), _SOFT)
+    return seen * cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+@dataclass(frozen=True)
+class _Deep:
+    """Finds in metres how deep what each pixel shows is likely to be, at half resolution.
+
+    A part is hardly deeper than it is wide: a pole belongs to a lamp, and is thin.
+    """
+
+    around: Surroundings
+
+    def __call__(self, frame: Window) -> Float[np.ndarray, "a b"]:
+        half, known = scene.halve(frame), self.around.thickness
+        ids = half.segmentation
+        likely = np.append(known, np.float32(0))[np.minimum(ids, len(known))]
+        inside = np.ones(ids.shape, np.uint8)
+        inside[:, 1:] &= ids[:, 1:] == ids[:, :-1]
+        inside[1:] &= ids[1:] == ids[:-1]
+        from_border = cv2.distanceTransform(inside, cv2.DIST_L2, 3)
+        per_pixel = np.float32(_WIDTHS / half.intrinsics[0, 0])
+        girth = from_border * np.minimum(half.depth, np.float32(_FAR)) * per_pixel
+        return np.asarray(np.minimum(likely, girth), dtype=np.float32)
+
+
+def _shining(
+    lit: Float[np.ndarray, "h w 3"],
+    surface: Surface,
+    frame: Window,
+    look: Light,
+    settled: Settled,
+) -> Float[np.ndarray, "h w 3"]:
+    """Add the light of lamps and windows themselves.
+
+    A material layer says which shine; else what is bright in the render and of such a class.
+    """
+    if Layer.MATERIAL in frame:
+        share = frame.derive(scene.glow)
+        box = _box(share > 0)
+        lit[box] += surface.albedo[box] * (share[box] * np.float32(look.emission))[..., None]
+        return lit
+    shining = [i for i, name in frame.categories.items() if name in look.emissive]
+    if not shining or Layer.SEGMENTATION not in frame:
+        return lit
+    mask = np.isin(frame[Layer.SEGMENTATION][0], shining)
+    box = _box(mask)
+    rendered = colour.decode(np.ascontiguousarray(frame.rgb[0][box]))
+    share = np.clip((colour.luminance(rendered) - 0.55) / 0.3, 0, 1) * mask[box]
+    # The photographer balances for the room, and lamps of that room come out white.
+    neutral = settled.gains[0] / settled.gains[0].mean()
+    shone = rendered * ((share * np.float32(look.emission))[..., None] / neutral)
+    lit[box] += shone.astype(np.float32)
+    return lit
+
+
+def _box(mask: Bool[np.ndarray, "h w"]) -> tuple[slice, slice]:
+    """Return the rows and columns that hold what is marked."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if len(rows) == 0:
+        return slice(0, 0), slice(0, 0)
+    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)

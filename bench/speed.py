@@ -1,19 +1,20 @@
 """Frames per second of relighting and photographing, beside the augmentations in use today.
 
-One run on two threads: each round does every row once, and the table shows the median round. Clips
-are the shipped ones (or another), resized: colour by interpolation, depth and ids by nearest.
+One run on two threads: each round does every row once, and the table shows the median round, by the
+clock and in processor time, which other programs do not change. Clips are the shipped ones (or
+another), resized: colour by interpolation, depth and ids by nearest.
 
     python bench/speed.py [--clip FOLDER ...] [--frames 4] [--rounds 3] [--look NAME]
 """
 
 import argparse
 import importlib.util
-import statistics
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 
 import cv2
 import numpy as np
@@ -22,13 +23,22 @@ from simlift import Layer, Look, open_clip
 from simlift.core.survey import take_survey
 from simlift.core.window import Frames, Survey, Window
 from simlift.engines.photographic.camera import PhotographicEngine
-from simlift.engines.photographic.looks import look_named, sample_look
+from simlift.engines.photographic.look import Light
+from simlift.engines.photographic.looks import NAMED, look_named, sample_look
+from simlift.engines.photographic.materials import Materials
+from simlift.engines.photographic.optics import Optics
 from simlift.runs.demo import EPISODES, episode_path
 from simlift.runs.memory import keep_pages
 
 SIZES = ((480, 832), (720, 1280))
 THREADS = 2
 VARIANTS = 8
+WEATHER = ("wet", "fog", "rain", "snow")
+LIGHT_ALONE = Look(
+    light=Light(ambient_occlusion=0, shadows=False, bounces=False, reflections=False),
+    materials=Materials(strength=0),
+    optics=Optics(),
+)
 Work = Callable[[], object]
 
 
@@ -102,7 +112,7 @@ def resized(window: Window, height: int, width: int) -> Window:
         arrays[layer] = np.stack([cv2.resize(x, (width, height), interpolation=how) for x in array])
     camera = window.camera
     camera = camera.scaled(width / columns, height / rows) if camera else None
-    return replace(window, arrays=arrays, camera=camera, motion=None, _derived={})
+    return replace(window, arrays=arrays, camera=camera, _derived={})
 
 
 def forgotten(window: Window) -> Window:
@@ -113,7 +123,7 @@ def forgotten(window: Window) -> Window:
 def lift_rows(
     window: Window, survey: Survey, look: Look, pool: Executor
 ) -> Iterator[tuple[str, Work]]:
-    """Yield a plain video's camera alone, everything that `look` asks for, and variants."""
+    """Yield a plain video's camera, light without shadows, all that `look` asks for, and more."""
     kept = (Layer.RGB,)
     bare, bare_survey = only(window, kept), Survey(only(survey.window, kept))
     looks = [sample_look(0, i) for i in range(VARIANTS)]
@@ -123,16 +133,25 @@ def lift_rows(
             engine = PhotographicEngine(one, pool=pool)
             engine.lift(window, survey=survey, before=None, seed=0)
 
-    # What holds over the clip is settled once, whatever its length.
-    lift(only(window, tuple(window.arrays)).frame(0), survey, [look, *looks])
+    def each(name: str, one: Look) -> tuple[str, Work]:
+        lift(forgotten(window).frame(0), survey, [one])  # what holds over a clip is settled once
+        return name, lambda: lift(forgotten(window), survey, [one])
+
+    def anew() -> Survey:
+        return Survey(forgotten(survey.window))
+
     lift(bare.frame(0), bare_survey, [look])
     yield "simlift, lens, sensor, film, grade", lambda: lift(forgotten(bare), bare_survey, [look])
-    yield "simlift, with new light", lambda: lift(forgotten(window), survey, [look])
+    yield each("light, lens, sensor, film, grade", LIGHT_ALONE)
+    yield each("all stages", look)
+    yield each("  and a shutter", replace(look, optics=replace(look.optics, shutter=0.5)))
+    for name in WEATHER:
+        yield each(f"  look {name}", NAMED[name])
     yield (
-        f"  {VARIANTS} looks, each by itself",
-        lambda: [lift(forgotten(window), survey, [one]) for one in looks],
+        f"  {VARIANTS} looks, settled and lifted alone",
+        lambda: [lift(forgotten(window), anew(), [one]) for one in looks],
     )
-    yield f"  {VARIANTS} looks of one window", lambda: lift(forgotten(window), survey, looks)
+    yield f"  {VARIANTS} looks of one clip", lambda: lift(forgotten(window), anew(), looks)
 
 
 def only(window: Window, layers: tuple[Layer, ...]) -> Window:
@@ -140,32 +159,38 @@ def only(window: Window, layers: tuple[Layer, ...]) -> Window:
     return replace(window, arrays={k: window.arrays[k] for k in layers}, _derived={})
 
 
-def measure(rows: list[tuple[str, Work]], rounds: int) -> dict[str, float]:
-    """Return the median seconds of each row; every round runs all, after one round to warm up."""
-    seconds: dict[str, list[float]] = {}
+def measure(rows: list[tuple[str, Work]], rounds: int) -> list[tuple[float, float]]:
+    """Return the median seconds of each row, by the clock and of all processors.
+
+    Every round runs all rows, after one round to warm up.
+    """
+    found: list[list[tuple[float, float]]] = [[] for _ in rows]
     for turn in range(rounds + 1):
-        for place, (name, work) in enumerate(rows):
-            begun = time.perf_counter()
+        for place, (_, work) in enumerate(rows):
+            begun = time.perf_counter(), time.process_time()
             work()
             if turn:
-                seconds.setdefault(f"{place}{name}", []).append(time.perf_counter() - begun)
-    return {name: statistics.median(values) for name, values in seconds.items()}
+                now = time.perf_counter(), time.process_time()
+                found[place].append((now[0] - begun[0], now[1] - begun[1]))
+    return [(median(x for x, _ in each), median(x for _, x in each)) for each in found]
 
 
 def show(name: str, rows: list[tuple[str, Work]], frames: int, rounds: int) -> None:
     """Print frames per second of each row, and how many times the plain chain's speed it is."""
-    found = list(measure(rows, rounds).values())
-    print(f"\n{name}\n  {'':36}{'frames/s':>10}{'ms/frame':>10}{'to plain':>10}")
-    for (label, _), seconds in zip(rows, found, strict=True):
+    found = measure(rows, rounds)
+    print(f"\n{name}\n  {'':36}{'frames/s':>10}{'ms/frame':>10}{'cpu ms':>10}{'to plain':>10}")
+    for (label, _), (seconds, busy) in zip(rows, found, strict=True):
         made = frames * (VARIANTS if label.startswith(f"  {VARIANTS} looks") else 1)
-        rate, plain = made / seconds, frames / found[0]
-        print(f"  {label:36}{rate:10.1f}{1e3 / rate:10.1f}{rate / plain:10.2f}")
+        rate, plain = made / seconds, frames / found[0][0]
+        cost = f"{rate:10.1f}{1e3 / rate:10.1f}{1e3 * busy / made:10.1f}"
+        print(f"  {label:36}{cost}{rate / plain:10.2f}")
 
 
 def main() -> None:
     """Print a table for each clip and size."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clip", type=Path, nargs="+")
+    parser.add_argument("--small", action="store_true", help="only the smaller size")
     parser.add_argument("--frames", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--look", default="natural", help="a named look, or a .json file")
@@ -183,7 +208,7 @@ def main() -> None:
             with clip.open(Layer) as reader:
                 survey = take_survey(reader)
                 read = reader.window(range(min(options.frames, clip.num_frames)))
-            for size in SIZES:
+            for size in SIZES[:1] if options.small else SIZES:
                 window = resized(read, *size)
                 rows = list(plain_rows(window.rgb, pool))
                 rows += kornia_rows(window.rgb) if kornia else ()

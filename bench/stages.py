@@ -35,7 +35,7 @@ def profile(path: Path, num_frames: int) -> None:
     clip = open_clip(path)
     with clip.open(Layer) as reader, Photographic(LOOKS["day"]).open("cpu") as engine:
         survey = take_survey(reader)
-        engine = type(engine)(engine.look, engine.like, engine.photos)  # one thread: no pool
+        engine = type(engine)(engine.look, engine.album, engine.photos)  # one thread: no pool
         engine.lift(reader.window([0]), survey=survey, before=None, seed=0)
         window = reader.window(range(min(num_frames, clip.num_frames)))
         profiler = cProfile.Profile(time.process_time)

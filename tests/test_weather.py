@@ -13,6 +13,7 @@ from simlift.core.window import Window
 from simlift.engines.photographic import weather
 from simlift.engines.photographic.surface import Surface
 from simlift.engines.photographic.weather import Weather
+from simlift.pixels import falling
 from simlift.pixels import weather as laws
 from simlift.pixels.geometry import pinhole
 from simlift.sources import open_clip
@@ -114,7 +115,7 @@ def test_moderate_snow_leaves_the_visibility_that_is_observed():
 
 @pytest.mark.parametrize("rate", [1.0, 30.0])
 def test_as_many_drops_as_marshall_and_palmer_counted(rate):
-    drops = laws.raindrops(rate)
+    drops = falling.raindrops(rate)
     d = np.linspace(0.5, 6.0, 100_001)
     truth = np.trapezoid(8000 * np.exp(-4.1 * rate**-0.21 * d), d)
     assert np.isclose(drops.densities.sum(), truth, rtol=1e-4)
@@ -125,23 +126,23 @@ def test_as_many_drops_as_marshall_and_palmer_counted(rate):
 
 def test_terminal_velocities_are_the_measured_ones():
     """Gunn and Kinzer 1949: 4.03, 6.49, 8.06 and 8.83 m/s at 1, 2, 3 and 4 mm."""
-    speeds = laws.drop_speed(np.array([1.0, 2.0, 3.0, 4.0, 0.01]))
+    speeds = falling.drop_speed(np.array([1.0, 2.0, 3.0, 4.0, 0.01]))
     np.testing.assert_allclose(speeds[:4], [4.03, 6.49, 8.06, 8.83], rtol=0.02)
     assert speeds[4] == 0
-    assert 0.7 < laws.flake_speed(np.array([3.0]))[0] < 1.2
+    assert 0.7 < falling.flake_speed(np.array([3.0]))[0] < 1.2
 
 
-SHUTTER = laws.Shutter(time=3.0, exposure=0.004)
+SHUTTER = falling.Shutter(time=3.0, exposure=0.004)
 VIEW = pinhole(480, 832, np.radians(60))
 
 
 def see(particles, *, shutter=SHUTTER, place=(0.0, 0.0, 1.5), seed=3, wind=(0.0, 0.0, 0.0)):
     poses = np.stack([pose(LOOK_AHEAD, place)] * 2)
-    return laws.streaks(particles, np.array(wind), UP, shutter, poses, VIEW, (480, 832), seed)
+    return falling.streaks(particles, np.array(wind), UP, shutter, poses, VIEW, (480, 832), seed)
 
 
 def one_kind(diameter=0.002, density=60.0, speed=6.5):
-    return laws.Particles(np.array([diameter]), np.array([density]), np.array([speed]), 0.94)
+    return falling.Particles(np.array([diameter]), np.array([density]), np.array([speed]), 0.94)
 
 
 def in_frame(seen):
@@ -163,7 +164,7 @@ def test_the_view_holds_the_drops_of_its_volume():
 
 def test_drops_are_seen_as_far_as_they_cover_their_share():
     kind = one_kind()
-    far = laws.reach(kind, float(VIEW[0, 0]), 0.004, 1 / 255)
+    far = falling.reach(kind, float(VIEW[0, 0]), 0.004, 1 / 255)
     deepest = in_frame(see(kind))[:, 4].max()
     assert 0.9 * far[0] < deepest <= far[0]
     width, length = 0.002 * VIEW[0, 0] / far[0], 6.5 * 0.004 * VIEW[0, 0] / far[0]
@@ -221,7 +222,7 @@ def test_flakes_sway_around_their_fall():
 def test_what_a_drop_covers_sums_to_its_area():
     seen = np.array([[40.3, 12.1, 43.8, 44.6, 2.0, 0.8]], np.float32)
     black, depth = np.zeros((60, 80, 3), np.float32), np.full((60, 80), 9.0, np.float32)
-    out = laws.draw(
+    out = falling.draw(
         black, depth, depth > 10, seen, np.ones(3), replace(SHUTTER, focus=2.0), 60.0, 0.0, AIR
     )
     assert np.isclose(out[..., 0].sum(), np.pi / 4 * 0.8**2, rtol=0.01)
@@ -234,7 +235,7 @@ def test_defocus_widens_and_keeps_the_light():
     sums, peaks = [], []
     for aperture in (0.0, 0.05):
         shutter = replace(SHUTTER, aperture=aperture)
-        out = laws.draw(black, depth, depth > 10, seen, np.ones(3), shutter, 60.0, 0.0, AIR)
+        out = falling.draw(black, depth, depth > 10, seen, np.ones(3), shutter, 60.0, 0.0, AIR)
         sums.append(out.sum())
         peaks.append(out.max())
     assert np.isclose(sums[0], sums[1], rtol=0.02)

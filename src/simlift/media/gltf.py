@@ -121,7 +121,7 @@ def read_gltf(path: Path) -> SceneGeometry:
         return _geometry(document, data)
     except OSError as error:
         raise ClipError(path, f"cannot be read ({error.strerror})") from error
-    except (ValueError, KeyError, IndexError, TypeError, struct.error) as error:
+    except (LookupError, ValueError, TypeError, AttributeError, struct.error, cv2.error) as error:
         raise ClipError(
             path,
             f"is not a scene that simlift wrote ({error})",
@@ -196,4 +196,20 @@ def _geometry(document: dict[str, Any], data: bytes) -> SceneGeometry:
                 faces=array(primitive["indices"]).astype(np.int32).reshape(-1, 3),
             )
         )
+    for part in parts:
+        _check(part, len(materials))
     return SceneGeometry(tuple(materials), tuple(parts))
+
+
+def _check(part: Part, num_materials: int) -> None:
+    """Raise ValueError on what a renderer would read beyond its arrays for."""
+    count = len(part.vertices)
+    shapes = [part.vertices.shape, part.normals.shape, part.uv.shape]
+    if shapes != [(count, 3), (count, 3), (count, 2)]:
+        raise ValueError(f"node {part.id} has vertices, normals and uv of the shapes {shapes}")
+    if len(part.faces) and not 0 <= part.faces.min() <= part.faces.max() < count:
+        raise ValueError(f"node {part.id} has faces of vertices that are not there")
+    if not 0 <= part.material < num_materials:
+        raise ValueError(f"node {part.id} is of material {part.material} of {num_materials}")
+    if not (np.isfinite(part.vertices).all() and np.isfinite(part.normals).all()):
+        raise ValueError(f"node {part.id} has a vertex that is not finite")

@@ -15,6 +15,7 @@ from simlift.pixels._compile import compiled
 _SIZE = 512  # texels across the finest level; a power of two
 _TOP = 9  # the level of one texel
 _TEXELS = (4 * _SIZE * _SIZE - 1) // 3  # of a pyramid: a geometric series
+_EVEN = 0x00FF00FF00FF00FF
 _ZERO, _HALF, _ONE, _FOUR = np.float32(0), np.float32(0.5), np.float32(1), np.float32(4)
 _FAR = np.float32(1e5)  # metres
 _SHARPEN = np.float32(0.35)  # levels; the lens softens after this
@@ -22,6 +23,7 @@ _FADE = np.float32(0.3)  # levels are blended over this share of the way between
 _CORNER = np.float32(0.2)  # squared cosine from which a projection counts
 _FLAT = np.float32(0.9999)  # cosine above which a slant has no direction
 _STEEP = np.float32(1 / 12)  # cosine below which a pixel on a surface grows no longer
+_PLAIN = np.float32(3)  # level of detail below which eight pixels see one stain
 _SLANTED, _COARSE = np.float32(4), np.float32(4)  # longer pixels of finer levels are halved
 _WIDEST = np.float32(0.18)  # squared slopes that unseen relief may add to the roughness
 _DARKEST, _GLOSSIEST = np.float32(0.05), np.float32(0.03)
@@ -76,10 +78,24 @@ def _footprint(depth, normals, x, near, y, texel, begin, end, deep, lod, spread)
 
 
 @_inlined
-def _mix(texels, c, p, q, r, s, w00, w01, w10, w11):
-    """Return channel `c` of four weighted texels."""
-    upper = w00 * np.float32(texels[p, c]) + w01 * np.float32(texels[q, c])
-    return upper + w10 * np.float32(texels[r, c]) + w11 * np.float32(texels[s, c])
+def _four(texels, p, q, r, s, right, low):
+    """Return the even and the odd channels between four texels, each in 16 bits, times 256.
+
+    Weights are whole 256ths, so that one product does for all channels of a half.
+    """
+    w11 = (right * low) >> 8
+    w10, w01 = low - w11, right - w11
+    w00 = 256 - w11 - w10 - w01
+    a, b, c, d = texels[p], texels[q], texels[r], texels[s]
+    even = w00 * (a & _EVEN) + w01 * (b & _EVEN) + w10 * (c & _EVEN) + w11 * (d & _EVEN)
+    odd = w00 * ((a >> 8) & _EVEN) + w01 * ((b >> 8) & _EVEN)
+    return even, odd + w10 * ((c >> 8) & _EVEN) + w11 * ((d >> 8) & _EVEN)
+
+
+@_inlined
+def _value(lanes, k):
+    """Return one of the 16-bit numbers, as steps of a texel."""
+    return np.float32(((lanes >> (16 * k)) & 0xFFFF) - 0x8000)
 
 
 @_inlined
@@ -109,27 +125,20 @@ def _gather(texels, first, steps, lod, q0, q1, q2, m0, m1, m2, a0, a1, a2):
         for sample in range(begin, end):
             size = _SIZE >> (level if sample < taps else level + 1)
             start = first + _TEXELS - (4 * size * size - 1) // 3
-            weight = blend * (_ONE - share if sample < taps else share)
+            weight = blend * (_ONE - share if sample < taps else share) * np.float32(1 / 256)
             if taps == 2:
                 weight *= _HALF
                 du, dv = -du, -dv
-            x, y = (u + du) * np.float32(size) - _HALF, (v + dv) * np.float32(size) - _HALF
-            i, j = np.int64(y), np.int64(x)
-            i, j = i - (y < np.float32(i)), j - (x < np.float32(j))
-            low, right = y - np.float32(i), x - np.float32(j)
-            w11 = weight * low * right
-            w10, w01 = weight * low - w11, weight * right - w11
-            w00 = weight - w11 - w10 - w01
-            last = size - 1
+            scale = np.float32(256 * size)
+            x, y = np.int64((u + du) * scale) - 128, np.int64((v + dv) * scale) - 128
+            i, j, last = y >> 8, x >> 8, size - 1
             upper, lower = start + (i & last) * size, start + ((i + 1) & last) * size
             p, q = np.uint64(upper + (j & last)), np.uint64(upper + ((j + 1) & last))
             r, s = np.uint64(lower + (j & last)), np.uint64(lower + ((j + 1) & last))
-            s0 += _mix(texels, 0, p, q, r, s, w00, w01, w10, w11)
-            s1 += _mix(texels, 1, p, q, r, s, w00, w01, w10, w11)
-            s2 += _mix(texels, 2, p, q, r, s, w00, w01, w10, w11)
-            su += _mix(texels, 3, p, q, r, s, w00, w01, w10, w11)
-            sv += _mix(texels, 4, p, q, r, s, w00, w01, w10, w11)
-            s5 += _mix(texels, 5, p, q, r, s, w00, w01, w10, w11)
+            even, odd = _four(texels, p, q, r, s, x & 255, y & 255)
+            s0, s1 = s0 + weight * _value(even, 0), s1 + weight * _value(odd, 0)
+            s2, su = s2 + weight * _value(even, 1), su + weight * _value(odd, 1)
+            sv, s5 = sv + weight * _value(even, 2), s5 + weight * _value(odd, 2)
         su, sv = su * steps[3], sv * steps[4]
         if axis == 0:
             g1, g2 = g1 + su, g2 + sv
@@ -163,17 +172,17 @@ def _stain(stains, x, y, z):
 
 @_inlined
 def _dirt(stains, at, begin, end, out):
-    """Fill the solid noise of a run from every fourth pixel: it has no detail finer than that."""
-    before, last = begin, _ZERO
-    for i in range(begin, end):
-        if i > begin and i < end - 1 and (i - begin) % 4 != 0:
-            continue
-        here = _stain(stains, _FOUR * at[_Q, i], _FOUR * at[_Q + 1, i], _FOUR * at[_Q + 2, i])
-        step = (here - last) / np.float32(max(i - before, 1))
-        for j in range(before + 1, i):
-            out[j] = last + step * np.float32(j - before)
-        out[i] = here
-        before, last = i, here
+    """Fill the solid noise of a run from every fourth or eighth pixel: it has no finer detail."""
+    i = begin
+    before = _stain(stains, _FOUR * at[_Q, i], _FOUR * at[_Q + 1, i], _FOUR * at[_Q + 2, i])
+    out[i] = before
+    while i < end - 1:
+        k = min(i + (8 if at[_LOD, i] < _PLAIN else 4), end - 1)
+        here = _stain(stains, _FOUR * at[_Q, k], _FOUR * at[_Q + 1, k], _FOUR * at[_Q + 2, k])
+        step = (here - before) / np.float32(k - i)
+        for j in range(i + 1, k + 1):
+            out[j] = before + step * np.float32(j - i)
+        i, before = k, here
 
 
 @_inlined

@@ -348,6 +348,8 @@ def _dig_out(
         for axis in range(3):
             for step in (-1, 1):
                 beside = np.roll(known, step, axis)
+                # What comes round from the far side of the grid is not beside.
+                np.moveaxis(beside, axis, 0)[0 if step > 0 else -1] = False
                 total += np.roll(light, step, axis) * beside[..., None]
                 count += beside
         fill = ~known & (count > 0)

@@ -5,10 +5,10 @@ the colour and the shape that its simulator gave it.
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
-from jaxtyping import Float, Int, Int8
+from jaxtyping import Float, Int, Int8, Int64
 
 from simlift.pixels.noise import spectral
 
@@ -78,6 +78,14 @@ class Atlas:
     steps: Float[np.ndarray, "m 6"]
     faint: Float[np.ndarray, "m"]
     unseen: Float[np.ndarray, "m levels"]
+
+    @cached_property
+    def packed(self) -> Int64[np.ndarray, "n"]:
+        """All texels, each one number: a byte of 128 + steps for each channel, from the lowest."""
+        whole = self.texels.reshape(-1, _CHANNELS)
+        padded = np.zeros((len(whole), 8), np.uint8)
+        padded[:, :_CHANNELS] = whole.view(np.uint8) ^ np.uint8(128)
+        return padded.view("<i8")[:, 0].astype(np.int64)
 
 
 def atlas(textures: tuple[Texture, ...]) -> Atlas:
@@ -186,6 +194,6 @@ def wear(
     out = kernels.wear(
         *surface, np.ascontiguousarray(ids, dtype=np.int32), pinhole, known,
         np.ascontiguousarray(places, dtype=np.float32), rows,
-        cloths.texels.reshape(-1, _CHANNELS), cloths.steps, cloths.faint, cloths.unseen, stains(),
+        cloths.packed, cloths.steps, cloths.faint, cloths.unseen, stains(),
     )  # fmt: skip
     return out[0], out[1], out[2], out[3]

@@ -104,15 +104,10 @@ def body_steps(
     The first is for what stands still in the world, then one for each body: K' [R K^-1 | t] with
     the camera motion (R, t) that the body's own motion is a part of.
     """
-    back = np.linalg.inv(world_to_camera[0])
-    moves = [np.eye(4)]
-    moves += [b @ np.linalg.inv(a) for a, b in zip(body_poses[0], body_poses[1], strict=True)]
-    steps = []
-    for move in moves:
-        whole = world_to_camera[1] @ move @ back
-        turned = intrinsics[1] @ whole[:3, :3] @ np.linalg.inv(intrinsics[0])
-        steps.append(np.column_stack([turned, intrinsics[1] @ whole[:3, 3]]))
-    return np.stack(steps)
+    moves = np.concatenate([np.eye(4)[None], body_poses[1] @ np.linalg.inv(body_poses[0])])
+    whole = world_to_camera[1] @ moves @ np.linalg.inv(world_to_camera[0])
+    turned = intrinsics[1] @ whole[:, :3, :3] @ np.linalg.inv(intrinsics[0])
+    return np.concatenate([turned, intrinsics[1] @ whole[:, :3, 3:]], axis=2)
 
 
 def rigid_motion(

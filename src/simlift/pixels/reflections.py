@@ -27,11 +27,11 @@ def mirrored(
         return fallback
     shift = (np.arange(1, 17) / 16)[:, None]
     distances = (_REACH * ((np.arange(_STEPS) + shift) / _STEPS) ** 1.8).astype(np.float32)
-    near = np.fmin(depth, np.float32(1e5))
+    inverse = np.reciprocal(np.fmin(depth, np.float32(1e5)))
     pinhole = tuple(np.float32(intrinsics[i]) for i in ((0, 0), (1, 1), (0, 2), (1, 2)))
     return np.asarray(
         _reflection_kernels.mirrored(
-            near,
+            inverse,
             normals,
             roughness,
             light,

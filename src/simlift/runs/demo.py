@@ -7,15 +7,18 @@ from simlift.core.clip import Clip
 from simlift.core.recipe import Plugin, Recipe, Variant
 from simlift.engines.photographic import Look, Photographic
 from simlift.engines.photographic.look import Exposure, Film, Grade, Lens, Light, Sensor
+from simlift.engines.photographic.weather import Weather
 from simlift.sources import open_clip
 
 EPISODES = ("tabletop", "drive")
 
-# The environment suits the clip: `pick` names a room indoors and a sky outdoors.
+# The environment suits the clip: `pick` names a room indoors and a sky outdoors, where it may rain.
 LOOKS: dict[str, Look] = {
     "day": Look(light=Light(pick=0, elevation=52, turn=55, clouds=0.35)),
     "soft": Look(
-        light=Light(pick=1, turn=-30, ambient_occlusion=1.7),
+        light=Light(pick=1, turn=-30),
+        weather=Weather(rain=12.0, wind=2.0),
+        optional=("weather", "optics"),
         exposure=Exposure(white_balance=0.8),
         film=Film(contrast=1.2, white=4.5),
     ),

@@ -35,6 +35,12 @@ def variants_of(
         raise RecipeError("--variants", f"found {count}", allowed="at least 1")
     if samples is not None and engine != "pathtraced":
         raise RecipeError("--samples", f"{engine} traces no paths", allowed="--engine pathtraced")
+    if engine == "pathtraced" and (backdrop or replaced):
+        raise RecipeError(
+            "--backdrop, --replace",
+            "pathtraced shows what its scene holds, under its environment",
+            allowed="with --engine photographic",
+        )
     if engine in TAKE_LOOKS:
         pairs = named_variants(tuple(looks), count, seed, prompt)
         chosen = [(name, _with(k, environment, backdrop, replaced, like)) for name, k in pairs]

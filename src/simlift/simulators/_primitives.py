@@ -1,7 +1,7 @@
 """A geom's kind and size to a triangle mesh, as finely as MuJoCo draws it or finer."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -12,7 +12,11 @@ _ENDLESS = 50.0  # metres to each side of a plane that has no size
 
 @dataclass(frozen=True, eq=False)
 class Shape:
-    """A mesh with a normal and a texture coordinate for each vertex."""
+    """A mesh with a normal and a texture coordinate for each vertex.
+
+    `uv` covers a texture once, where MuJoCo lays it: once around what is round, from its top down;
+    on each face of a box; over the size of a plane.
+    """
 
     vertices: Float[np.ndarray, "v 3"]
     normals: Float[np.ndarray, "v 3"]
@@ -32,12 +36,12 @@ def primitive(kind: str, size: Float[np.ndarray, "3"]) -> Shape | None:
     if kind == "ellipsoid":
         return _spun(_arc(1.0, 0.0, -90, 90), (x, y, z))
     if kind == "capsule":
-        return _spun(_arc(x, -y, -90, 0) + _arc(x, y, 0, 90), (1, 1, 1))
+        profiles = (_arc(x, -y, -90, 0), _wall(x, y), _arc(x, y, 0, 90))
+        return _joined([_spun(profile, (1, 1, 1)) for profile in profiles])
     if kind == "cylinder":
-        side = [((x, -y), (1.0, 0.0)), ((x, y), (1.0, 0.0))]
         bottom = [((0.0, -y), (0.0, -1.0)), ((x, -y), (0.0, -1.0))]
         top = [((x, y), (0.0, 1.0)), ((0.0, y), (0.0, 1.0))]
-        return _joined([_spun(profile, (1, 1, 1)) for profile in (bottom, side, top)])
+        return _joined([_disc(bottom, x), _spun(_wall(x, y), (1, 1, 1)), _disc(top, x)])
     return None
 
 
@@ -50,6 +54,16 @@ def _arc(radius: float, centre: float, start: float, end: float) -> _Profile:
         ((radius * c, centre + radius * s), (c, s))
         for c, s in zip(np.cos(angles).tolist(), np.sin(angles).tolist(), strict=True)
     ]
+
+
+def _wall(radius: float, half: float) -> _Profile:
+    return [((radius, -half), (1.0, 0.0)), ((radius, half), (1.0, 0.0))]
+
+
+def _disc(profile: _Profile, radius: float) -> Shape:
+    """Turn a straight profile, on which a texture lies flat."""
+    shape = _spun(profile, (1, 1, 1))
+    return replace(shape, uv=(1 + shape.vertices[:, :2] / radius) / 2)
 
 
 def _spun(profile: _Profile, scale: Sequence[float]) -> Shape:
@@ -70,10 +84,11 @@ def _spun(profile: _Profile, scale: Sequence[float]) -> Shape:
     faces = np.concatenate(
         [np.stack([corner, right, above + 1], 1), np.stack([corner, above + 1, above], 1)]
     )
+    down, turned = np.linspace(1, 0, rows), np.linspace(0, 1, columns)
     return Shape(
         around(places) * scale,
         normals / np.linalg.norm(normals, axis=1, keepdims=True),
-        np.zeros((rows * columns, 2)),
+        np.stack(np.broadcast_arrays(turned, down[:, None]), axis=-1).reshape(-1, 2),
         faces,
     )
 
@@ -81,7 +96,8 @@ def _spun(profile: _Profile, scale: Sequence[float]) -> Shape:
 def _plane(x: float, y: float) -> Shape:
     vertices = np.array([[-x, -y, 0], [x, -y, 0], [x, y, 0], [-x, y, 0]])
     normals = np.tile([0.0, 0.0, 1.0], (4, 1))
-    return Shape(vertices, normals, np.zeros((4, 2)), np.array([[0, 1, 2], [0, 2, 3]]))
+    uv = np.array([[0.0, 1.0], [1.0, 1.0], [1.0, 0.0], [0.0, 0.0]])
+    return Shape(vertices, normals, uv, np.array([[0, 1, 2], [0, 2, 3]]))
 
 
 def _box(half: tuple[float, float, float]) -> Shape:
@@ -94,7 +110,8 @@ def _box(half: tuple[float, float, float]) -> Shape:
             corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]])[:: int(sign)]
             vertices = normal + corners[:, :1] * across + corners[:, 1:] * along
             faces = np.array([[0, 1, 2], [0, 2, 3]])
-            shapes.append(Shape(vertices * half, np.tile(normal, (4, 1)), np.zeros((4, 2)), faces))
+            flat = np.delete(vertices, axis, axis=1) * [0.5, -0.5] + 0.5
+            shapes.append(Shape(vertices * half, np.tile(normal, (4, 1)), flat, faces))
     return _joined(shapes)
 
 

@@ -1,5 +1,7 @@
 """A MuJoCo model and its segments to scene geometry: every drawn geom as a mesh in body axes."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from simlift.core.errors import SimliftError
@@ -9,6 +11,9 @@ from simlift.simulators._mujoco import mujoco
 from simlift.simulators._primitives import Shape, primitive
 from simlift.simulators._segments import Segments
 
+_FLAT_SIDED = (
+    mujoco.mjtGeom.mjGEOM_PLANE, mujoco.mjtGeom.mjGEOM_BOX, mujoco.mjtGeom.mjGEOM_ELLIPSOID
+)  # fmt: skip
 _DRAWN_GROUPS = 3  # MuJoCo draws groups 0, 1 and 2 unless told otherwise
 
 
@@ -48,26 +53,33 @@ def scene_geometry(model: "mujoco.MjModel", segments: Segments) -> SceneGeometry
 
 def _shape(model: "mujoco.MjModel", geom: int) -> Shape:
     kind = mujoco.mjtGeom(int(model.geom_type[geom]))
-    if kind == mujoco.mjtGeom.mjGEOM_MESH:
-        return _mesh(model, int(model.geom_dataid[geom]))
     repeat, uniform = np.ones(2), False
     if (matid := model.geom_matid[geom]) >= 0:
         repeat, uniform = model.mat_texrepeat[matid], bool(model.mat_texuniform[matid])
-    shape = primitive(kind.name.removeprefix("mjGEOM_").lower(), model.geom_size[geom])
+    size = model.geom_size[geom]
+    if kind == mujoco.mjtGeom.mjGEOM_MESH:
+        mesh, textured = _mesh(model, int(model.geom_dataid[geom]))
+        return mesh if textured else _from_above(mesh, repeat / (1 if uniform else size[:2]))
+    shape = primitive(kind.name.removeprefix("mjGEOM_").lower(), size)
     if shape is None:
         raise SimliftError(
             f"geom {model.geom(geom).name or geom} is a {kind.name}, which cannot be carried as a "
             "scene; allowed are planes, spheres, capsules, ellipsoids, cylinders, boxes and meshes"
         )
-    # Flat coordinates of the geom, as MuJoCo generates them for a 2D texture.
-    size = model.geom_size[geom][:2]
-    scale = np.where(size > 0, repeat * (1 if uniform else 1 / np.maximum(size, 1e-9)), repeat)
-    uv = shape.vertices[:, :2] * scale * [0.5, -0.5] - 0.5
-    return Shape(shape.vertices, shape.normals, uv, shape.faces)
+    if kind == mujoco.mjtGeom.mjGEOM_PLANE and not size[:2].all():
+        return _from_above(shape, repeat / np.where(uniform | (size[:2] == 0), 1, size[:2]))
+    width = size[:2] if kind in _FLAT_SIDED else size[[0, 0]]
+    return replace(shape, uv=shape.uv * repeat * (width if uniform else 1))
 
 
-def _mesh(model: "mujoco.MjModel", mesh: int) -> Shape:
-    """Return a mesh with one vertex for each corner that differs in place, normal or texture."""
+def _from_above(shape: Shape, per_metre: np.ndarray) -> Shape:
+    """Lay the texture over x and y, as MuJoCo does where it has no coordinates."""
+    return replace(shape, uv=shape.vertices[:, :2] * per_metre * [0.5, -0.5] - 0.5)
+
+
+def _mesh(model: "mujoco.MjModel", mesh: int) -> tuple[Shape, bool]:
+    """Return a mesh with one vertex for each corner that differs in place, normal or texture, and
+    whether it has texture coordinates of its own."""
     face = slice(model.mesh_faceadr[mesh], model.mesh_faceadr[mesh] + model.mesh_facenum[mesh])
     at, facing = model.mesh_face[face], model.mesh_facenormal[face]
     textured = model.mesh_texcoordadr[mesh] >= 0
@@ -79,4 +91,4 @@ def _mesh(model: "mujoco.MjModel", mesh: int) -> Shape:
     uv = np.zeros((len(unique), 2))
     if textured:
         uv = model.mesh_texcoord[model.mesh_texcoordadr[mesh] + unique[:, 2]]
-    return Shape(vertices, normals, uv, faces.reshape(-1, 3))
+    return Shape(vertices, normals, uv, faces.reshape(-1, 3)), bool(textured)

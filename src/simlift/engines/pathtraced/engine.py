@@ -12,7 +12,7 @@ from simlift.core.recipe import derive_seed
 from simlift.core.window import Frames, Survey, Tail, Window
 from simlift.engines.pathtraced._tracer import Tracer, View
 from simlift.engines.pathtraced.spec import PathTraced
-from simlift.engines.photographic import scene
+from simlift.engines.photographic import scene, weather
 from simlift.engines.photographic.camera import PhotographicEngine, photograph
 from simlift.engines.photographic.optics import Optics
 from simlift.engines.photographic.settled import Settled
@@ -45,6 +45,7 @@ class PathTracedEngine:
     ) -> UInt8[np.ndarray, "h w 3"]:
         look = self.spec.look
         light = self.radiance(frame, survey, settled, seed)
+        light = weather.in_air(light, frame, settled.air.weather, settled.air.airlight)
         # Focus and motion are in the light already.
         traced = replace(look, optics=replace(look.optics, f_number=None, shutter=0.0))
         return photograph(light, frame, traced, settled, seed)

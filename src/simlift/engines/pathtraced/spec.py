@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from simlift.engines.pathtraced.engine import PathTracedEngine
 
 
+# Stages of the photographic engine that photograph traced light too.
+_CAMERA = frozenset(
+    {"depth of field", "motion blur", "glare", "lateral colour", "exposure", "lens", "sensor",
+     "film", "grade"}
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class PathTraced:
     """Render a clip's own scene under a look; the camera is that of the photographic engine.
@@ -82,10 +89,11 @@ class PathTraced:
                 f"path traced: {self.samples} paths a pixel, {self.bounces} bounces, "
                 f"{faces:,} triangles",
             ),
-            *(
-                stage
-                for stage in Photographic(self.look).check(clip)
-                if stage.name in ("exposure", "lens", "sensor", "film", "grade")
+            *(stage for stage in Photographic(self.look).check(clip) if stage.name in _CAMERA),
+            Stage(
+                "weather",
+                bool(self.look.weather.kinds),
+                "fog and what falls; surfaces stay dry" if self.look.weather.kinds else "clear",
             ),
         )
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from simlift.core.layers import Layer
 from simlift.core.window import Window
@@ -145,7 +145,7 @@ def _turned(
 
 def _ambient(frame: Window, look: Light, settled: Settled) -> Float[np.ndarray, "h w"]:
     """Return how much of the light around each pixel nearby things leave."""
-    if look.ambient_occlusion == 0:
+    if look.ambient_occlusion == 0 or not scene.has_depth(frame):
         return np.ones(frame.size, dtype=np.float32)
     radius = look.occlusion_radius * settled.median_depth
     if settled.volume is not None:
@@ -204,7 +204,8 @@ class _Deep:
         inside = np.ones(ids.shape, np.uint8)
         inside[:, 1:] &= ids[:, 1:] == ids[:, :-1]
         inside[1:] &= ids[1:] == ids[:-1]
-        from_border = cv2.distanceTransform(inside, cv2.DIST_L2, 3)
+        # Without any border the distance is endless.
+        from_border = np.minimum(cv2.distanceTransform(inside, cv2.DIST_L2, 3), ids.size)
         per_pixel = np.float32(_WIDTHS / half.intrinsics[0, 0])
         girth = from_border * np.minimum(half.depth, np.float32(_FAR)) * per_pixel
         return np.asarray(np.minimum(likely, girth), dtype=np.float32)
@@ -223,26 +224,20 @@ def _shining(
     """
     if Layer.MATERIAL in frame:
         share = frame.derive(scene.glow)
-        box = _box(share > 0)
-        lit[box] += surface.albedo[box] * (share[box] * np.float32(look.emission))[..., None]
+        where = share > 0
+        shone = surface.albedo[where] * (share[where] * np.float32(look.emission))[:, None]
+        lit[where] += shone
         return lit
     shining = [i for i, name in frame.categories.items() if name in look.emissive]
     if not shining or Layer.SEGMENTATION not in frame:
         return lit
     mask = np.isin(frame[Layer.SEGMENTATION][0], shining)
-    box = _box(mask)
-    rendered = colour.decode(np.ascontiguousarray(frame.rgb[0][box]))
-    share = np.clip((colour.luminance(rendered) - 0.55) / 0.3, 0, 1) * mask[box]
+    if not mask.any():
+        return lit
+    rendered = colour.decode(frame.rgb[0][mask][None])
+    share = np.clip((colour.luminance(rendered) - 0.55) / 0.3, 0, 1)
     # The photographer balances for the room, and lamps of that room come out white.
     neutral = settled.gains[0] / settled.gains[0].mean()
     shone = rendered * ((share * np.float32(look.emission))[..., None] / neutral)
-    lit[box] += shone.astype(np.float32)
+    lit[mask] += shone[0].astype(np.float32)
     return lit
-
-
-def _box(mask: Bool[np.ndarray, "h w"]) -> tuple[slice, slice]:
-    """Return the rows and columns that hold what is marked."""
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    if len(rows) == 0:
-        return slice(0, 0), slice(0, 0)
-    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)

@@ -7,7 +7,7 @@ import numpy as np
 
 from simlift.core.errors import RecipeError
 from simlift.core.recipe import derive_seed
-from simlift.core.strict_json import load
+from simlift.core.strict_json import decode, load, read_json
 from simlift.engines.photographic.look import (
     Albedo,
     Exposure,
@@ -107,8 +107,14 @@ NAMED: dict[str, Look] = {
 
 
 def look_named(name: str) -> Look:
-    """Return a named look, or the look in a JSON file; RecipeError lists the names."""
+    """Return a named look, or the look in a JSON file; RecipeError lists the names.
+
+    The file is a look, or a twin's settings, which hold one.
+    """
     if name.endswith(".json"):
+        data = read_json(Path(name))
+        if isinstance(data, dict) and isinstance(data.get("look"), dict):
+            return decode(data["look"], Look, f"{name}: look")
         return load(Path(name), Look)
     if name not in NAMED:
         close = difflib.get_close_matches(name, NAMED, n=1)

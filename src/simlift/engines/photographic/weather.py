@@ -15,8 +15,10 @@ from simlift.core.layers import Layer
 from simlift.core.window import Window
 from simlift.engines.photographic import scene
 from simlift.engines.photographic.surface import Surface
+from simlift.pixels import falling as fall
 from simlift.pixels import weather as laws
-from simlift.pixels.weather import Anchors, Shutter
+from simlift.pixels.falling import Shutter
+from simlift.pixels.weather import Anchors
 
 _SNOW_SEED = 0x5EED  # flakes are not where drops are
 _STILL = 1e-3  # metres, or parts of a turn, within which a body stands still
@@ -166,12 +168,12 @@ def falling(
     blown = wind(weather, up, ahead)
     kinds = []
     if weather.rain > 0:
-        kinds.append((laws.raindrops(weather.rain), seed))
+        kinds.append((fall.raindrops(weather.rain), seed))
     if weather.snowfall > 0:
-        kinds.append((laws.snowflakes(weather.snowfall), seed ^ _SNOW_SEED))
+        kinds.append((fall.snowflakes(weather.snowfall), seed ^ _SNOW_SEED))
     for particles, place in kinds:
-        seen = laws.streaks(particles, blown, up, shutter, poses, intrinsics, frame.size, place)
-        linear = laws.draw(
+        seen = fall.streaks(particles, blown, up, shutter, poses, intrinsics, frame.size, place)
+        linear = fall.draw(
             linear,
             frame[Layer.DEPTH][0],
             _behind(frame),

@@ -133,20 +133,22 @@ def lift_rows(
             engine = PhotographicEngine(one, pool=pool)
             engine.lift(window, survey=survey, before=None, seed=0)
 
-    def each(name: str, one: Look) -> tuple[str, Work]:
-        lift(forgotten(window).frame(0), survey, [one])  # what holds over a clip is settled once
-        return name, lambda: lift(forgotten(window), survey, [one])
+    def each(name: str, one: Look, window: Window, survey: Survey) -> tuple[str, Work]:
+        engine = PhotographicEngine(one, pool=pool)
+        # What holds over the clip is settled once, whatever its length.
+        engine.lift(forgotten(window).frame(0), survey=survey, before=None, seed=0)
+        return name, lambda: engine.lift(forgotten(window), survey=survey, before=None, seed=0)
 
     def anew() -> Survey:
         return Survey(forgotten(survey.window))
 
-    lift(bare.frame(0), bare_survey, [look])
-    yield "simlift, lens, sensor, film, grade", lambda: lift(forgotten(bare), bare_survey, [look])
-    yield each("light, lens, sensor, film, grade", LIGHT_ALONE)
-    yield each("all stages", look)
-    yield each("  and a shutter", replace(look, optics=replace(look.optics, shutter=0.5)))
+    yield each("simlift, lens, sensor, film, grade", look, bare, bare_survey)
+    yield each("light, lens, sensor, film, grade", LIGHT_ALONE, window, survey)
+    yield each("all stages", look, window, survey)
+    shutter = replace(look, optics=replace(look.optics, shutter=0.5))
+    yield each("  and a shutter", shutter, window, survey)
     for name in WEATHER:
-        yield each(f"  look {name}", NAMED[name])
+        yield each(f"  look {name}", NAMED[name], window, survey)
     yield (
         f"  {VARIANTS} looks, settled and lifted alone",
         lambda: [lift(forgotten(window), anew(), [one]) for one in looks],

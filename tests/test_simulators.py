@@ -9,7 +9,12 @@ import numpy as np
 import pytest
 
 from simlift.core.errors import RecipeError
+from simlift.core.layers import Layer
+from simlift.media.gltf import read_gltf
+from simlift.pixels.colour import srgb_to_linear
 from simlift.simulators import Drive, ModelScene, Tabletop
+from simlift.simulators.record import record
+from simlift.sources import open_clip
 
 pytestmark = pytest.mark.mujoco
 
@@ -97,6 +102,65 @@ def test_layers_agree_with_closed_forms(one_box):
     np.testing.assert_allclose(frame.world_to_camera[2, :3], [1, 0, 0], atol=1e-6)
 
 
+def test_a_material_layer_holds_what_the_model_states(one_box):
+    """Roughness, metal and emission of 255, to the byte; of gloss alone, roughness by its lobe."""
+    stated = """<asset>
+        <material name="steel" rgba=".8 .8 .8 1" roughness="0.2" metallic="1"/>
+        <material name="lamp" rgba="1 1 1 1" roughness="0.6" emission="0.4"/>
+        <material name="glossy" rgba=".5 .2 .2 1" specular="1" shininess="1"/>
+        <material name="matt" rgba=".5 .2 .2 1" specular="0" shininess="1"/>
+      </asset>"""
+    kinds = ("steel", "lamp", "glossy", "matt")
+    geoms = "".join(
+        f'<geom name="{kind}" type="box" size=".05 .15 .15" pos="3 {0.6 - 0.4 * i} .6" '
+        f'material="{kind}"/>'
+        for i, kind in enumerate(kinds)
+    )
+    text = ONE_BOX.replace("<worldbody>", f"{stated}<worldbody>{geoms}")
+    one_box.write_text(text.replace('size="0.1 5 5"', 'size="0.1 .9 .9"'))
+    recording = ModelScene(one_box, camera="ahead", num_frames=1, **SMALL).simulate(0)
+    frame = next(recording.render())
+    found = {
+        label.name: frame.material[frame.segmentation == number]
+        for number, label in recording.labels.items()
+    }
+    assert all(len(found[kind]) > 20 for kind in kinds)
+    lobe = (2 / 130) ** 0.25  # GGX of a Blinn-Phong lobe of 128
+    expected = {
+        "steel": (51, 255, 0),
+        "lamp": (153, 0, 102),
+        "glossy": (round(255 * lobe), 0, 0),
+        "matt": (round(255 * 0.9), 0, 0),
+    }
+    for kind, values in expected.items():
+        assert np.abs(found[kind].astype(int) - values).max() <= 1
+    assert (frame.material[frame.segmentation == 0] == 0).all()
+    assert (frame.segmentation == 0).any()
+
+
+def test_a_recording_carries_its_scene_or_says_why_not(one_box, tmp_path):
+    scene = ModelScene(one_box, camera="ahead", num_frames=2, **SMALL)
+    frames = []
+    assert record(scene, tmp_path / "whole", 0, frames.append) == ""
+    assert frames == [1, 1]
+    clip = open_clip(tmp_path / "whole")
+    assert clip.scene == tmp_path / "whole" / "scene.glb"
+    geometry = read_gltf(clip.scene)
+    assert {part.id for part in geometry.parts} == set(clip.objects.ids.tolist())
+    colours = sorted(tuple(round(c, 3) for c in m.colour) for m in geometry.materials)
+    linear = srgb_to_linear(np.float32([[0.1, 0.5, 0.9], [0.6, 0.2, 0.4]]))
+    np.testing.assert_allclose(colours, sorted(map(tuple, linear.tolist())), atol=1e-3)
+    assert Layer.MATERIAL in clip
+
+    soft = """<body pos="2 1 0"><freejoint/><geom size=".1"/><site name="a"/></body>
+      <site name="b" pos="2 0 2"/></worldbody>
+      <tendon><spatial><site site="a"/><site site="b"/></spatial></tendon>"""
+    one_box.write_text(ONE_BOX.replace("</worldbody>", soft))
+    why = record(scene, tmp_path / "soft", 0, frames.append)
+    assert "tendons" in why
+    assert open_clip(tmp_path / "soft").scene is None
+
+
 def test_sky_is_infinitely_far_and_nothing(one_box):
     scene = ModelScene(one_box, camera="ahead", num_frames=1, **SMALL)
     one_box.write_text(ONE_BOX.replace('type="box" size="0.1 5 5"', 'type="box" size="0.1 .5 .5"'))
@@ -173,5 +237,7 @@ def test_pixels_move_with_their_poses(scene):
 @pytest.mark.parametrize("scene", [Tabletop(**SMALL), Drive(**SMALL)], ids=["tabletop", "drive"])
 def test_the_same_seed_gives_the_same_arrays(scene):
     first, second = (next(scene.simulate(3).render()) for _ in range(2))
-    for name in ("rgb", "albedo", "depth", "segmentation", "world_to_camera", "object_poses"):
+    for name in (
+        "rgb", "albedo", "material", "depth", "segmentation", "world_to_camera", "object_poses"
+    ):  # fmt: skip
         np.testing.assert_array_equal(getattr(first, name), getattr(second, name))

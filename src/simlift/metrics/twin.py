@@ -23,6 +23,7 @@ from simlift.pixels.patches import SIDE, Shadows, texture, texture_distance
 from simlift.pixels.structure import ssim
 
 _FULL = 255.0**2  # the square of the largest error
+_TEXTURED = 4  # every fourth frame of a clip is looked at for its texture
 _LPIPS_LEAST = 31  # rows or columns that AlexNet's strides leave a pixel of
 
 
@@ -63,8 +64,8 @@ class TwinDistance:
     which is less than the mean of the frames' PSNR; equal frames are given 100 dB.
     `twin_ssim`: SSIM (Wang et al. 2004) of the gray frames (luma of BT.601), mean of the frames.
     `twin_patches`: sliced Wasserstein distance of patches (Karras et al. 2018, section 5), mean of
-    the frames' distances. Patches have lost their places and each channel its exposure and
-    contrast: only the kind of texture counts.
+    the distances of every fourth frame. Patches have lost their places and each channel its
+    exposure and contrast: only the kind of texture counts.
     `twin_closed`: the share of that distance that the take closed.
     `twin_flicker`: `flicker_ratio` with the twin in place of the render.
     """
@@ -82,7 +83,7 @@ class TwinDistance:
             better = Direction.HIGHER if judged else Direction.NEUTRAL
             yield frame_scores(f"twin_ssim{name}", better, every, one.likeness)
             better = Direction.LOWER if judged else Direction.NEUTRAL
-            found = [float(_has_patches(window))] * len(every)
+            found = [float(textured) for textured in _textured(window)]
             yield frame_scores(f"twin_patches{name}", better, every, one.textures, found)
         nearer = [theirs - mine for mine, theirs in zip(take.textures, render.textures)]
         yield frame_scores("twin_closed", Direction.HIGHER, every, nearer, render.textures)
@@ -99,8 +100,10 @@ class _Stills:
     textures: tuple[float, ...]
 
 
-def _has_patches(window: Window) -> bool:
-    return min(window.size) >= SIDE
+def _textured(window: Window) -> list[bool]:
+    """Return the frames whose texture is measured: what it costs, neighbours hardly tell anew."""
+    wide = min(window.size) >= SIDE
+    return [wide and index % _TEXTURED == 0 for index in window.indices.tolist()]
 
 
 def _stills(window: Window, frames: Frames) -> _Stills:
@@ -111,9 +114,10 @@ def _stills(window: Window, frames: Frames) -> _Stills:
     return _Stills(
         tuple(cv2.norm(a, b, cv2.NORM_L2SQR) / (a.size * _FULL) for a, b in pairs),
         tuple(ssim(_gray(a), b) for a, b in zip(frames, grays, strict=True)),
-        tuple(texture_distance(texture(a), b) for a, b in zip(frames, textures, strict=True))
-        if textures
-        else (0.0,) * len(window),
+        tuple(
+            texture_distance(texture(a), b) if b else 0.0
+            for a, b in zip(frames, textures, strict=True)
+        ),
     )
 
 
@@ -130,9 +134,8 @@ def _grays_of_twin(window: Window) -> tuple[Float[np.ndarray, "h w"], ...]:
 
 
 def _textures_of_twin(window: Window) -> tuple[tuple[Shadows, ...], ...]:
-    if not _has_patches(window):
-        return ()
-    return tuple(texture(frame) for frame in window[Layer.TWIN])
+    pairs = zip(window[Layer.TWIN], _textured(window), strict=True)
+    return tuple(texture(frame) if chosen else () for frame, chosen in pairs)
 
 
 def _psnr(name: str, judged: bool, frames: list[int], errors: tuple[float, ...]) -> Score:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from simlift.core.clip import Clip
-from simlift.core.errors import RunError
+from simlift.core.errors import ClipError, RunError
 from simlift.core.layers import Layer
 from simlift.core.recipe import derive_seed
 from simlift.core.run import write_text
@@ -51,6 +51,10 @@ def twin_spec(scene: str, look: str | None, samples: int) -> PathTraced:
 def record_twin(clip: Clip, spec: PathTraced, progress: Progress) -> Path:
     """Render a clip's twin and add it to the clip; returns the file of its settings."""
     spec.check(clip)
+    if Layer.TWIN in clip:
+        raise ClipError(
+            clip.path, "has a twin already", way_out="remove twin from clip.json to render another"
+        )
     settings = clip.path / "twin.json"
     kept = clip.path / ".twin"
     with clip.open(spec.needs() | spec.uses()) as reader:
@@ -63,12 +67,13 @@ def record_twin(clip: Clip, spec: PathTraced, progress: Progress) -> Path:
                 path = kept / f"{int(window.indices[0]):06d}.png"
                 if not path.exists():
                     made = advance(engine, window, survey, None, SEED, spec.span(), clip.name)
-                    write_image(path, made[0])
+                    write_image(kept / ".partial.png", made[0])
+                    (kept / ".partial.png").replace(path)
                 step(1)
+    write_text(settings, dumps(spec))  # before the layer: no twin is without its settings
     with add_layer(clip.path, Layer.TWIN) as writer:
         for index in range(clip.num_frames):
             writer.append({Layer.TWIN: read_image(kept / f"{index:06d}.png")})
-    write_text(settings, dumps(spec))
     shutil.rmtree(kept)
     return settings
 

@@ -203,24 +203,41 @@ def _map_to_world(axes: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "4 4"]:
 
 
 def sensor_of(view: View) -> Any:
-    """Return the renderer's camera: a box filter, a thin lens where the aperture is open."""
+    """Return the renderer's camera: a box filter over a pixel, a thin lens where it is open."""
     k = view.intrinsics
     # Mitsuba's camera looks along +z with x to the left and y up.
     pose = view.camera_to_world @ np.diag([-1.0, -1.0, 1.0, 1.0])
+    film: dict[str, Any] = {
+        "type": "hdrfilm", "width": view.width, "height": view.height,
+        "rfilter": {"type": "box"}, "pixel_format": "rgb",
+    }  # fmt: skip
     lens: dict[str, Any] = {
-        "type": "perspective" if view.aperture <= 0 else "thinlens",
-        "fov": float(np.degrees(2 * np.arctan(view.width / 2 / k[0, 0]))),
         "fov_axis": "x",
         "near_clip": 1e-3,
         "far_clip": 1e5,
-        "principal_point_offset_x": float((k[0, 2] - view.width / 2) / view.width),
-        "principal_point_offset_y": float((k[1, 2] - view.height / 2) / view.height),
         "to_world": mi.ScalarTransform4f(pose),
-        "film": {
-            "type": "hdrfilm", "width": view.width, "height": view.height,
-            "rfilter": {"type": "box"}, "pixel_format": "rgb",
-        },
-    }  # fmt: skip
+        "film": film,
+    }
     if view.aperture > 0:
-        lens |= {"aperture_radius": view.aperture, "focus_distance": view.focus}
+        lens |= {"type": "thinlens", "aperture_radius": view.aperture, "focus_distance": view.focus}
+        # A thin lens has its axis in the middle of its film: the image is a part of a larger one.
+        film["width"], film["crop_offset_x"] = _around(k[0, 2], view.width)
+        film["height"], film["crop_offset_y"] = _around(k[1, 2], view.height)
+        film |= {"crop_width": view.width, "crop_height": view.height}
+    else:
+        lens |= {
+            "type": "perspective",
+            "principal_point_offset_x": float((view.width / 2 - k[0, 2]) / view.width),
+            "principal_point_offset_y": float((view.height / 2 - k[1, 2]) / view.height),
+        }
+    lens["fov"] = float(np.degrees(2 * np.arctan(film["width"] / 2 / k[0, 0])))
     return mi.load_dict(lens)
+
+
+def _around(centre: float, size: int) -> tuple[int, int]:
+    """Return how large a film is whose middle is `centre` of a part of it, and the part's start.
+
+    Both are whole, so the middle is met to a quarter of a pixel.
+    """
+    whole = max(round(2 * centre), 2 * size - round(2 * centre))
+    return whole, 0 if 2 * centre > size else whole - size

@@ -22,6 +22,8 @@ _CAMERA = frozenset(
      "film", "grade"}
 )  # fmt: skip
 
+_SQUARE = 1e-3  # relative difference of focal lengths that counts as none
+
 
 @dataclass(frozen=True)
 class PathTraced:
@@ -72,6 +74,13 @@ class PathTraced:
                 "carries its scene but not "
                 + ("its camera" if clip.camera is None else "the poses of its bodies"),
                 way_out="record the clip again",
+            )
+        focal = clip.camera.intrinsics[:, (0, 1), (0, 1)]
+        if (abs(focal[:, 1] / focal[:, 0] - 1) > _SQUARE).any():
+            raise ClipError(
+                clip.path,
+                f"its camera has focal lengths of {focal[0, 0]:.6g} and {focal[0, 1]:.6g} pixels",
+                allowed="the same in both axes: the renderer's pixels are square",
             )
         geometry = read_gltf(clip.scene)
         unknown = {part.id for part in geometry.parts} - set(clip.objects.ids.tolist())

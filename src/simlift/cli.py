@@ -22,6 +22,9 @@ from simlift.runs.workers import Failure
 Clips = tyro.conf.Positional[tuple[Path, ...]]
 RunFolder = tyro.conf.Positional[Path]
 Looks = Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME"), tyro.conf.UseAppendAction]
+Settings = Annotated[
+    tuple[str, ...], tyro.conf.arg(name="set", metavar="K=V"), tyro.conf.UseAppendAction
+]
 Classes = Annotated[tuple[str, ...], tyro.conf.arg(metavar="CLASS"), tyro.conf.UseAppendAction]
 
 _out = Console(emoji=False)
@@ -163,6 +166,10 @@ def lift(
     like: Path | None = None,
     prompt: str | None = None,
     samples: int | None = None,
+    base: str | None = None,
+    adapter: str | None = None,
+    settings: Settings = (),
+    device: str = "cpu",
     workers: int = 1,
 ) -> int:
     """Lift clips into takes; run it again to resume.
@@ -170,7 +177,8 @@ def lift(
     Args:
         clips: Folders, videos or images.
         out: Folder of the run.
-        engine: "photographic", "pathtraced", "echo", or your own as module:Class.
+        engine: "photographic", "pathtraced", "echo", "wan", "keyframed", "lucy", "ditto", "cosmos",
+            "ltx", "aleph", or your own as module:Class.
         look: A named look or a look's JSON file; may be given several times.
         variants: Looks (or seeds) of each clip; those not named by --look are sampled.
         seed: Decides sampled looks and noise.
@@ -180,8 +188,14 @@ def lift(
         replace: A class of the segmentation that the backdrop replaces; may be given several times.
         like: Folder of real photos whose colours the takes shall have; photos in a sub-folder
             named after a class are for that class.
-        prompt: Words that change the looks, such as "rain at night".
+        prompt: Words that change the looks, such as "rain at night"; with learned weights, what
+            the video shall show.
         samples: Paths for each pixel, with --engine pathtraced; 64 without it.
+        base: Weights of an engine that has them: a folder as diffusers saves it, or a name of the
+            Hugging Face Hub.
+        adapter: What simlift train made.
+        settings: A setting of the engine, such as steps=8; may be given several times.
+        device: "cpu" or "cuda".
         workers: Processes that work at once, one clip each.
     """
     from simlift.runs.lift import lift_clips
@@ -199,10 +213,15 @@ def lift(
         like=like,
         prompt=prompt,
         samples=samples,
+        base=base,
+        adapter=adapter,
+        settings=settings,
     )
     opened = _open(clips)
     print_idle_stages(plan_lift(opened, recipe, measure=False), _out)
-    result = lift_clips(opened, recipe, out, workers=workers, progress=Terminal(_out))
+    result = lift_clips(
+        opened, recipe, out, workers=workers, progress=Terminal(_out), device=device
+    )
     _out.print(f"{result.made} takes made, {result.kept} were there: {out / 'takes'}", markup=False)
     return _close(result.failures)
 
@@ -216,23 +235,42 @@ def plan(
     seed: int = 0,
     prompt: str | None = None,
     samples: int | None = None,
+    base: str | None = None,
+    adapter: str | None = None,
+    settings: Settings = (),
+    device: str = "cpu",
 ) -> int:
     """Say what a lift would do and cost, before it runs.
 
     Args:
         clips: Folders, videos or images.
-        engine: "photographic", "pathtraced", "echo", or your own as module:Class.
+        engine: "photographic", "pathtraced", "echo", "wan", "keyframed", "lucy", "ditto", "cosmos",
+            "ltx", "aleph", or your own as module:Class.
         look: A named look or a look's JSON file; may be given several times.
         variants: Looks (or seeds) of each clip.
         seed: Decides sampled looks.
         prompt: Words that change the looks, such as "rain at night".
         samples: Paths for each pixel, with --engine pathtraced; 64 without it.
+        base: Weights of an engine that has them.
+        adapter: What simlift train made.
+        settings: A setting of the engine, such as steps=8; may be given several times.
+        device: "cpu" or "cuda".
     """
     from simlift.runs.plan import plan_lift
     from simlift.runs.summary import print_plans
 
-    recipe = _recipe(engine, variants, seed, looks=look, prompt=prompt, samples=samples)
-    print_plans(plan_lift(_open(clips), recipe), _out)
+    recipe = _recipe(
+        engine,
+        variants,
+        seed,
+        looks=look,
+        prompt=prompt,
+        samples=samples,
+        base=base,
+        adapter=adapter,
+        settings=settings,
+    )
+    print_plans(plan_lift(_open(clips), recipe, device=device), _out)
     return 0
 
 

@@ -13,7 +13,7 @@ import json
 import math
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
@@ -73,6 +73,24 @@ def load(path: Path, kind: type[T]) -> T:
 def decode(data: object, kind: type[T], where: str = "$") -> T:
     """Turn plain JSON types into `kind`; RecipeError names the key, what stood there, what may."""
     return typing.cast(T, _decode(data, kind, where))
+
+
+def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
+    """Turn texts `key=value` and `group.key=value` into nested data; values are JSON, or text."""
+    found: dict[str, Any] = {}
+    for text in settings:
+        path, equals, value = text.partition("=")
+        if not equals or not path:
+            raise RecipeError("--set", f"found {text!r}", allowed="key=value")
+        *groups, key = path.split(".")
+        place = found
+        for group in groups:
+            place = place.setdefault(group, {})
+        try:
+            place[key] = json.loads(value)
+        except json.JSONDecodeError:
+            place[key] = value
+    return found
 
 
 def _decode(data: Any, kind: Any, where: str) -> Any:

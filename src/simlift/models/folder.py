@@ -6,18 +6,15 @@ a pickle runs whatever code it holds.
 """
 
 import hashlib
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from simlift.core.errors import MissingLibrary, RecipeError
+from simlift.core.errors import RecipeError
 from simlift.core.strict_json import read_json
+from simlift.models.hub import PICKLES, locate
 
-_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
-_SAFE_FILES = ("*.json", "*.safetensors")
-_PICKLES = frozenset([".bin", ".pt", ".pth", ".ckpt", ".pkl"])
 _LAYOUT = "config.json, preprocessor_config.json and model.safetensors"
 
 
@@ -57,7 +54,7 @@ def find_model(
 
     `kinds` are the families that do for the purpose, `heads` the ends of their class names.
     """
-    path = Path(name) if Path(name).exists() else _from_hub(name, purpose)
+    path = locate(name, purpose=purpose, layout=_LAYOUT, extra="estimate")
     if not (path / "config.json").is_file():
         raise RecipeError(
             path, f"holds no config.json to use for {purpose}", allowed=f"a folder with {_LAYOUT}"
@@ -85,7 +82,7 @@ def find_model(
 
 
 def _no_weights(path: Path) -> RecipeError:
-    pickles = sorted(p.name for p in path.iterdir() if p.suffix in _PICKLES)
+    pickles = sorted(p.name for p in path.iterdir() if p.suffix in PICKLES)
     found = f"holds weights as pickles alone ({', '.join(pickles)})" if pickles else "no weights"
     return RecipeError(
         path,
@@ -93,38 +90,3 @@ def _no_weights(path: Path) -> RecipeError:
         allowed="*.safetensors, which hold numbers and no code",
         way_out="download model.safetensors, or convert the pickle on a machine you can lose",
     )
-
-
-def _from_hub(name: str, purpose: str) -> Path:
-    if not _HUB_NAME.fullmatch(name):
-        raise RecipeError(
-            name,
-            "does not exist",
-            allowed=f"a folder with {_LAYOUT}, or a name on the Hugging Face Hub as owner/model",
-            way_out="check the path",
-        )
-    try:
-        from huggingface_hub import snapshot_download
-    except ImportError as error:
-        raise MissingLibrary("huggingface_hub", f"a model of {purpose} by name", "estimate") from (
-            error
-        )
-    try:  # what was downloaded before needs no network
-        cached = Path(
-            snapshot_download(name, allow_patterns=list(_SAFE_FILES), local_files_only=True)
-        )
-        if (cached / "config.json").is_file() and any(cached.glob("*.safetensors")):
-            return cached
-    except OSError:
-        pass
-    try:
-        return Path(snapshot_download(name, allow_patterns=list(_SAFE_FILES), etag_timeout=5))
-    except Exception as error:  # every transport has errors of its own
-        reason = str(error).strip().partition("\n")[0][:160]
-        raise RecipeError(
-            name,
-            f"is no folder here, and the Hub does not give it ({reason})",
-            allowed=f"a folder with {_LAYOUT}",
-            way_out=f"where there is a network: hf download {name} --local-dir FOLDER; "
-            "then name that folder",
-        ) from error

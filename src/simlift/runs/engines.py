@@ -1,11 +1,14 @@
 """What the user asked for -> the variants of a recipe."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, replace
 from pathlib import Path
+from typing import Any
 
 from simlift.core.errors import RecipeError
 from simlift.core.recipe import Plugin, Variant, load_class
+from simlift.core.strict_json import decode, parse_settings
 from simlift.engines import NAMES
 from simlift.engines.pathtraced import PathTraced
 from simlift.engines.photographic import Look, Photographic
@@ -26,10 +29,15 @@ def variants_of(
     like: Path | None = None,
     prompt: str | None = None,
     samples: int | None = None,
+    base: str | None = None,
+    adapter: str | None = None,
+    settings: Sequence[str] = (),
 ) -> tuple[Variant, ...]:
     """Return the variants of an engine: N looks of those that take looks, N seeds of any other.
 
-    `prompt` changes the looks by words; `samples` are paths for each pixel of the path tracer.
+    `prompt` changes the looks by words, or is the prompt of an engine with learned weights;
+    `samples` are paths for each pixel of the path tracer; `base` and `adapter` name weights, and
+    `settings` are further `key=value` of the engine's own.
     """
     if count < 1:
         raise RecipeError("--variants", f"found {count}", allowed="at least 1")
@@ -42,18 +50,21 @@ def variants_of(
             allowed="with --engine photographic",
         )
     if engine in TAKE_LOOKS:
+        if base or adapter or settings:
+            raise RecipeError(
+                "--base, --adapter, --set",
+                f"{engine} has no learned weights; a look says all that it does",
+                allowed="with an engine that has such settings, such as --engine wan",
+            )
         pairs = named_variants(tuple(looks), count, seed, prompt)
         chosen = [(name, _with(k, environment, backdrop, replaced, like)) for name, k in pairs]
         return tuple(Variant(name, Plugin.of(_spec(engine, k, samples))) for name, k in chosen)
-    if prompt is not None:
-        raise RecipeError(
-            "--prompt", f"{engine} takes no prompt yet", allowed=f"--engine {_either(TAKE_LOOKS)}"
-        )
     if looks or environment or backdrop or replaced or like:
         raise RecipeError(
             "--engine", f"{engine} takes no look", allowed=f"looks belong to {_either(TAKE_LOOKS)}"
         )
-    plugin = Plugin.of(_default(engine))
+    named = {"base": base, "adapter": adapter, "prompt": prompt}
+    plugin = Plugin.of(_with_settings(engine, named, settings))
     name = engine.rpartition(":")[2].lower()
     names = [name] if count == 1 else [f"{name}-{i:02d}" for i in range(count)]
     return tuple(Variant(n, plugin) for n in names)
@@ -69,16 +80,25 @@ def _either(names: Sequence[str]) -> str:
     return " or ".join(names)
 
 
-def _default(engine: str) -> object:
+def _with_settings(engine: str, named: Mapping[str, str | None], settings: Sequence[str]) -> object:
+    """Return an engine's spec with the settings that were asked for, those alone."""
     if engine not in NAMES and ":" not in engine:
         raise RecipeError(
             "--engine", f"no engine {engine!r}", allowed=f"{', '.join(NAMES)}, or module:Class"
         )
     kind = load_class(NAMES.get(engine, engine))
-    try:
-        return kind()
-    except TypeError as error:
-        raise RecipeError(engine, f"cannot be made without settings ({error})") from error
+    given: dict[str, Any] = {key: value for key, value in named.items() if value is not None}
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    for key in given:
+        if key not in fields:
+            raise RecipeError(f"--{key}", f"{engine} has no setting {key!r}")
+    given |= parse_settings(settings)
+    for key, field in fields.items():
+        needed = field.default is MISSING and field.default_factory is MISSING
+        if needed and key not in given:
+            flag = f"--{key}" if key in named else f"--set {key}=..."
+            raise RecipeError(f"--engine {engine}", f"needs {key}", way_out=f"give it: {flag}")
+    return decode(given, kind, f"--engine {engine}")
 
 
 def _with(

@@ -33,14 +33,16 @@ class ClipPlan:
     seconds: float | None  # measured on two frames; None where it was not measured
 
 
-def plan_lift(clips: Sequence[Clip], recipe: Recipe, *, measure: bool = True) -> list[ClipPlan]:
+def plan_lift(
+    clips: Sequence[Clip], recipe: Recipe, *, measure: bool = True, device: str = "cpu"
+) -> list[ClipPlan]:
     """Plan every clip and variant; InputError for whatever a run would refuse."""
     plans = []
     for clip in clips:
         for variant in recipe.variants:
             spec = variant.engine.load()
             stages = spec.check(clip)
-            seconds = _measure(clip, spec) * clip.num_frames if measure else None
+            seconds = _measure(clip, spec, device) * clip.num_frames if measure else None
             plans.append(
                 ClipPlan(
                     clip=clip.name,
@@ -67,10 +69,10 @@ def check_disk(jobs: Sequence[LiftJob], out: Path) -> None:
         )
 
 
-def _measure(clip: Clip, spec: EngineSpec) -> float:
+def _measure(clip: Clip, spec: EngineSpec, device: str) -> float:
     """Return seconds for one frame, without coding, from lifting two."""
     indices = range(min(2, clip.num_frames))
-    with clip.open(spec.needs() | spec.uses()) as reader, spec.open("cpu") as engine:
+    with clip.open(spec.needs() | spec.uses()) as reader, spec.open(device) as engine:
         survey = take_survey(reader)
         engine.lift(reader.window([0]), survey=survey, before=None, seed=0)
         begun = time.perf_counter()

@@ -1,0 +1,51 @@
+"""A model's name -> its folder: a path here, or owner/model on the Hugging Face Hub."""
+
+import re
+from pathlib import Path
+
+from simlift.core.errors import MissingLibrary, RecipeError
+
+PICKLES = frozenset([".bin", ".pt", ".pth", ".ckpt", ".pkl"])  # loading one runs what it holds
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+# Tokenizers of some models are text or a SentencePiece model; nothing here holds code.
+_SAFE_FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
+_MARKS = ("config.json", "model_index.json", "adapter.json")
+
+
+def locate(name: str, *, purpose: str, layout: str, extra: str) -> Path:
+    """Return the folder of a model, downloaded where it is not here; RecipeError says what failed.
+
+    `layout` says in words what the folder must hold, `extra` which extra of simlift downloads.
+    """
+    if Path(name).exists():
+        return Path(name)
+    if not _HUB_NAME.fullmatch(name):
+        raise RecipeError(
+            name,
+            "does not exist",
+            allowed=f"a folder with {layout}, or a name on the Hugging Face Hub as owner/model",
+            way_out="check the path",
+        )
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError as error:
+        raise MissingLibrary("huggingface_hub", f"a model of {purpose} by name", extra) from error
+    try:  # what was downloaded before needs no network
+        cached = Path(
+            snapshot_download(name, allow_patterns=list(_SAFE_FILES), local_files_only=True)
+        )
+        if any((cached / mark).is_file() for mark in _MARKS) and any(cached.rglob("*.safetensors")):
+            return cached
+    except OSError:
+        pass
+    try:
+        return Path(snapshot_download(name, allow_patterns=list(_SAFE_FILES), etag_timeout=5))
+    except Exception as error:  # every transport has errors of its own
+        reason = str(error).strip().partition("\n")[0][:160]
+        raise RecipeError(
+            name,
+            f"is no folder here, and the Hub does not give it ({reason})",
+            allowed=f"a folder with {layout}",
+            way_out=f"where there is a network: hf download {name} --local-dir FOLDER; "
+            "then name that folder",
+        ) from error

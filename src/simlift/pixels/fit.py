@@ -1,0 +1,92 @@
+"""Frames of any size and number -> the sizes a video network takes, and exactly back again.
+
+Networks with causal video autoencoders take 4k+1 frames and sides that are multiples of 16 or 32.
+Frames that have another size are resized at most once, keep their aspect ratio, and are padded by
+their own border; going back cuts the padding away.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+
+Frames = UInt8[np.ndarray, "t h w 3"]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How frames of `height` x `width` lie inside `padded_height` x `padded_width`, in pixels."""
+
+    height: int
+    width: int
+    inner_height: int
+    inner_width: int
+    padded_height: int
+    padded_width: int
+
+    @property
+    def resizes(self) -> bool:
+        """Whether pixels are interpolated; without it, going there and back changes nothing."""
+        return (self.inner_height, self.inner_width) != (self.height, self.width)
+
+    @property
+    def _border(self) -> tuple[int, int]:
+        return (
+            (self.padded_height - self.inner_height) // 2,
+            (self.padded_width - self.inner_width) // 2,
+        )
+
+    def apply(self, frames: Frames) -> Frames:
+        """Return the frames resized and padded, uint8 [t padded_height padded_width 3]."""
+        inner = _resize(frames, self.inner_height, self.inner_width)
+        top, left = self._border
+        bottom = self.padded_height - self.inner_height - top
+        right = self.padded_width - self.inner_width - left
+        return np.pad(inner, ((0, 0), (top, bottom), (left, right), (0, 0)), mode="edge")
+
+    def undo(self, frames: Frames) -> Frames:
+        """Return the picture inside padded frames at its first size, uint8 [t height width 3]."""
+        top, left = self._border
+        inner = frames[:, top : top + self.inner_height, left : left + self.inner_width]
+        return _resize(inner, self.height, self.width)
+
+
+def fit(height: int, width: int, multiple: int, within: tuple[int, int] | None = None) -> Fit:
+    """Return how frames of a size fit a network whose sides are multiples of `multiple`.
+
+    Without `within` nothing is resized. With it (height, width), frames are scaled to touch that
+    box from inside, and padded to the multiples that hold them.
+    """
+    inner_height, inner_width = height, width
+    if within is not None:
+        scale = min(within[0] / height, within[1] / width)
+        inner_height, inner_width = max(round(height * scale), 1), max(round(width * scale), 1)
+    return Fit(
+        height,
+        width,
+        inner_height,
+        inner_width,
+        -(-inner_height // multiple) * multiple,
+        -(-inner_width // multiple) * multiple,
+    )
+
+
+def padded_length(num_frames: int, stride: int = 4) -> int:
+    """Return the smallest k * stride + 1 that is at least `num_frames`."""
+    return -(-(num_frames - 1) // stride) * stride + 1
+
+
+def pad_frames(frames: Frames, num_frames: int) -> Frames:
+    """Return the frames with the last one repeated until there are `num_frames`."""
+    missing = num_frames - len(frames)
+    if missing <= 0:
+        return frames
+    return np.concatenate([frames, np.repeat(frames[-1:], missing, axis=0)])
+
+
+def _resize(frames: Frames, height: int, width: int) -> Frames:
+    if frames.shape[1:3] == (height, width):
+        return frames
+    how = cv2.INTER_AREA if height < frames.shape[1] else cv2.INTER_CUBIC
+    return np.stack([cv2.resize(f, (width, height), interpolation=how) for f in frames])

@@ -9,7 +9,10 @@
 read; paths are relative to the folder.
 """
 
+import hashlib
 import json
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -25,12 +28,15 @@ T = TypeVar("T")
 # Targets teach every pixel: coded so that what the codec adds stays below a code value of noise.
 NEAR_LOSSLESS = Encoding(crf=4, preset="medium", chroma="yuv444p")
 
+_MAKE_AGAIN = "copy the file again, or make the set again with simlift pair"
+
 
 @dataclass(frozen=True)
 class Pair:
     """One training pair and where it came from; `gates` are the measured values that admitted it.
 
-    `models` names each model with its digest, `seeds` each random choice.
+    `models` names each model with its digest, `seeds` each random choice; `video_digest` and
+    `reference_digest` are `file_digest` of the two files.
     """
 
     id: str
@@ -49,6 +55,20 @@ class Pair:
     seeds: dict[str, int]
     models: dict[str, str]
     gates: dict[str, float]
+
+    def __post_init__(self) -> None:
+        # Ids become file names, in this folder and in every export of it.
+        if not self.id or self.id.startswith(".") or any(c in self.id for c in "/\\\0\n"):
+            raise InputError("id", f"found {self.id!r}", allowed="a name that a file may have")
+        for name, path in (("video", self.video), ("reference_video", self.reference_video)):
+            if path.is_absolute() or ".." in path.parts or path == Path():
+                raise InputError(name, f"found {str(path)!r}", allowed="a path inside the folder")
+        if min(self.num_frames, self.height, self.width) < 1 or self.fps <= 0:
+            raise InputError(
+                self.id,
+                f"{self.num_frames} frames of {self.width}x{self.height} at {self.fps} fps",
+                allowed="at least one frame of one pixel, at a rate above 0",
+            )
 
 
 @dataclass(frozen=True)
@@ -92,7 +112,25 @@ class PairSet:
                 "is no training set (no pairs.jsonl)",
                 way_out="make one: simlift pair CLIP... --out PAIRS",
             )
-        return tuple(_rows(self.manifest, Pair))
+        pairs = tuple(_rows(self.manifest, Pair))
+        _check_unique(self.manifest, pairs)
+        return pairs
+
+    def check(self, pair: Pair) -> None:
+        """Raise InputError when a file of a pair is gone, or no longer what the manifest says."""
+        for path, expected in (
+            (self.path / pair.video, pair.video_digest),
+            (self.path / pair.reference_video, pair.reference_digest),
+        ):
+            if not path.is_file():
+                raise InputError(path, "is missing", way_out=_MAKE_AGAIN)
+            if (found := file_digest(path)) != expected:
+                raise InputError(
+                    path,
+                    f"changed after the pair {pair.id} was accepted (its hash is {found})",
+                    allowed=f"the file of hash {expected}, as {self.manifest.name} says",
+                    way_out=_MAKE_AGAIN,
+                )
 
     def decisions(self) -> tuple[Decision, ...]:
         """Return what was tried, accepted or not."""
@@ -100,8 +138,20 @@ class PairSet:
 
     def write(self, pairs: list[Pair], decisions: list[Decision]) -> None:
         """Write both files, sorted by id, each appearing whole."""
+        _check_unique(self.manifest, pairs)
         write_text(self.manifest, _lines(sorted(pairs, key=lambda p: p.id)))
         write_text(self.decisions_file, _lines(sorted(decisions, key=lambda d: d.id)))
+
+
+def file_digest(path: Path) -> str:
+    """Name the bytes of a file by 32 hexadecimal digits of their BLAKE2 hash."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def _check_unique(path: Path, pairs: Sequence[Pair]) -> None:
+    if double := [name for name, count in Counter(p.id for p in pairs).items() if count > 1]:
+        raise InputError(path, f"holds the pair {double[0]} twice", allowed="each id once")
 
 
 def _lines(values: list[Pair] | list[Decision]) -> str:
@@ -111,8 +161,13 @@ def _lines(values: list[Pair] | list[Decision]) -> str:
 
 
 def _rows(path: Path, kind: type[T]) -> list[T]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(path, f"is not text ({error})", allowed="UTF-8 JSON lines") from error
     rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    # Not splitlines: captions may hold what Unicode calls a line separator.
+    for number, line in enumerate(text.removesuffix("\n").split("\n") if text else (), 1):
         where = f"{path}:{number}"
         try:
             data = json.loads(line)

@@ -45,5 +45,5 @@ $(VENV)/.light: pyproject.toml constraints.txt | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/.full: $(VENV)/.light
-	$(PIP) install -c constraints.txt -e '.[dev,record,exr,pathtraced,estimate]'
+	$(PIP) install -c constraints.txt -e '.[dev,record,exr,pathtraced,estimate,realmaster]'
 	touch $@

@@ -4,9 +4,10 @@ import re
 from pathlib import Path
 
 from simlift.core.errors import MissingLibrary, RecipeError
+from simlift.core.strict_json import read_json
 
 PICKLES = frozenset([".bin", ".pt", ".pth", ".ckpt", ".pkl"])  # loading one runs what it holds
-_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 # Tokenizers of some models are text or a SentencePiece model; nothing here holds code.
 _SAFE_FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
 _MARKS = ("config.json", "model_index.json", "adapter.json")
@@ -19,7 +20,7 @@ def locate(name: str, *, purpose: str, layout: str, extra: str) -> Path:
     """
     if Path(name).exists():
         return Path(name)
-    if not _HUB_NAME.fullmatch(name):
+    if not HUB_NAME.fullmatch(name):
         raise RecipeError(
             name,
             "does not exist",
@@ -30,17 +31,14 @@ def locate(name: str, *, purpose: str, layout: str, extra: str) -> Path:
         from huggingface_hub import snapshot_download
     except ImportError as error:
         raise MissingLibrary("huggingface_hub", f"a model of {purpose} by name", extra) from error
-    try:  # what was downloaded before needs no network
-        cached = Path(
-            snapshot_download(name, allow_patterns=list(_SAFE_FILES), local_files_only=True)
-        )
-        if any((cached / mark).is_file() for mark in _MARKS) and any(cached.rglob("*.safetensors")):
-            return cached
-    except OSError:
-        pass
+    cached = _cached(name)
+    if cached is not None and not _lacks_shards(cached):
+        return cached  # what was downloaded before needs no network
     try:
         return Path(snapshot_download(name, allow_patterns=list(_SAFE_FILES), etag_timeout=5))
     except Exception as error:  # every transport has errors of its own
+        if cached is not None:
+            return cached  # cut short, and no network: whoever reads it says what is missing
         reason = str(error).strip().partition("\n")[0][:160]
         raise RecipeError(
             name,
@@ -49,3 +47,26 @@ def locate(name: str, *, purpose: str, layout: str, extra: str) -> Path:
             way_out=f"where there is a network: hf download {name} --local-dir FOLDER; "
             "then name that folder",
         ) from error
+
+
+def _cached(name: str) -> Path | None:
+    from huggingface_hub import snapshot_download
+
+    try:
+        folder = Path(
+            snapshot_download(name, allow_patterns=list(_SAFE_FILES), local_files_only=True)
+        )
+    except (OSError, ValueError):  # not there, or known to be cut short
+        return None
+    marked = any((folder / mark).is_file() for mark in _MARKS)
+    return folder if marked and any(folder.rglob("*.safetensors")) else None
+
+
+def _lacks_shards(folder: Path) -> bool:
+    """Whether an index names a file that is not there: a download that was interrupted."""
+    for index in folder.rglob("*.safetensors.index.json"):
+        named = read_json(index)
+        shards = named.get("weight_map", {}) if isinstance(named, dict) else {}
+        if any(not (index.parent / shard).is_file() for shard in shards.values()):
+            return True
+    return False

@@ -7,6 +7,7 @@ or cut short (an interrupted download) and weights kept as pickles are refused h
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +20,7 @@ from simlift.models.hub import PICKLES, locate
 
 _LAYOUT = "model_index.json and a folder for each component, as diffusers saves a pipeline"
 _SHARDS = "*.safetensors.index.json"
+_SHARD = re.compile(r"-\d+-of-\d+$")
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,7 @@ class PipelineFolder:
     @cached_property
     def index(self) -> dict[str, Any]:
         """What model_index.json holds."""
-        found: dict[str, Any] = read_json(self.path / "model_index.json")
-        return found
+        return _read_object(self.path / "model_index.json")
 
     @property
     def kind(self) -> str:
@@ -41,15 +42,14 @@ class PipelineFolder:
 
     def __contains__(self, component: str) -> bool:
         entry = self.index.get(component)
-        return isinstance(entry, list) and entry[0] is not None
+        return isinstance(entry, list) and len(entry) == 2 and entry[0] is not None
 
     def config(self, component: str) -> dict[str, Any]:
         """Return the settings of a component; RecipeError when they are not there."""
         folder = self.path / component
         for name in ("config.json", "scheduler_config.json", "tokenizer_config.json"):
             if (folder / name).is_file():
-                found: dict[str, Any] = read_json(folder / name)
-                return found
+                return _read_object(folder / name)
         raise RecipeError(
             folder, "holds no config.json", allowed=_LAYOUT, way_out="download the model again"
         )
@@ -57,24 +57,12 @@ class PipelineFolder:
     def weights(self, component: str) -> tuple[Path, ...]:
         """Return the files that hold a component's weights, each whole; RecipeError otherwise."""
         folder = self.path / component
-        found = sorted(folder.glob("*.safetensors"))
-        for index in folder.glob(_SHARDS):
-            named = set(read_json(index).get("weight_map", {}).values())
-            if missing := sorted(named - {path.name for path in found}):
-                raise RecipeError(
-                    folder,
-                    f"{len(missing)} of {len(named)} shards are missing, such as {missing[0]}",
-                    allowed="every shard that its index names",
-                    way_out="download the model again: an interrupted download goes on",
-                )
+        # Variants (model.fp16.safetensors) lie beside the weights that are loaded, or alone.
+        every = sorted(folder.glob("*.safetensors"))
+        found = [path for path in every if "." not in path.stem]
         if not found:
-            pickles = sorted(p.name for p in folder.glob("*") if p.suffix in PICKLES)
-            raise RecipeError(
-                folder,
-                f"holds weights as pickles alone ({pickles[0]})" if pickles else "holds no weights",
-                allowed="*.safetensors, which hold numbers and no code",
-                way_out="download the safetensors of this model",
-            )
+            raise _no_weights(folder, every)
+        _check_shards(folder, found)
         for path in found:
             check_whole(path)
         return tuple(found)
@@ -127,11 +115,59 @@ def find_pipeline(
     return folder
 
 
+def _no_weights(folder: Path, variants: list[Path]) -> RecipeError:
+    pickles = sorted(p.name for p in folder.glob("*") if p.suffix in PICKLES)
+    if variants:
+        found = f"holds a variant of the weights alone ({variants[0].name})"
+        way_out = f"rename {variants[0].name} to what it is without the variant's name"
+    elif pickles:
+        found = f"holds weights as pickles alone ({pickles[0]})"
+        way_out = "download the safetensors of this model"
+    else:
+        found, way_out = "holds no weights", "download the safetensors of this model"
+    return RecipeError(
+        folder,
+        found,
+        allowed="*.safetensors, which hold numbers and no code",
+        way_out=way_out,
+    )
+
+
+def _check_shards(folder: Path, found: list[Path]) -> None:
+    indices = sorted(folder.glob(_SHARDS))
+    for index in indices:
+        named = set(_read_object(index).get("weight_map", {}).values())
+        if missing := sorted(named - {path.name for path in found}):
+            raise RecipeError(
+                folder,
+                f"{len(missing)} of {len(named)} shards are missing, such as {missing[0]}",
+                allowed="every shard that its index names",
+                way_out="download the model again: an interrupted download goes on",
+            )
+    shards = [path.name for path in found if _SHARD.search(path.stem)]
+    if shards and not indices:
+        raise RecipeError(
+            folder,
+            f"holds shards, such as {shards[0]}, and no index of them",
+            allowed=f"{_SHARDS} beside them",
+            way_out="download the model again: an interrupted download goes on",
+        )
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    found = read_json(path)
+    if not isinstance(found, dict):
+        raise RecipeError(path, f"holds a {type(found).__name__}", allowed="a JSON object")
+    return found
+
+
 def check_whole(path: Path) -> dict[str, Any]:
     """Return the header of a safetensors file; RecipeError when the file is cut short or foreign.
 
     Source: the safetensors format: 8 bytes of little-endian header length, JSON, then the numbers.
     """
+    if not path.is_file():  # a link of a cache whose file was removed, too
+        raise RecipeError(path, "does not exist", way_out="download it again")
     size = path.stat().st_size
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
@@ -141,14 +177,13 @@ def check_whole(path: Path) -> dict[str, Any]:
                 f"is no whole safetensors file ({size} bytes)",
                 way_out="download it again",
             )
-        try:
-            header: dict[str, Any] = json.loads(file.read(length))
-        except ValueError as error:
-            raise RecipeError(path, "is no safetensors file", way_out="download it again") from (
-                error
-            )
-    ends = [v["data_offsets"][1] for k, v in header.items() if k != "__metadata__"]
-    expected = 8 + length + max(ends, default=0)
+        text = file.read(length)
+    try:
+        header: dict[str, Any] = json.loads(text)
+        ends = [v["data_offsets"][1] for k, v in header.items() if k != "__metadata__"]
+        expected = 8 + length + max(ends, default=0)
+    except (ValueError, AttributeError, KeyError, TypeError, IndexError) as error:
+        raise RecipeError(path, "is no safetensors file", way_out="download it again") from error
     if size != expected:
         raise RecipeError(
             path,

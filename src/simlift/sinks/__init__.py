@@ -1,0 +1,1 @@
+"""Takes and pairs -> the folders that other trainers and datasets read."""

@@ -1,0 +1,1 @@
+"""Pairs -> an adapter: latents cached once, draws, the training loop, its states."""

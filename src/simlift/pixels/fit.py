@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 Frames = UInt8[np.ndarray, "t h w 3"]
+Padded = UInt8[np.ndarray, "t padded_h padded_w 3"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Fit:
             (self.padded_width - self.inner_width) // 2,
         )
 
-    def apply(self, frames: Frames) -> Frames:
+    def apply(self, frames: Frames) -> Padded:
         """Return the frames resized and padded, uint8 [t padded_height padded_width 3]."""
         inner = _resize(frames, self.inner_height, self.inner_width)
         top, left = self._border
@@ -45,7 +46,7 @@ class Fit:
         right = self.padded_width - self.inner_width - left
         return np.pad(inner, ((0, 0), (top, bottom), (left, right), (0, 0)), mode="edge")
 
-    def undo(self, frames: Frames) -> Frames:
+    def undo(self, frames: Padded) -> Frames:
         """Return the picture inside padded frames at its first size, uint8 [t height width 3]."""
         top, left = self._border
         inner = frames[:, top : top + self.inner_height, left : left + self.inner_width]
@@ -77,16 +78,27 @@ def padded_length(num_frames: int, stride: int = 4) -> int:
     return -(-(num_frames - 1) // stride) * stride + 1
 
 
-def pad_frames(frames: Frames, num_frames: int) -> Frames:
+def whole_length(num_frames: int, stride: int = 4) -> int:
+    """Return the largest k * stride + 1 that is at most `num_frames`; 1 for a single frame."""
+    return (num_frames - 1) // stride * stride + 1
+
+
+def pad_frames(frames: Frames, num_frames: int) -> UInt8[np.ndarray, "longer h w 3"]:
     """Return the frames with the last one repeated until there are `num_frames`."""
+    if not len(frames):
+        raise ValueError("there is no last frame to repeat")
     missing = num_frames - len(frames)
     if missing <= 0:
         return frames
     return np.concatenate([frames, np.repeat(frames[-1:], missing, axis=0)])
 
 
-def _resize(frames: Frames, height: int, width: int) -> Frames:
+def _resize(frames: Frames, height: int, width: int) -> UInt8[np.ndarray, "t {height} {width} 3"]:
     if frames.shape[1:3] == (height, width):
         return frames
-    how = cv2.INTER_AREA if height < frames.shape[1] else cv2.INTER_CUBIC
-    return np.stack([cv2.resize(f, (width, height), interpolation=how) for f in frames])
+    shrinks = height * width < frames.shape[1] * frames.shape[2]
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    resized = np.empty((len(frames), height, width, 3), np.uint8)  # of no frames, none
+    for k, frame in enumerate(frames):
+        resized[k] = cv2.resize(frame, (width, height), interpolation=how)
+    return resized

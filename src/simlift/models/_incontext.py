@@ -4,8 +4,8 @@ Shapes: B batch, C channels, F H W latent frames, rows, columns; N tokens, D wid
 of a head, T text tokens.
 
 The stock forward can be told a noise level for each token, but then holds six modulation vectors
-for each token, in float32, in every block. Here tokens of one level are a segment, and a segment has
-six vectors. Attention is over whichever segments see each other; everything else is by segment.
+for each token, in float32, in every block. Here tokens of one level are a segment, and a segment
+has six vectors. Attention is over the segments that see each other; all else is by segment.
 """
 
 from collections.abc import Sequence
@@ -152,24 +152,23 @@ class InContextTransformer(nn.Module):
         """
         tokens, segments = self._target(noisy, timestep, text, prefix)
         sees = [tuple(range(len(tokens)))] * len(tokens)
-        if isinstance(reference, Tensor):
-            self._check(noisy, reference)
-            segment, x = self._reference(
-                reference, text if reference_text is None else reference_text
-            )
+        cache = reference if isinstance(reference, ReferenceCache) else None
+        fresh = None if isinstance(reference, ReferenceCache) else reference
+        if fresh is not None:
+            self._check(noisy, fresh)
+            segment, x = self._reference(fresh, text if reference_text is None else reference_text)
             tokens, segments = (x, *tokens), (segment, *segments)
             everything = tuple(range(len(tokens)))
             sees = [everything] * len(tokens)
             if self.settings.attention == "self":
                 sees[0] = (0,)
-        cache = reference if isinstance(reference, ReferenceCache) else None
         for number, block in enumerate(self.blocks):
             cached = _on(cache.blocks[number], noisy.device) if cache is not None else None
             if self.checkpointing and torch.is_grad_enabled():
                 tokens, _ = checkpoint(block, tokens, segments, sees, cached, use_reentrant=False)
             else:
                 tokens, _ = block(tokens, segments, sees, cached)
-        made = 1 if isinstance(reference, Tensor) else 0
+        made = 0 if fresh is None else 1
         return self._velocity(noisy, tokens[made:], segments[made:])
 
     def remember(

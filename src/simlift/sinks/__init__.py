@@ -1,1 +1,25 @@
-"""Takes and pairs -> the folders that other trainers and datasets read."""
+"""Pairs -> folders that other trainers read; takes and episodes -> data sets of the field."""
+
+from collections.abc import Mapping
+
+from simlift.core.errors import InputError
+from simlift.sinks.diffsynth import DiffSynth
+from simlift.sinks.ltx import LtxTrainer
+from simlift.sinks.musubi import Musubi
+from simlift.sinks.trainer import TrainerFolder
+
+TRAINERS: Mapping[str, TrainerFolder] = {
+    "diffsynth": DiffSynth(),
+    "ltx": LtxTrainer(),
+    "musubi": Musubi(),
+}
+
+
+def trainer_named(name: str) -> TrainerFolder:
+    """Return how a trainer's folder is written; InputError lists the trainers there are."""
+    if name not in TRAINERS:
+        raise InputError("--format", f"found {name!r}", allowed=", ".join(TRAINERS))
+    return TRAINERS[name]
+
+
+__all__ = ["TRAINERS", "DiffSynth", "LtxTrainer", "Musubi", "TrainerFolder", "trainer_named"]

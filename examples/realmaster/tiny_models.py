@@ -2,22 +2,36 @@
 
     python examples/realmaster/tiny_models.py FOLDER
 
-writes FOLDER/wan (two experts, as Wan2.2 T2V-A14B), FOLDER/wan-single (as Wan2.1), FOLDER/vace and
-FOLDER/qwen-edit. Each is an ordinary diffusers folder: whatever runs on it runs on the real model.
+writes FOLDER/wan (two experts, as Wan2.2 T2V-A14B), FOLDER/wan-single (as Wan2.1), FOLDER/vace (as
+Wan2.1 VACE), FOLDER/vace-2.2 (two experts) and FOLDER/qwen-edit (as Qwen-Image-Edit-2509). Each is
+an ordinary diffusers folder: whatever runs on it runs on the real model.
 """
 
+import json
 import sys
 from pathlib import Path
 
 import torch
 from diffusers import (
+    AutoencoderKLQwenImage,
     AutoencoderKLWan,
+    FlowMatchEulerDiscreteScheduler,
+    QwenImageTransformer2DModel,
     UniPCMultistepScheduler,
     WanPipeline,
     WanTransformer3DModel,
+    WanVACEPipeline,
+    WanVACETransformer3DModel,
 )
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
-from transformers import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
+from transformers import (
+    PreTrainedTokenizerFast,
+    Qwen2_5_VLConfig,
+    Qwen2_5_VLForConditionalGeneration,
+    Qwen2Tokenizer,
+    UMT5Config,
+    UMT5EncoderModel,
+)
 
 TEXT_DIM = 32
 _SPECIAL = ("<pad>", "</s>", "<unk>")
@@ -98,10 +112,159 @@ def wan(
     return folder
 
 
+def vace_transformer(seed: int) -> WanVACETransformer3DModel:
+    """A transformer of VACE's design: two of its three blocks have a branch for the condition."""
+    torch.manual_seed(seed)
+    return WanVACETransformer3DModel(
+        patch_size=(1, 2, 2),
+        num_attention_heads=2,
+        attention_head_dim=12,
+        in_channels=16,
+        out_channels=16,
+        text_dim=TEXT_DIM,
+        freq_dim=256,
+        ffn_dim=48,
+        num_layers=3,
+        cross_attn_norm=True,
+        qk_norm="rms_norm_across_heads",
+        rope_max_seq_len=64,
+        vace_layers=[0, 2],
+        vace_in_channels=96,
+    ).eval()
+
+
+def vace(folder: Path, experts: int = 1) -> Path:
+    """Write a video editing pipeline: Wan2.1 VACE, or with two experts Wan2.2 VACE-Fun."""
+    torch.manual_seed(0)
+    WanVACEPipeline(
+        tokenizer=tokenizer(),
+        text_encoder=text_encoder(),
+        vae=vae(),
+        scheduler=UniPCMultistepScheduler(
+            prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0
+        ),
+        transformer=vace_transformer(1),
+        transformer_2=vace_transformer(2) if experts == 2 else None,
+        boundary_ratio=0.875 if experts == 2 else None,
+    ).save_pretrained(folder)
+    return folder
+
+
+_QWEN_TOKENS = (
+    "<|endoftext|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|vision_start|>",
+    "<|vision_end|>",
+    "<|image_pad|>",
+    "<|video_pad|>",
+)
+
+
+def qwen_tokenizer() -> Qwen2Tokenizer:
+    """A byte-level tokenizer that never learned to merge bytes."""
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {token: i for i, token in enumerate((*letters, *_QWEN_TOKENS))}
+    return Qwen2Tokenizer(
+        vocab=vocabulary, merges=[], additional_special_tokens=list(_QWEN_TOKENS[1:])
+    )
+
+
+def qwen_encoder(tokens: Qwen2Tokenizer) -> Qwen2_5_VLForConditionalGeneration:
+    """A vision and language model of two layers."""
+    torch.manual_seed(3)
+    names = {
+        f"{name}_token_id": tokens.convert_tokens_to_ids(f"<|{name}{end}|>")
+        for name, end in (("image", "_pad"), ("video", "_pad"), ("vision_start", ""))
+    }
+    config = Qwen2_5_VLConfig(
+        text_config={
+            "hidden_size": 16,
+            "intermediate_size": 32,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "num_key_value_heads": 2,
+            "vocab_size": len(tokens),
+            "bos_token_id": None,
+            "eos_token_id": tokens.eos_token_id,
+            "rope_scaling": {"type": "mrope", "mrope_section": [1, 1, 2]},
+        },
+        vision_config={
+            "depth": 2,
+            "hidden_size": 16,
+            "intermediate_size": 32,
+            "num_heads": 2,
+            "out_hidden_size": 16,
+            "fullatt_block_indexes": [1],
+        },
+        **names,
+    )
+    return Qwen2_5_VLForConditionalGeneration(config).eval()
+
+
+def qwen_edit(folder: Path) -> Path:
+    """Write an image editing pipeline in the layout of Qwen-Image-Edit-2509.
+
+    The folder is written part by part: diffusers cannot build the whole pipeline where torchvision
+    is absent, for a processor of videos that it never uses.
+    """
+    tokens = qwen_tokenizer()
+    torch.manual_seed(4)
+    parts = {
+        "tokenizer": tokens,
+        "text_encoder": qwen_encoder(tokens),
+        "vae": AutoencoderKLQwenImage(
+            base_dim=8,
+            z_dim=4,
+            dim_mult=[1, 2, 4],
+            num_res_blocks=1,
+            temperal_downsample=[False, True],
+            latents_mean=[0.0] * 4,
+            latents_std=[1.0] * 4,
+        ).eval(),
+        "transformer": QwenImageTransformer2DModel(
+            patch_size=2,
+            in_channels=16,
+            out_channels=4,
+            num_layers=2,
+            attention_head_dim=16,
+            num_attention_heads=3,
+            joint_attention_dim=16,
+            axes_dims_rope=(8, 4, 4),
+        ).eval(),
+        "scheduler": FlowMatchEulerDiscreteScheduler(
+            use_dynamic_shifting=True, base_shift=0.5, max_shift=0.9, shift_terminal=0.02
+        ),
+    }
+    index: dict[str, object] = {"_class_name": "QwenImageEditPlusPipeline"}
+    for name, part in parts.items():
+        part.save_pretrained(folder / name)
+        library = "diffusers" if type(part).__module__.startswith("diffusers") else "transformers"
+        index[name] = [library, type(part).__name__]
+    index["processor"] = ["transformers", "Qwen2VLProcessor"]
+    processor = folder / "processor"
+    tokens.save_pretrained(processor)
+    images = {
+        "image_processor_type": "Qwen2VLImageProcessor",
+        "processor_class": "Qwen2VLProcessor",
+        "min_pixels": 28 * 28,
+        "max_pixels": 56 * 56,
+        "patch_size": 14,
+        "temporal_patch_size": 2,
+        "merge_size": 2,
+    }
+    (processor / "preprocessor_config.json").write_text(json.dumps(images, indent=2))
+    (folder / "model_index.json").write_text(json.dumps(index, indent=2))
+    return folder
+
+
 def build(folder: Path) -> None:
     """Write every tiny model."""
     wan(folder / "wan")
     wan(folder / "wan-single", experts=1)
+    vace(folder / "vace")
+    vace(folder / "vace-2.2", experts=2)
+    qwen_edit(folder / "qwen-edit")
 
 
 if __name__ == "__main__":

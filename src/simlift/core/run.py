@@ -152,29 +152,36 @@ class Run:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the run for this process; RunError when another process fills it.
-
-        The lock is the operating system's, so it ends with the process, even when that is killed.
-        """
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            opened = (self.path / ".lock").open("a+")
-        except OSError as error:
-            raise RunError(
-                self.path,
-                f"cannot be written ({error.strerror})",
-                way_out="choose another --out",
-            ) from error
-        with opened as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise RunError(
-                    self.path,
-                    "another process is filling this run",
-                    way_out="wait for it, or choose another --out",
-                ) from None
+        """Hold the run for this process; RunError when another process fills it."""
+        with hold_folder(self.path):
             yield
+
+
+@contextmanager
+def hold_folder(path: Path) -> Iterator[None]:
+    """Hold a folder that a pass fills for this process; RunError when another process fills it.
+
+    The lock is the operating system's, so it ends with the process, even when that is killed.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        opened = (path / ".lock").open("a+")
+    except OSError as error:
+        raise RunError(
+            path,
+            f"cannot be written ({error.strerror})",
+            way_out="choose another --out",
+        ) from error
+    with opened as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RunError(
+                path,
+                "another process is filling this run",
+                way_out="wait for it, or choose another --out",
+            ) from None
+        yield
 
 
 def write_text(path: Path, text: str) -> None:

@@ -234,7 +234,6 @@ def test_an_interrupted_download_without_a_network_is_named_by_what_it_lacks(wan
 
 def test_an_adapter_comes_by_name(tmp_path, monkeypatch):
     pytest.importorskip("huggingface_hub")
-    write(tmp_path / "adapter.json", {})
     safetensors(tmp_path / "high.safetensors")
     assert FakeHub(monkeypatch, cache=tmp_path) and ask("owner/adapter") == tmp_path
 

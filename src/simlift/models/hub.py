@@ -10,7 +10,7 @@ PICKLES = frozenset([".bin", ".pt", ".pth", ".ckpt", ".pkl"])  # loading one run
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 # Tokenizers of some models are text or a SentencePiece model; nothing here holds code.
 _SAFE_FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
-_MARKS = ("config.json", "model_index.json", "adapter.json")
+_MARKS = ("config.json", "model_index.json", "*.safetensors")  # of a model, a pipeline, a LoRA
 
 
 def locate(name: str, *, purpose: str, layout: str, extra: str) -> Path:
@@ -58,7 +58,7 @@ def _cached(name: str) -> Path | None:
         )
     except (OSError, ValueError):  # not there, or known to be cut short
         return None
-    marked = any((folder / mark).is_file() for mark in _MARKS)
+    marked = any(any(folder.glob(mark)) for mark in _MARKS)
     return folder if marked and any(folder.rglob("*.safetensors")) else None
 
 

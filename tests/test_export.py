@@ -387,6 +387,10 @@ def test_other_sources_and_formats_are_refused(pairs, tmp_path):
         export(tmp_path, "ltx", tmp_path / "out")
     with pytest.raises(InputError, match="found 'lxt'; allowed: diffsynth, ltx, musubi"):
         export(pairs.path, "lxt", tmp_path / "out")
+    (tmp_path / "begun").mkdir()
+    (tmp_path / "begun" / "recipe.json").write_text("{}")
+    with pytest.raises(InputError, match="neither pairs.jsonl nor takes yet.*it goes on"):
+        export(tmp_path / "begun", "ltx", tmp_path / "out")
     PairSet(tmp_path / "none").write([], [])
     with pytest.raises(InputError, match=r"holds no accepted pair.*decisions\.jsonl"):
         export(tmp_path / "none", "ltx", tmp_path / "out")

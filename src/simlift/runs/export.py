@@ -128,11 +128,17 @@ def export_pairs(
 def _source(path: Path) -> PairSource:
     if PairSet(path).manifest.is_file():
         return _Set(PairSet(path))
-    if (path / "recipe.json").is_file():
+    if (path / "takes").is_dir():
         return AcceptedTakes(Run(path))
+    if (path / "recipe.json").is_file():  # of a pass that was killed before it had anything whole
+        raise InputError(
+            path,
+            "holds neither pairs.jsonl nor takes yet",
+            way_out="run simlift pair, or simlift lift, again: it goes on",
+        )
     raise InputError(
         path,
-        "is neither a training set (pairs.jsonl) nor a run (recipe.json)",
+        "is neither a training set (pairs.jsonl) nor a run (takes)",
         way_out="make one: simlift pair CLIP... --out PAIRS, or simlift lift CLIP... --out RUN",
     )
 

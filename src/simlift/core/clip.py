@@ -172,6 +172,7 @@ class ClipReader:
             categories={i: label.category for i, label in clip.labels.items()},
             scene=clip.scene,
             motion=Motion(clip.camera, clip.objects) if clip.camera else None,
+            caption=clip.caption,
         )
 
 

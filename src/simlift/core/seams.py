@@ -6,7 +6,7 @@ Nothing is registered: any frozen dataclass with these methods plugs in (`--engi
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from simlift.core.clip import Clip
 from simlift.core.layers import Layer
@@ -49,6 +49,20 @@ class Stage:
     reason: str
 
 
+@dataclass(frozen=True)
+class Cost:
+    """What an engine needs for a clip, counted from the shapes of its network.
+
+    tokens: of one forward. forwards: over the whole clip. operations: of all forwards, a
+    multiply-add being two. memory_bytes: on the device, at most.
+    """
+
+    tokens: int
+    forwards: int
+    operations: float
+    memory_bytes: int
+
+
 class EngineSpec(Protocol):
     """The frozen value that opens an engine."""
 
@@ -71,6 +85,13 @@ class EngineSpec(Protocol):
     def open(self, device: str) -> AbstractContextManager[Engine]:
         """Load weights and files; leaving the context frees the memory."""
         ...
+
+
+@runtime_checkable
+class Counted(Protocol):
+    """A spec that can count what a clip costs; others are measured on two frames."""
+
+    def cost(self, clip: Clip) -> Cost: ...
 
 
 class Control(Protocol):

@@ -64,6 +64,7 @@ class Window:
     categories: Mapping[int, str] = field(default_factory=dict)
     scene: Path | None = None  # the clip's geometry, for engines that render it
     motion: Motion | None = None  # where the clip knows its camera
+    caption: str = ""
     _derived: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:

@@ -1,7 +1,8 @@
-"""Window -> frames: photographic (default), echo and pathtraced."""
+"""Window -> frames: photographic (default), echo, pathtraced, and those with learned weights."""
 
 NAMES = {
     "photographic": "simlift.engines.photographic.spec:Photographic",
     "echo": "simlift.engines.echo:Echo",
     "pathtraced": "simlift.engines.pathtraced.spec:PathTraced",
+    "wan": "simlift.engines.wan.spec:Wan",
 }

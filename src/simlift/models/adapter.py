@@ -9,6 +9,7 @@ files loads as a plain LoRA too. The header's entry `simlift` holds the card as 
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -106,13 +107,25 @@ def read_card(path: Path) -> AdapterCard:
     return card
 
 
+def adapter_files(path: Path, experts: Sequence[Expert]) -> tuple[Path, ...]:
+    """Return the files of some experts; RecipeError where one is missing."""
+    wanted = tuple(path / f"{expert}.safetensors" for expert in experts)
+    if missing := [file.name for file in wanted if not file.is_file()]:
+        raise RecipeError(
+            path,
+            f"lacks {', '.join(missing)}",
+            allowed=_LAYOUT,
+            way_out="copy the whole folder, or train the other expert too",
+        )
+    return wanted
+
+
 def find_adapter(name: str, base: WanBase, *, any_base: bool = False) -> Adapter:
     """Return an adapter that fits a base; RecipeError says what does not fit.
 
     `any_base` lets weights differ whose settings agree: a fine-tune or another precision.
     """
     path = locate(name, purpose="an adapter", layout=_LAYOUT, extra=EXTRA)
-    wanted = [path / f"{expert}.safetensors" for expert in base.experts.names]
     others = [
         path / f"{expert}.safetensors"
         for expert in ("high", "low", "single")
@@ -124,19 +137,12 @@ def find_adapter(name: str, base: WanBase, *, any_base: bool = False) -> Adapter
             f"holds {', '.join(foreign)}; the base has the experts {', '.join(base.experts.names)}",
             allowed="an adapter that was trained on this base",
         )
-    missing = [file.name for file in wanted if not file.is_file()]
-    if missing:
-        raise RecipeError(
-            path,
-            f"lacks {', '.join(missing)}",
-            allowed=_LAYOUT,
-            way_out="copy the whole folder, or train the other expert too",
-        )
+    wanted = adapter_files(path, base.experts.names)
     cards = tuple(read_card(file) for file in wanted)
     for file, card in zip(wanted, cards):
         _check_base(file, card, base, any_base)
     _check_agreement(path, cards)
-    return Adapter(path, tuple(wanted), cards)
+    return Adapter(path, wanted, cards)
 
 
 def _check_base(file: Path, card: AdapterCard, base: WanBase, any_base: bool) -> None:

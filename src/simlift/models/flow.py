@@ -28,7 +28,7 @@ def unshifted(s: Float[np.ndarray, "*n"] | float, shift: float) -> Float[np.ndar
     return np.asarray(s / (shift - (shift - 1) * s))
 
 
-def schedule(steps: int, shift: float) -> Float[np.ndarray, "steps+1"]:
+def schedule(steps: int, shift: float) -> Float[np.ndarray, "levels"]:
     """Return the levels that Euler's method visits, from 1 down to 0."""
     return shifted(np.linspace(1.0, 0.0, steps + 1), shift)
 
@@ -65,7 +65,7 @@ class Experts:
         return (edge, 1.0) if expert == "high" else (0.0, edge)
 
 
-def stratified(count: int, offset: float) -> Float[np.ndarray, "count"]:
+def stratified(count: int, offset: float) -> Float[np.ndarray, "n"]:
     """Return `count` values in [0, 1), one in each of `count` equal strata.
 
     `offset` in [0, 1) is a random number; every value alone is uniform where the offset is.

@@ -102,3 +102,13 @@ def _resize(frames: Frames, height: int, width: int) -> UInt8[np.ndarray, "t {he
     for k, frame in enumerate(frames):
         resized[k] = cv2.resize(frame, (width, height), interpolation=how)
     return resized
+
+
+def smaller(
+    frames: UInt8[np.ndarray, "t h w 3"], times: int
+) -> UInt8[np.ndarray, "t rows columns 3"]:
+    """Return frames whose sides are `times` times smaller, each pixel the mean of its square."""
+    if times == 1:
+        return frames
+    size = (frames.shape[2] // times, frames.shape[1] // times)
+    return np.stack([cv2.resize(f, size, interpolation=cv2.INTER_AREA) for f in frames])

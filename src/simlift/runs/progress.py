@@ -17,6 +17,8 @@ from rich.progress import (
 from rich.progress import Progress as RichProgress
 from rich.text import Text
 
+from simlift.core.progress import watching
+
 
 class Progress(Protocol):
     """Shows passes as they go."""
@@ -64,12 +66,16 @@ class Terminal:
         with bar:
             task = bar.add_task(name, total=frames)
 
+            def show_step(step: int, steps: int) -> None:
+                bar.update(task, description=f"{name} {step}/{steps}")
+
             def advance(count: int) -> None:
                 nonlocal done
                 done += count
                 bar.advance(task, count)
 
-            yield advance
+            with watching(show_step):
+                yield advance
         if not self._console.is_terminal and frames:
             seconds = time.monotonic() - begun
             self._console.print(

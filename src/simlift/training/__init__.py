@@ -1,1 +1,5 @@
-"""Pairs -> an adapter: latents cached once, draws, the training loop, its states."""
+"""Pairs -> an adapter: latents cached once, draws by step, a loop, a state to resume from."""
+
+from simlift.training.recipe import TrainRecipe
+
+__all__ = ["TrainRecipe"]

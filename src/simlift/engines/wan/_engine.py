@@ -1,0 +1,202 @@
+"""The wan engine, opened: rendered windows in, photoreal windows out."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKLWan
+
+from simlift.core.errors import RecipeError
+from simlift.core.progress import report_step
+from simlift.core.recipe import derive_seed
+from simlift.core.window import Frames, Survey, Tail, Window
+from simlift.engines.wan._sampler import Conditions, Sampler, fused_parts
+from simlift.engines.wan.spec import Wan
+from simlift.models._adapter import ADAPTER, load_lora, read_adapter, read_lora
+from simlift.models._incontext import InContextTransformer
+from simlift.models._residence import BlockStream, resident
+from simlift.models._wan import (
+    DTYPES,
+    TextEncoder,
+    decode_latents,
+    encode_frames,
+    load_transformer,
+    load_vae,
+    open_device,
+    padded_text,
+)
+from simlift.models.adapter import Adapter
+from simlift.models.flow import Expert
+from simlift.models.wan import WanBase
+from simlift.pixels.fit import Fit, pad_frames, padded_length, smaller
+from simlift.pixels.match import colour_correction, correct
+
+
+@contextmanager
+def open_engine(
+    spec: Wan, base: WanBase, adapter: Adapter | None, device: str
+) -> Iterator["WanEngine"]:
+    """Load what the spec names."""
+    place = open_device(device)
+    experts = {e: _load_expert(spec, base, adapter, e) for e in base.experts.names}
+    engine = WanEngine(spec, base, adapter, place, experts, load_vae(base.folder, spec.vae))
+    try:
+        yield engine
+    finally:
+        experts.clear()
+        if place.type == "cuda":
+            torch.cuda.empty_cache()
+
+
+def _load_expert(
+    spec: Wan, base: WanBase, adapter: Adapter | None, expert: Expert
+) -> InContextTransformer:
+    dtype = DTYPES[spec.dtype]
+    model = load_transformer(base, expert, dtype)
+    if spec.fp8:  # before the LoRAs are there, which keep their precision
+        model.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=dtype)
+    names = []
+    if adapter is not None and (file := adapter.file_of(expert)) is not None:
+        alpha = adapter.card.alpha
+        load_lora(model, read_adapter(file), name=ADAPTER, path=file, alpha=alpha)
+        names.append(ADAPTER)
+    for number, lora in enumerate(spec.loras):
+        file = _lora_file(Path(lora), expert)
+        load_lora(model, read_lora(file), name=f"lora{number}", path=file)
+        names.append(f"lora{number}")
+    if names:
+        model.set_adapters(names, [1.0] * len(names))
+    if spec.attention_backend is not None:
+        try:
+            model.set_attention_backend(spec.attention_backend)
+        except (ValueError, RuntimeError, ImportError) as error:
+            raise RecipeError("wan.attention_backend", str(error).partition("\n")[0]) from error
+    return InContextTransformer(model, spec.incontext(adapter)).eval()
+
+
+def _lora_file(path: Path, expert: Expert) -> Path:
+    if path.is_file():
+        return path
+    found = path / f"{expert}.safetensors"
+    if not found.is_file():
+        raise RecipeError(
+            path,
+            f"holds no LoRA for the expert {expert!r}",
+            allowed=f"a safetensors file for all experts, or a folder with {expert}.safetensors",
+        )
+    return found
+
+
+class WanEngine:
+    """An opened Wan model with its adapter."""
+
+    def __init__(
+        self,
+        spec: Wan,
+        base: WanBase,
+        adapter: Adapter | None,
+        device: torch.device,
+        experts: dict[Expert, InContextTransformer],
+        vae: AutoencoderKLWan,
+    ) -> None:
+        self.spec, self.base, self.adapter = spec, base, adapter
+        self._device = device
+        self._experts = experts
+        self._vae = vae
+        self._stay = spec.offload == "none"
+        self._texts: dict[str, torch.Tensor] = {}
+
+    def lift(self, window: Window, *, survey: Survey, before: Tail | None, seed: int) -> Frames:
+        """Return the lifted frames of a window, less the overlap given in `before`."""
+        del survey
+        place = self.spec.fit(*window.size, self.base, self.adapter)
+        length = padded_length(max(len(window), 5))
+        texts = self._embed(window.caption)
+        with resident(self._vae, self._device, stay=self._stay):
+            render = pad_frames(place.apply(window.rgb), length)
+            reference = self._encode_reference(render)
+            start = self._encode(render) if self.spec.strength < 1 else None
+            prefix = None if before is None else self._encode(place.apply(before))
+        conditions = Conditions(
+            reference=reference,
+            wanted=texts[0],
+            unwanted=texts[1],
+            null=texts[2],
+            prefix=prefix,
+            parts=self._parts((length - 1) // 4 + 1),
+        )
+        levels = self.spec.levels()
+        noise = self._noise(window, place, length, seed)
+        if start is not None:
+            noise = (1 - levels[0]) * start + levels[0] * noise
+        latents = self._sampler()(noise, levels, conditions)
+        return self._frames(latents, len(window), place, before)
+
+    def _sampler(self) -> Sampler:
+        return Sampler(
+            self.base.experts,
+            self._use,
+            {e: self.spec.guidance_of(e) for e in self.base.experts.names},
+            None if self.spec.keep == "device" else "cpu",
+            report_step,
+        )
+
+    @contextmanager
+    def _use(self, expert: Expert) -> Iterator[InContextTransformer]:
+        model = self._experts[expert]
+        if self.spec.offload != "block":
+            with resident(model, self._device, stay=self._stay):
+                yield model
+            return
+        blocks = model.blocks
+        model.blocks = torch.nn.ModuleList()  # what is not a block moves as a whole
+        model.to(self._device)
+        model.blocks = blocks
+        stream = BlockStream(blocks, self._device)
+        try:
+            yield model
+        finally:
+            stream.detach()
+
+    def _embed(self, caption: str) -> list[torch.Tensor]:
+        """Return the texts [1 T D] of the prompt, the negative prompt and no prompt."""
+        wanted = ", ".join(part for part in (caption, self.spec.prompt) if part)
+        if self.adapter is not None:
+            wanted = self.adapter.card.prompt_template.replace("{caption}", wanted)
+        prompts = [wanted, self.spec.negative_prompt, ""]
+        if missing := [prompt for prompt in prompts if prompt not in self._texts]:
+            encoder = TextEncoder(self.base.folder, DTYPES[self.spec.dtype], self._device)
+            self._texts |= {prompt: encoder(prompt) for prompt in missing}
+        dtype = DTYPES[self.spec.dtype]
+        return [padded_text(self._texts[prompt], self._device, dtype) for prompt in prompts]
+
+    def _encode(self, frames: Frames) -> torch.Tensor:
+        return encode_frames(self._vae, frames)
+
+    def _encode_reference(self, render: Frames) -> torch.Tensor | None:
+        if self.adapter is None:
+            return None
+        return self._encode(smaller(render, self.spec.incontext(self.adapter).downscale))
+
+    def _parts(self, latent_frames: int) -> tuple[slice, ...]:
+        window = (self.spec.frames - 1) // 4 + 1
+        return fused_parts(latent_frames, window, (self.spec.overlap - 1) // 4 + 1)
+
+    def _noise(self, window: Window, place: Fit, length: int, seed: int) -> torch.Tensor:
+        shape = self.base.latent_shape(length, place.padded_height, place.padded_width)
+        number = derive_seed(seed, "noise", str(int(window.indices[0]))) % 2**63
+        generator = torch.Generator("cpu").manual_seed(number)
+        return torch.randn(1, *shape, generator=generator).to(self._device)
+
+    def _frames(self, latents: torch.Tensor, owed: int, place: Fit, before: Tail | None) -> Frames:
+        with resident(self._vae, self._device, stay=self._stay):
+            parts = [place.undo(part) for part in decode_latents(self._vae, latents)]
+        frames = np.concatenate(parts)[:owed]
+        if before is None:
+            return frames
+        made = frames[len(before) :]
+        if not self.spec.hold_colour:
+            return made
+        return correct(made, colour_correction(frames[: len(before)], before))

@@ -1,0 +1,112 @@
+"""Training items -> latents and text embeddings on disk, once, under the hash of what decides them.
+
+    pairs/.cache/<key>.safetensors      target and reference [1 C F H W], float32
+    pairs/.cache/text-<key>.safetensors embeddings [T D] of one prompt
+
+A key covers the videos' bytes, the autoencoder's, the size, the frames and the downscale, so that a
+changed setting finds nothing and nothing stale is ever read.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from simlift.core.window import Frames
+from simlift.media.video import VideoStore, probe_video
+from simlift.models._wan import DTYPES, TextEncoder, encode_frames, load_vae
+from simlift.models.wan import WanBase
+from simlift.pixels.fit import smaller
+from simlift.training.items import Item
+from simlift.training.recipe import TrainRecipe
+
+FOLDER = ".cache"
+_VERSION = "1"  # of what is stored
+
+
+@dataclass(frozen=True, eq=False)
+class Latents:
+    """One item, encoded: target and reference latents [1 C F H W], and its prompt's [T D]."""
+
+    target: torch.Tensor
+    reference: torch.Tensor
+    text: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Cache:
+    """The encoded items of a training set."""
+
+    folder: Path
+    base: WanBase
+    recipe: TrainRecipe
+
+    def read(self, item: Item) -> Latents:
+        """Return an encoded item; it must have been filled in before."""
+        video = load_file(self._video_file(item))
+        return Latents(video["target"], video["reference"], self.text(self.prompt(item)))
+
+    def text(self, prompt: str) -> torch.Tensor:
+        """Return a prompt's embeddings [T D]."""
+        return load_file(self._text_file(prompt))["text"]
+
+    def prompt(self, item: Item) -> str:
+        """Return what the network is told of an item."""
+        return self.recipe.prompt_template.replace("{caption}", item.caption)
+
+    def fill(
+        self, items: Sequence[Item], device: torch.device, progress: Callable[[int], None]
+    ) -> None:
+        """Encode what is not there yet."""
+        self.folder.mkdir(exist_ok=True)
+        prompts = {"", *(self.prompt(item) for item in items)}
+        if missing := sorted(p for p in prompts if not self._text_file(p).exists()):
+            encoder = TextEncoder(self.base.folder, DTYPES[self.recipe.dtype], device)
+            for prompt in missing:
+                _save({"text": encoder(prompt)}, self._text_file(prompt))
+            del encoder
+        videos = [item for item in items if not self._video_file(item).exists()]
+        progress(sum(item.num_frames for item in items if item not in videos))
+        if not videos:
+            return
+        vae = load_vae(self.base.folder).to(device)
+        for item in videos:
+            pixels = [read_frames(path, item) for path in (item.target, item.reference)]
+            pixels[1] = smaller(pixels[1], self.recipe.incontext.downscale)
+            target, reference = (encode_frames(vae, p).cpu().contiguous() for p in pixels)
+            _save({"target": target, "reference": reference}, self._video_file(item))
+            progress(item.num_frames)
+
+    def _video_file(self, item: Item) -> Path:
+        parts = (
+            _VERSION,
+            item.digest,
+            str((item.start, item.fit, item.shape)),
+            self.base.folder.digest("vae"),
+            str(self.recipe.incontext.downscale),
+        )
+        return self.folder / f"{_key(*parts)}.safetensors"
+
+    def _text_file(self, prompt: str) -> Path:
+        parts = (_VERSION, prompt, self.base.folder.digest("text_encoder"), self.recipe.dtype)
+        return self.folder / f"text-{_key(*parts)}.safetensors"
+
+
+def read_frames(path: Path, item: Item) -> Frames:
+    """Return an item's frames as the network sees them."""
+    with VideoStore(probe_video(path)).open() as reader:
+        frames = reader.read(list(range(item.start, item.start + item.num_frames)))
+    return item.fit.apply(frames)
+
+
+def _key(*parts: str) -> str:
+    return hashlib.blake2b("\0".join(parts).encode(), digest_size=12).hexdigest()
+
+
+def _save(tensors: dict[str, torch.Tensor], path: Path) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    save_file(tensors, partial)
+    partial.replace(path)

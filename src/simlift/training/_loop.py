@@ -1,0 +1,357 @@
+"""Encoded items and a recipe -> an adapter: the training loop.
+
+Everything random depends on the step alone, and a state holds weights and moments whole, so that a
+killed training goes on from its last state to the same bytes.
+"""
+
+import math
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from simlift.core.errors import RunError
+from simlift.core.progress import report_step
+from simlift.models import _adapter
+from simlift.models._wan import DTYPES, padded_text
+from simlift.models.adapter import FORMAT, TARGETS, AdapterCard
+from simlift.models.flow import Expert
+from simlift.models.wan import WanBase
+from simlift.training._encode import Cache
+from simlift.training._trainee import Sample, Trainee
+from simlift.training._world import World
+from simlift.training.draws import Draw, Draws, evaluation_levels
+from simlift.training.items import Item
+from simlift.training.recipe import TrainRecipe
+from simlift.training.state import TrainingFolder
+
+Tensor: TypeAlias = torch.Tensor
+_BUCKETS = 4  # of noise levels, in the log
+_CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """All that a loop works with; `pairs` names the training set."""
+
+    recipe: TrainRecipe
+    base: WanBase
+    folder: TrainingFolder
+    cache: Cache
+    trained: tuple[Item, ...]
+    evaluated: tuple[Item, ...]
+    world: World
+    experts: tuple[Expert, ...]
+    pairs: str
+
+    @property
+    def size(self) -> int:
+        """Samples of a step, over all processes."""
+        return self.recipe.batch * self.recipe.accumulate * self.world.size
+
+
+def train(job: Training, progress: Callable[[int], None]) -> None:
+    """Train to the last step; RunError names the pair at which the loss stopped being a number."""
+    trainees = {e: Trainee(job.base, e, job.recipe, job.world) for e in job.experts}
+    begun = _resume(job, trainees)
+    progress(begun)
+    draws = Draws(job.recipe, job.base.experts, len(job.trained), job.size)
+    with _logs(job) as write, _ahead(job, draws, begun) as samples:
+        if begun == 0:
+            _evaluate(job, trainees, 0, write)
+        working: Expert | None = None
+        for step in range(begun, job.recipe.steps):
+            expert = job.recipe.expert_of(step, job.experts)
+            if expert != working:
+                if working is not None:
+                    trainees[working].rest()
+                trainees[expert].work()
+                working = expert
+            row, times = _step(job, trainees, expert, step, samples)
+            write.step(row, times)
+            _after(job, trainees, step + 1, expert, write)
+            progress(1)
+            report_step(step + 1, job.recipe.steps)
+
+
+def _step(
+    job: Training,
+    trainees: dict[Expert, Trainee],
+    expert: Expert,
+    step: int,
+    samples: Iterator[list[tuple[Draw, Sample, str]]],
+) -> tuple[dict[str, Any], dict[str, float]]:
+    """Take one optimiser step; return its row for the log and what it cost."""
+    trainee, recipe = trainees[expert], job.recipe
+    begun = time.perf_counter()
+    mine = next(samples)
+    waited = time.perf_counter() - begun
+    total, levels = 0.0, []
+    for draw, sample, names in mine:
+        losses = trainee.loss(sample.to(job.world.device, DTYPES[recipe.dtype]))
+        loss = losses.mean()
+        value = job.world.mean(float(loss.detach()))
+        if not math.isfinite(value):
+            _stop(job, trainees, step, f"the loss of {names} at level {draw.level:.3f}", value)
+        (loss / len(mine)).backward()
+        total += value / len(mine)
+        levels.append(round(draw.level, 6))
+    rate = recipe.rate(expert) * min(1.0, (step + 1) / max(recipe.warmup, 1))
+    norm = trainee.update(rate)
+    if not math.isfinite(norm):
+        names = ", ".join(name for _, _, name in mine)
+        _stop(job, trainees, step, f"the gradient of {names}", norm)
+    row = {
+        "step": step + 1,
+        "expert": expert,
+        "loss": total,
+        "levels": levels,
+        "gradient": norm,
+        "rate": rate,
+    }
+    return row, {"seconds": time.perf_counter() - begun, "waited": waited}
+
+
+def _stop(
+    job: Training, trainees: dict[Expert, Trainee], step: int, what: str, value: float
+) -> None:
+    """Keep the state before the step and say which pair it was."""
+    _save_state(job, trainees, step)
+    raise RunError(
+        job.folder.path,
+        f"{what} is {value} in step {step + 1}; the state after step {step} is kept",
+        allowed="finite numbers",
+        way_out="look at that pair; remove its line from pairs.jsonl and go on into another --out "
+        f"with --set init={job.folder.path}, or lower the rates",
+    )
+
+
+def _after(
+    job: Training, trainees: dict[Expert, Trainee], step: int, expert: Expert, write: "_Logs"
+) -> None:
+    recipe, last = job.recipe, step == job.recipe.steps
+    if last or (recipe.evaluate_every and step % recipe.evaluate_every == 0):
+        trainees[expert].rest()
+        _evaluate(job, trainees, step, write)
+        trainees[expert].work()
+    if recipe.sample_every and (last or step % recipe.sample_every == 0):
+        from simlift.training._samples import write_sample
+
+        trainees[expert].rest()
+        write_sample(job, trainees, step)
+        trainees[expert].work()
+    if last or (recipe.save_every and step % recipe.save_every == 0):
+        _save_adapter(job, trainees, step)
+        _save_state(job, trainees, step)
+
+
+@torch.no_grad()
+def _evaluate(job: Training, trainees: dict[Expert, Trainee], step: int, write: "_Logs") -> None:
+    """Measure the loss on fixed items, noise and levels: what changes is the adapter alone."""
+    recipe = job.recipe
+    row: dict[str, Any] = {"step": step}
+    every: list[float] = []
+    for expert, trainee in trainees.items():
+        trainee.work()
+        losses: dict[str, list[float]] = {}
+        levels = evaluation_levels(recipe.evaluation_levels, job.base.experts, expert, recipe.shift)
+        for number, item in enumerate(job.evaluated):
+            for level in levels:
+                draw = Draw(number, float(level), 1_000_003 * number + 1, False, 0)
+                sample = _sample(job, [item], [draw]).to(job.world.device, DTYPES[recipe.dtype])
+                value = float(trainee.loss(sample).mean())
+                losses.setdefault(f"{level:.4f}", []).append(value)
+        trainee.rest()
+        row |= {f"{expert} {k}": sum(v) / len(v) for k, v in losses.items()}
+        every += [x for v in losses.values() for x in v]
+    row["loss"] = sum(every) / len(every)
+    write.evaluation(row)
+
+
+def _sample(job: Training, items: Sequence[Item], draws: Sequence[Draw]) -> Sample:
+    """Put some items and draws together as one forward's batch; one prefix holds for all."""
+    latents = [job.cache.read(item) for item in items]
+    null = padded_text(job.cache.text(""), _CPU, torch.float32)
+    texts = [
+        null if draw.dropped else padded_text(found.text, _CPU, torch.float32)
+        for draw, found in zip(draws, latents)
+    ]
+    noise = [
+        torch.randn(found.target.shape, generator=torch.Generator("cpu").manual_seed(draw.noise))
+        for draw, found in zip(draws, latents)
+    ]
+    frames = latents[0].target.shape[2]
+    return Sample(
+        target=torch.cat([found.target for found in latents]),
+        reference=torch.cat([found.reference for found in latents]),
+        noise=torch.cat(noise),
+        level=torch.tensor([draw.level for draw in draws], dtype=torch.float32),
+        text=torch.cat(texts),
+        null=null.expand(len(items), -1, -1),
+        prefix=min(draws[0].prefix, frames - 1),
+    )
+
+
+@contextmanager
+def _ahead(
+    job: Training, draws: Draws, begun: int
+) -> Iterator[Iterator[list[tuple[Draw, Sample, str]]]]:
+    """Read the samples of the next steps while the current one is computed."""
+    ready: queue.Queue[Any] = queue.Queue(maxsize=2)
+    left = threading.Event()
+
+    def work() -> None:
+        for step in range(begun, job.recipe.steps):
+            try:
+                found: Any = _samples_of(job, draws, step)
+            except BaseException as error:  # handed to the loop, which raises it
+                found = error
+            while not left.is_set():
+                try:
+                    ready.put(found, timeout=0.1)
+                    break
+                except queue.Full:
+                    continue
+            if left.is_set() or isinstance(found, BaseException):
+                return
+
+    def taken() -> Iterator[list[tuple[Draw, Sample, str]]]:
+        while True:
+            found = ready.get()
+            if isinstance(found, BaseException):
+                raise found
+            yield found
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        yield taken()
+    finally:
+        left.set()
+        thread.join()
+
+
+def _samples_of(job: Training, draws: Draws, step: int) -> list[tuple[Draw, Sample, str]]:
+    """Return this process's forwards of a step: every size-th sample, so that shares are alike."""
+    recipe, world = job.recipe, job.world
+    every = draws.step(step, recipe.expert_of(step, job.experts))
+    mine = every[world.rank :: world.size]
+    out = []
+    for first in range(0, len(mine), recipe.batch):
+        part = mine[first : first + recipe.batch]
+        items = [job.trained[draw.item] for draw in part]
+        names = ", ".join(item.name for item in items)
+        out.append((part[0], _sample(job, items, part), names))
+    return out
+
+
+def _resume(job: Training, trainees: dict[Expert, Trainee]) -> int:
+    step = job.folder.last_step()
+    job.world.wait()
+    if job.world.first:
+        job.folder.rewind(step)
+    job.world.wait()
+    if step == 0:
+        return 0
+    state = load_file(job.folder.state_file(step))
+    for expert, trainee in trainees.items():
+        own = f"{expert}/"
+        trainee.restore({k.removeprefix(own): v for k, v in state.items() if k.startswith(own)})
+    return step
+
+
+def _save_state(job: Training, trainees: dict[Expert, Trainee], step: int) -> None:
+    tensors = {
+        f"{expert}/{name}": tensor
+        for expert, trainee in trainees.items()
+        for name, tensor in trainee.state().items()
+    }
+    if job.world.first:
+        path = job.folder.state_file(step)
+        path.parent.mkdir(exist_ok=True)
+        partial = path.with_name(f".{path.name}.partial")
+        save_file(tensors, partial)
+        partial.replace(path)
+        job.folder.keep_last()
+    job.world.wait()
+
+
+def _save_adapter(job: Training, trainees: dict[Expert, Trainee], step: int) -> None:
+    for expert, trainee in trainees.items():
+        tensors = trainee.adapter()
+        if job.world.first:
+            card = card_of(job, expert, step)
+            _adapter.write_adapter(job.folder.path / f"{expert}.safetensors", tensors, card)
+
+
+def card_of(job: Training, expert: Expert, step: int) -> AdapterCard:
+    """Return the card of an expert after a step."""
+    recipe = job.recipe
+    frames, height, width = max(item.shape for item in job.trained)
+    return AdapterCard(
+        format=FORMAT,
+        base=recipe.base,
+        base_digest=job.base.digest(expert),
+        expert=expert,
+        rank=recipe.rank,
+        alpha=recipe.alpha,
+        targets=TARGETS[recipe.targets],
+        incontext=recipe.incontext,
+        shift=recipe.shift,
+        boundary=job.base.experts.boundary,
+        height=height,
+        width=width,
+        num_frames=frames,
+        prompt_template=recipe.prompt_template,
+        prefix_share=recipe.prefix_share + recipe.first_frame_share,
+        steps=step,
+        pairs=job.pairs,
+    )
+
+
+class _Logs:
+    """Writes the rows of a training, on the first process, to its files and to TensorBoard."""
+
+    def __init__(self, log: Any, evaluation: Any, events: Any, board: Any) -> None:
+        self._log, self._evaluation, self._events, self._board = log, evaluation, events, board
+
+    def step(self, row: dict[str, Any], times: dict[str, float]) -> None:
+        self._log(row)
+        self._events({"step": row["step"], **{k: round(v, 4) for k, v in times.items()}})
+        if self._board is not None:
+            bucket = min(int(row["levels"][0] * _BUCKETS), _BUCKETS - 1)
+            low, high = bucket / _BUCKETS, (bucket + 1) / _BUCKETS
+            self._board.add_scalar(f"loss/level {low:.2f}-{high:.2f}", row["loss"], row["step"])
+            self._board.add_scalar(f"gradient/{row['expert']}", row["gradient"], row["step"])
+            self._board.add_scalar("seconds/step", times["seconds"], row["step"])
+            self._board.add_scalar("seconds/waited for data", times["waited"], row["step"])
+
+    def evaluation(self, row: dict[str, Any]) -> None:
+        self._evaluation(row)
+        if self._board is not None:
+            for name, value in row.items():
+                if name != "step":
+                    self._board.add_scalar(f"evaluation/{name}", value, row["step"])
+
+
+@contextmanager
+def _logs(job: Training) -> Iterator[_Logs]:
+    if not job.world.first:
+        yield _Logs(lambda _: None, lambda _: None, lambda _: None, None)
+        return
+    folder = job.folder
+    from tensorboardX import SummaryWriter
+
+    with (
+        folder.append(folder.log) as log,
+        folder.append(folder.evaluation) as evaluation,
+        folder.append(folder.path / "events.jsonl") as events,
+        SummaryWriter(str(folder.path / "tensorboard")) as board,
+    ):
+        yield _Logs(log, evaluation, events, board)

@@ -1,0 +1,64 @@
+"""A training under way -> a video of reference, sample and target side by side."""
+
+from contextlib import contextmanager
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from simlift.core.progress import report_step
+from simlift.engines.wan._sampler import Conditions, Sampler
+from simlift.media.video_writer import write_video
+from simlift.models._incontext import InContextTransformer
+from simlift.models._wan import DTYPES, decode_latents, load_vae, padded_text
+from simlift.models.flow import Expert, schedule
+from simlift.training._encode import read_frames
+from simlift.training._trainee import Trainee
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from simlift.training._loop import Training
+
+_SHIFT = 12.0  # of the levels of Wan2.2's own sampling
+
+
+def write_sample(job: "Training", trainees: dict[Expert, Trainee], step: int) -> None:
+    """Lift the first evaluated item and write samples/step-<step>-<item>.mp4."""
+    recipe, item, device = job.recipe, job.evaluated[0], job.world.device
+    found = job.cache.read(item)
+    dtype = DTYPES[recipe.dtype]
+    null = padded_text(job.cache.text(""), device, dtype)
+    conditions = Conditions(
+        reference=found.reference.to(device),
+        wanted=padded_text(found.text, device, dtype),
+        unwanted=null,
+        null=null,
+        prefix=None,
+        parts=(slice(0, found.target.shape[2]),),
+    )
+
+    @contextmanager
+    def use(expert: Expert) -> "Iterator[InContextTransformer]":
+        trainees[expert].work()
+        try:
+            yield trainees[expert].network
+        finally:
+            trainees[expert].rest()
+
+    guidance = dict.fromkeys(job.base.experts.names, recipe.sample_guidance)
+    sampler = Sampler(job.base.experts, use, guidance, None, report_step)
+    noise = torch.randn(found.target.shape, generator=torch.Generator("cpu").manual_seed(0))
+    levels = [float(s) for s in schedule(recipe.sample_steps, _SHIFT)]
+    latents = sampler(noise.to(device), levels, conditions)
+    if not job.world.first:
+        return
+    vae = load_vae(job.base.folder).to(device)
+    made = np.concatenate(list(decode_latents(vae, latents)))
+    render, target = read_frames(item.reference, item), read_frames(item.target, item)
+    beside = np.concatenate([render, made, target], axis=2)
+    path = job.folder.path / "samples" / f"step-{step:08d}-{item.name.replace(':', '-')}.mp4"
+    height, width = beside.shape[1:3]
+    with write_video(path, height=height, width=width, fps=Fraction(16)) as video:
+        video.append(beside)

@@ -1,0 +1,122 @@
+"""A training set -> the items that are trained on: pairs of one length and size, checked and named.
+
+Every check that needs no weights happens here, before any is read.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from simlift.core.errors import ClipError
+from simlift.core.pair import Pair, PairSet
+from simlift.media.video import VideoInfo, probe_video
+from simlift.models.wan import WanBase
+from simlift.pixels.fit import Fit, fit
+from simlift.training.recipe import TrainRecipe
+
+
+@dataclass(frozen=True)
+class Item:
+    """Some frames of a pair; `target` and `reference` are files, `digest` names their bytes."""
+
+    pair: str
+    start: int
+    num_frames: int
+    target: Path
+    reference: Path
+    caption: str
+    digest: str
+    fit: Fit
+
+    @property
+    def name(self) -> str:
+        return self.pair if not self.start else f"{self.pair}:{self.start}"
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Frames, rows and columns as the network sees them."""
+        return self.num_frames, self.fit.padded_height, self.fit.padded_width
+
+
+def training_items(pairs: PairSet, recipe: TrainRecipe, base: WanBase) -> tuple[Item, ...]:
+    """Return the items of a training set; ClipError names a pair that cannot be trained on.
+
+    A pair longer than the recipe's frames gives several items, one behind the other; what is left
+    over at an end is not trained on.
+    """
+    items: list[Item] = []
+    for pair in pairs.pairs():
+        items += _items_of(pairs.path, pair, recipe, base)
+    if not items:
+        raise ClipError(
+            pairs.manifest, "holds no pair", way_out="make some: simlift pair CLIP... --out PAIRS"
+        )
+    shapes = sorted({item.shape for item in items})
+    if recipe.batch > 1 and len(shapes) > 1:
+        raise ClipError(
+            pairs.path,
+            f"holds pairs of {len(shapes)} shapes, such as {shapes[0]} and {shapes[-1]}",
+            allowed="one shape where batch is above 1",
+            way_out="--set batch=1 (accumulate works with any shape)",
+        )
+    return tuple(items)
+
+
+def _items_of(folder: Path, pair: Pair, recipe: TrainRecipe, base: WanBase) -> list[Item]:
+    target, reference = folder / pair.video, folder / pair.reference_video
+    videos = [probe_video(path) for path in (target, reference)]
+    _check_alike(pair, *videos)
+    longest = videos[0].num_frames
+    if longest < 5:
+        raise ClipError(target, f"holds {longest} frames", allowed="at least 5")
+    frames = min(recipe.frames, (longest - 1) // 4 * 4 + 1)
+    multiple = base.multiple * recipe.incontext.downscale
+    place = fit(videos[0].height, videos[0].width, multiple, recipe.resolution)
+    digest = digest_of_files(target, reference)
+    return [
+        Item(pair.id, start, frames, target, reference, pair.caption, digest, place)
+        for start in range(0, longest - frames + 1, frames)
+    ]
+
+
+def _check_alike(pair: Pair, target: VideoInfo, reference: VideoInfo) -> None:
+    one, other = ((v.num_frames, v.height, v.width) for v in (target, reference))
+    if one != other:
+        raise ClipError(
+            target.path,
+            f"pair {pair.id}: the target has (frames, height, width) {one}, its reference {other}",
+            allowed="the same length and size",
+            way_out="make the pair again, or remove its line from pairs.jsonl",
+        )
+
+
+def digest_of_files(*paths: Path) -> str:
+    """Name files by their bytes."""
+    total = hashlib.blake2b(digest_size=16)
+    for path in paths:
+        with path.open("rb") as file:
+            total.update(
+                hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).digest()
+            )
+    return total.hexdigest()
+
+
+def split(items: tuple[Item, ...], holdout: int) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
+    """Return the items to train on and those to evaluate on; the same ones where none is held out.
+
+    Which pairs are held out depends on their content, not on their order or number.
+    """
+    if not holdout:
+        return items, items[:4]
+    pairs = sorted({(item.digest, item.pair) for item in items})
+    if holdout >= len(pairs):
+        raise ClipError(
+            "train.holdout",
+            f"found {holdout} of {len(pairs)} pairs",
+            allowed="fewer than there are pairs",
+        )
+    kept_out = {name for _, name in pairs[:holdout]}
+    return (
+        tuple(item for item in items if item.pair not in kept_out),
+        tuple(item for item in items if item.pair in kept_out),
+    )

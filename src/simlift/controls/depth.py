@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from simlift.core.errors import RecipeError
 from simlift.core.layers import Layer
 from simlift.core.window import Frames, Survey, Window
+from simlift.pixels.depth_codes import depth_codes, depth_range
 
 
 @dataclass(frozen=True)
@@ -30,23 +29,14 @@ class DepthControl:
     @classmethod
     def fitted(cls, survey: Survey) -> "DepthControl":
         """Return the control whose range holds the middle 96 % of a clip's finite depth."""
-        depth = survey.window[Layer.DEPTH]
-        seen = depth[np.isfinite(depth) & (depth > 0)]
-        if not survey.window.metric_depth or not len(seen):
+        if not survey.window.metric_depth:
             return cls()
-        near, far = np.percentile(seen, [2, 98])
-        return cls(float(near), max(float(far), float(near) * 1.01))
+        return cls(*depth_range(survey.window[Layer.DEPTH], (cls.near, cls.far)))
 
     def needs(self) -> frozenset[Layer]:
         return frozenset({Layer.DEPTH})
 
     def draw(self, window: Window) -> Frames:
         """Return the condition frames [t h w 3]."""
-        depth = window[Layer.DEPTH]
-        if window.metric_depth:
-            inverse = 1 / np.maximum(depth, np.float32(1e-6))
-            share = (inverse - 1 / self.far) / (1 / self.near - 1 / self.far)
-        else:
-            share = np.where(np.isfinite(depth), 1 - depth, 0)
-        codes = np.rint(np.clip(share, 0, 1) * 255).astype(np.uint8)
-        return np.repeat(codes[..., None], 3, axis=-1)
+        metres = (self.near, self.far) if window.metric_depth else None
+        return depth_codes(window[Layer.DEPTH], metres)

@@ -32,6 +32,30 @@ _MAKE_AGAIN = "copy the file again, or make the set again with simlift pair"
 
 
 @dataclass(frozen=True)
+class PairGate:
+    """The thresholds between accepted and rejected pairs: `min_<score>` and `max_<score>`.
+
+    A score without evidence judges nothing.
+    """
+
+    min_anchor_edge_f1: float = 0.4
+    max_anchor_shift: float = 1.0  # pixels
+    max_anchor_zoom: float = 0.005
+    max_anchors_repeat: float = 0.5
+    max_colour_jump: float = 1.5  # CIELAB
+    min_edge_f1_near: float = 0.45
+    min_moving_edge_f1: float = 0.45
+    min_engine_edge_ratio: float = 0.8
+    max_edge_offset: float = 1.0  # pixels
+    max_flicker_ratio: float = 2.5
+    max_frozen: float = 0.2
+    max_colour_drift: float = 4.0  # CIELAB
+    min_novelty: float = 0.5  # codes, from the most alike of the stretches before
+    min_face_found: float = 0.5
+    min_face_similarity: float = 0.3  # cosine of SFace
+
+
+@dataclass(frozen=True)
 class Pair:
     """One training pair and where it came from; `gates` are the measured values that admitted it.
 

@@ -1,0 +1,28 @@
+"""What the keyframed engine asks of its two models: an image edited, a video generated."""
+
+from typing import Protocol
+
+import numpy as np
+from jaxtyping import Bool, UInt8
+
+from simlift.core.window import Frames
+
+Image = UInt8[np.ndarray, "h w 3"]
+
+
+class Editor(Protocol):
+    """Edits one image."""
+
+    def edit(self, image: Image, seed: int) -> Image:
+        """Return the edited image, of the same size."""
+        ...
+
+
+class Propagator(Protocol):
+    """Generates frames between those that are kept."""
+
+    def propagate(
+        self, video: Frames, generate: Bool[np.ndarray, "t"], prompt: str, seed: int
+    ) -> Frames:
+        """Return a frame for each of `video`, which holds an anchor where `generate` is False."""
+        ...

@@ -10,7 +10,6 @@ import time
 from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -246,7 +245,7 @@ pair_clips(clips, recipe, Path(sys.argv[2]), progress=Silent())
 
 
 def test_a_killed_pass_ends_like_one_that_was_not(tmp_path):
-    clips = [twin_clip(tmp_path / name, seed, 30) for seed, name in enumerate("ab")]
+    clips = [twin_clip(tmp_path / name, seed, 18) for seed, name in enumerate("ab")]
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     pair(clips, whole)
     running = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path), str(killed)])
@@ -493,14 +492,13 @@ def test_files_that_are_no_networks_are_refused(tmp_path):
         FaceModels(tmp_path / "a", tmp_path / "b").check()
 
 
-def test_the_shipped_twins_are_good_pairs(tmp_path):
+def test_a_shipped_twin_is_a_good_pair(tmp_path):
     from simlift.runs.demo import demo_clips
 
     recipe = PairRecipe(twins=True, frames=5, min_frames=5)
-    clips = [short(clip) for clip in demo_clips()]
-    assert all(isinstance(clip.path, Path) for clip in clips)
-    result = pair_clips(clips, recipe, tmp_path / "pairs", progress=Silent())
-    assert [d.reasons for d in result.pairs.decisions()] == [(), ()]
+    clip = short(demo_clips()[0])
+    result = pair_clips([clip], recipe, tmp_path / "pairs", progress=Silent())
+    assert [d.reasons for d in result.pairs.decisions()] == [()]
 
 
 def short(clip):

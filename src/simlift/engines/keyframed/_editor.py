@@ -1,6 +1,7 @@
 """Qwen-Image-Edit: an image -> the image as a photograph, at the size that keeps its ratio."""
 
 import contextlib
+import inspect
 import math
 import sys
 from collections.abc import Iterator
@@ -43,14 +44,15 @@ class QwenEditor:
             kind: Any = getattr(diffusers, folder.kind)
             self._pipeline = kind.from_pretrained(
                 folder.path,
-                processor=ImageAndText(folder),
+                processor=None,
                 dtype=numbers(dtype, self._device),
                 use_safetensors=True,
                 local_files_only=True,
             )
+            self._pipeline.processor = ImageAndText(folder)
             check_complete(self._pipeline, folder)
-            if settings.lora is not None:
-                self._distil(settings.lora)
+        if settings.lora is not None:
+            self._distil(settings.lora)
         tell_images(self._pipeline.text_encoder)
         place(self._pipeline, self._device, offload)
 
@@ -87,7 +89,8 @@ class QwenEditor:
 
     def _distil(self, file: Any) -> None:
         """Load a few-step LoRA, and the schedule that such are distilled for."""
-        self._pipeline.load_lora_weights(file.parent, weight_name=file.name, use_safetensors=True)
+        with loading(file):
+            self._pipeline.load_lora_weights(file.parent, weight_name=file.name)
         names = [n for n, _ in self._pipeline.transformer.named_parameters() if "lora_" in n]
         if not names:
             raise RecipeError(
@@ -145,7 +148,7 @@ def tell_images(encoder: Any) -> None:
             given = {**given, "mm_token_type_ids": (given["input_ids"] == image).int()}
         return args, given
 
-    if "mm_token_type_ids" in type(encoder).forward.__code__.co_varnames:
+    if "mm_token_type_ids" in inspect.signature(type(encoder).forward).parameters:
         encoder.register_forward_pre_hook(add, with_kwargs=True, prepend=True)
 
 

@@ -314,19 +314,19 @@ def test_the_plan_says_what_will_be_sent(server, clip):
 def test_limits_are_checked_before_any_call(server, tmp_path, monkeypatch):
     video = builders.video(tmp_path / "long.mp4", builders.flat_frames(60), rate=Fraction(10))
     long = simlift.open_clip(video)
-    with pytest.raises(ClipError, match=r"6.00 s at 10 fps.*at most 5 s.*--set frames=30"):
+    with pytest.raises(ClipError, match=r"6.00 s at 10 fps.*at most 5 s.*--set frames=50"):
         aleph(server).check(long)
-    assert aleph(server, frames=30).check(long)
+    assert aleph(server, frames=50).check(long)
     assert aleph(server, model="aleph2").check(long)
     fast = builders.video(tmp_path / "fast.mp4", builders.flat_frames(8), rate=60)
     with pytest.raises(ClipError, match=r"60 frames per second.*at most 30"):
         aleph(server, model="aleph2").check(simlift.open_clip(fast))
     monkeypatch.delenv(KEY)
     with pytest.raises(InputError, match=f"{KEY}: is not set"):
-        aleph(server, frames=30).check(long)
+        aleph(server, frames=50).check(long)
     monkeypatch.setenv(KEY, "key with spaces")
     with pytest.raises(InputError, match="holds white space"):
-        aleph(server, frames=30).check(long)
+        aleph(server, frames=50).check(long)
     assert server.requests == []
 
 

@@ -344,7 +344,7 @@ def _ltx_vae() -> AutoencoderKLLTX2Video:
         out_channels=3,
         latent_channels=4,
         block_out_channels=(8, 8, 8, 8),
-        decoder_block_out_channels=(4, 8, 16),
+        decoder_block_out_channels=(16, 32, 64),
         layers_per_block=(1, 1, 1, 1, 1),
         decoder_layers_per_block=(1, 1, 1, 1),
         timestep_conditioning=False,

@@ -74,8 +74,8 @@ def opened(
         yield pipeline
     finally:
         del pipeline
-        gc.collect()
-        if torch.cuda.is_available():
+        if torch.device(place.device).type != "cpu":
+            gc.collect()  # offloading leaves cycles, which would hold the GPU's memory
             torch.cuda.empty_cache()
 
 

@@ -129,7 +129,7 @@ def resample(made: VideoStore, num_frames: int, fps: float) -> Frames:
         return np.asarray(reader.read(np.minimum(shown, made.num_frames - 1).tolist()))
 
 
-def _to_size(frames: Frames, how: Fit) -> Frames:
+def _to_size(frames: UInt8[np.ndarray, "t a b 3"], how: Fit) -> Frames:
     """Return frames at the size that was sent, where Runway chose another."""
     size = (how.padded_width, how.padded_height)
     if frames.shape[1:3] == (how.padded_height, how.padded_width):

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+from jaxtyping import UInt8
+
 from simlift.core.window import Frames
 from simlift.pixels.fit import Fit, fit, pad_frames, padded_length
 
@@ -23,10 +26,10 @@ class Shape:
         """Return how many frames the network sees of so many."""
         return padded_length(max(num_frames, self.least), self.stride)
 
-    def apply(self, frames: Frames, how: Fit) -> Frames:
+    def apply(self, frames: Frames, how: Fit) -> UInt8[np.ndarray, "seen a b 3"]:
         """Return the frames that the network sees."""
         return pad_frames(how.apply(frames), self.length(len(frames)))
 
-    def undo(self, frames: Frames, how: Fit, num_frames: int) -> Frames:
+    def undo(self, frames: UInt8[np.ndarray, "seen a b 3"], how: Fit, num_frames: int) -> Frames:
         """Return the first `num_frames` at the clip's own size."""
         return how.undo(frames[:num_frames])

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test slow check format bench twin-table clean
+.PHONY: demo test slow check format bench twin-table realmaster-tiny clean
 
 demo: $(VENV)/.light ## lift the shipped episodes, score them, write the report
 	$(BIN)/simlift demo --out demo-run
@@ -34,8 +34,11 @@ bench: $(VENV)/.light ## the performance tables
 twin-table: $(VENV)/.light ## render and default engine against the shipped twins
 	$(BIN)/python bench/twin.py --table
 
+realmaster-tiny: $(VENV)/.full ## RealMaster on tiny models: pair, train, lift, score, report
+	$(BIN)/python examples/realmaster/run_tiny.py
+
 clean:
-	rm -rf $(VENV) demo-run
+	rm -rf $(VENV) demo-run realmaster-tiny
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -109,7 +109,8 @@ def lifting(bench: Bench, model: WanTransformer3DModel, frames: int, rate: float
             return
         floor = operations / rate
         print(
-            f"| {frames} | {name} | {seconds:.2f} | {peak:.1f} | {floor:.2f} ({floor / seconds:.0%}) |",
+            f"| {frames} | {name} | {seconds:.2f} | {peak:.1f} "
+            f"| {floor:.2f} ({floor / seconds:.0%}) |",
             flush=True,
         )
 

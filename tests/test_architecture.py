@@ -24,7 +24,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 # Libraries that cost a second, a gigabyte or a driver to import.
 HEAVY = frozenset(
     "torch diffusers transformers mujoco gymnasium_robotics scipy numba ray pyarrow OpenEXR "
-    "mitsuba matplotlib lerobot h5py".split()
+    "mitsuba matplotlib lerobot h5py peft accelerate tensorboardX safetensors ftfy".split()
 )
 
 
@@ -222,8 +222,12 @@ look    CLIPS --out
 record  {tabletop,drive,model} --out --seed --frames --size --model --camera --twin --look --samples
 estimate CLIP --out --depth --segmentation --near --far --fov --device
 lift    CLIPS --out --engine --look --variants --seed --environment --backdrop --replace --like
-        --prompt --samples --workers
-plan    CLIPS --engine --look --variants --seed --prompt --samples
+        --prompt --samples --base --adapter --set --device --workers
+plan    CLIPS --engine --look --variants --seed --prompt --samples --base --adapter --set --device
+pair    CLIPS --out --editor --propagator --twins --caption --frames --seed --set --device
+train   PAIRS --base --out --steps --seed --set --device --shard --plan
+export  SOURCE --format --out --copy
+publish ADAPTER --to --public
 score   RUN --workers
 report  RUN
 serve   RUN --host --port

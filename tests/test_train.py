@@ -20,6 +20,7 @@ from simlift.core.errors import ClipError, RecipeError, RunError
 from simlift.core.pair import NEAR_LOSSLESS, Pair, PairSet, file_digest
 from simlift.core.strict_json import dumps
 from simlift.media.video_writer import write_video
+from simlift.models._incontext import InContextTransformer
 from simlift.models.adapter import find_adapter, read_card
 from simlift.models.flow import Experts
 from simlift.models.incontext import InContext
@@ -187,8 +188,10 @@ def sample(prefix=0):
 
 
 def test_the_loss_is_the_velocitys_error_where_frames_were_noisy():
-    class Still(torch.nn.Module):
-        settings = InContext()
+    class Still(InContextTransformer):
+        def __init__(self):
+            torch.nn.Module.__init__(self)
+            self.settings = InContext()
 
         def forward(self, noisy, timestep, text, **conditions):
             self.seen = noisy, timestep, conditions["prefix"]
@@ -211,8 +214,6 @@ def test_gradients_reach_the_adapter_alone_and_a_fresh_one_changes_nothing(base)
     made = recipe(base, incontext=InContext(attention="self"))
     trainee = Trainee(find_wan(str(base)), "high", made, world)
     plain = tiny_models.transformer(1)
-    from simlift.models._incontext import InContextTransformer
-
     stock = VelocityLoss(InContextTransformer(plain, made.incontext), torch.float32)
     with torch.no_grad():
         torch.testing.assert_close(trainee.loss(sample()), stock(sample()), atol=1e-6, rtol=1e-6)
@@ -340,9 +341,17 @@ def test_two_processes_train_what_one_does(single, pairs, tmp_path, sharding):
         start(pairs, both, out, sharding, RANK=str(r), LOCAL_RANK=str(r), **shared)
         for r in range(2)
     ]
-    for process in processes:
-        _, errors = process.communicate(timeout=240)
-        assert process.returncode == 0, errors[-2000:]
+    try:
+        # One that fails leaves the other waiting for it.
+        while {process.poll() for process in processes} - {0, None} == set() and any(
+            process.poll() is None for process in processes
+        ):
+            time.sleep(0.05)
+    finally:
+        for process in processes:
+            process.kill()
+    errors = [process.communicate()[1][-2000:] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], errors
     from simlift.models._adapter import read_adapter
 
     expected = read_adapter(one / "single.safetensors")

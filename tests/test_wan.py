@@ -1,6 +1,7 @@
 """The wan engine and its parts on tiny models: exact against stock code, exact sizes, refusals."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import builders
@@ -167,7 +168,7 @@ def test_sampling_is_euler_over_the_stock_networks_with_guidance():
     levels = [float(s) for s in schedule(4, 5.0)]
     x = noise.clone()
     with torch.no_grad():
-        for here, there in zip(levels, levels[1:]):
+        for here, there in pairwise(levels):
             network = networks["high" if here >= 0.875 else "low"]
             step = torch.tensor([here * 1000])
             wanted, unwanted = (network(x, step, text[None])[0] for text in texts)

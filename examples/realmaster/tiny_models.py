@@ -72,7 +72,9 @@ def vae(seed: int = 0) -> AutoencoderKLWan:
     ).eval()
 
 
-def transformer(seed: int, layers: int = 2, width: int = 24, heads: int = 2):
+def transformer(
+    seed: int, layers: int = 2, width: int = 24, heads: int = 2
+) -> WanTransformer3DModel:
     """A text-to-video transformer of Wan's design."""
     torch.manual_seed(seed)
     return WanTransformer3DModel(

@@ -1,6 +1,7 @@
 """LoRA weights <-> a transformer: added, read, written, converted; nothing is ever ignored."""
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -8,7 +9,7 @@ from typing import Any, TypeAlias
 import torch
 from diffusers import WanPipeline, WanTransformer3DModel
 from peft import LoraConfig, get_peft_model_state_dict
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from simlift.core.errors import RecipeError
 from simlift.core.strict_json import encode
@@ -17,6 +18,17 @@ from simlift.models.adapter import CARD_KEY, AdapterCard
 Tensors: TypeAlias = dict[str, torch.Tensor]
 _PREFIX = "transformer."
 _DOWN, _UP = ".lora_A.weight", ".lora_B.weight"
+_KOHYA = "lora_unet_"
+_KOHYA_LAYER = re.compile(r"lora_unet_blocks_(?P<block>\d+)_(?P<place>\w+)")
+_KOHYA_PLACES = {
+    **{
+        f"{long}_{short}": f"{attention}.{layer}"
+        for long, attention in (("self_attn", "attn1"), ("cross_attn", "attn2"))
+        for short, layer in (("q", "to_q"), ("k", "to_k"), ("v", "to_v"), ("o", "to_out.0"))
+    },
+    "ffn_0": "ffn.net.0.proj",
+    "ffn_2": "ffn.net.2",
+}
 ADAPTER = "incontext"
 
 
@@ -75,10 +87,33 @@ def write_adapter(path: Path, tensors: Tensors, card: AdapterCard) -> None:
             {f"{_PREFIX}{key}": value for key, value in lora.items()}, sort_keys=True
         ),
     }
+    write_safetensors(path, {f"{_PREFIX}{k}": v for k, v in tensors.items()}, metadata)
+
+
+def write_safetensors(
+    path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]
+) -> None:
+    """Write a safetensors file that appears whole; equal contents give equal bytes.
+
+    The library writes metadata in an order that changes from process to process.
+    """
+    data = save(dict(sorted(tensors.items())), metadata=dict(metadata))
+    length = int.from_bytes(data[:8], "little")
+    header = json.dumps(json.loads(data[8 : 8 + length]), sort_keys=True).encode()
+    header += b" " * (-len(header) % 8)
     partial = path.with_name(f".{path.name}.partial")
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file({f"{_PREFIX}{k}": v for k, v in sorted(tensors.items())}, partial, metadata=metadata)
+    with partial.open("wb") as file:
+        file.write(len(header).to_bytes(8, "little") + header)
+        file.write(memoryview(data)[8 + length :])
     partial.replace(path)
+
+
+def store_in_8_bits(model: WanTransformer3DModel, compute: torch.dtype) -> None:
+    """Keep the base's linear layers as 8-bit floats; LoRAs, norms and embeddings stay."""
+    model.enable_layerwise_casting(
+        storage_dtype=torch.float8_e4m3fn, compute_dtype=compute, skip_modules_pattern=("lora_",)
+    )
 
 
 def read_adapter(path: Path) -> Tensors:
@@ -87,11 +122,41 @@ def read_adapter(path: Path) -> Tensors:
 
 
 def read_lora(path: Path) -> Tensors:
-    """Return a plain LoRA's tensors under diffusers' names; other trainers' names are converted."""
+    """Return a plain LoRA's tensors under diffusers' names; other trainers' names are converted.
+
+    Names of kohya's trainers (musubi-tuner) are converted here, those of ComfyUI by diffusers.
+    """
+    raw = load_file(path)
+    if any(name.startswith(_KOHYA) for name in raw):
+        return _from_kohya(raw, path)
     found: dict[str, Any] = WanPipeline.lora_state_dict(
         str(path.parent), weight_name=path.name, use_safetensors=True, local_files_only=True
     )
     return {name.removeprefix(_PREFIX): tensor for name, tensor in found.items()}
+
+
+def _from_kohya(raw: Tensors, path: Path) -> Tensors:
+    """Convert `lora_unet_blocks_0_self_attn_q.lora_down.weight`, and alpha into the weights."""
+    out: Tensors = {}
+    for name, tensor in raw.items():
+        layer, _, kind = name.partition(".")
+        found = _KOHYA_LAYER.fullmatch(layer)
+        if found is None or found["place"] not in _KOHYA_PLACES:
+            raise RecipeError(
+                path,
+                f"{name} has no place in a Wan transformer",
+                allowed="LoRA weights of attention and feed-forward layers",
+            )
+        place = f"blocks.{found['block']}.{_KOHYA_PLACES[found['place']]}"
+        if kind == "lora_down.weight":
+            out[place + _DOWN] = tensor
+        elif kind == "lora_up.weight":
+            rank = tensor.shape[1]
+            alpha = float(raw.get(f"{layer}.alpha", torch.tensor(float(rank))))
+            out[place + _UP] = tensor * (alpha / rank)
+        elif kind != "alpha":
+            raise RecipeError(path, f"{name} is no LoRA weight")
+    return out
 
 
 def load_lora(
@@ -119,7 +184,11 @@ def check_fit(
     model: WanTransformer3DModel, tensors: Mapping[str, torch.Tensor], path: Path
 ) -> None:
     """Raise RecipeError unless every tensor belongs to a linear layer of its size."""
-    layers = {name: m for name, m in model.named_modules() if isinstance(m, torch.nn.Linear)}
+    layers = {
+        name.removesuffix(".base_layer"): module  # a layer that bears another LoRA already
+        for name, module in model.named_modules()
+        if isinstance(module, torch.nn.Linear)
+    }
     matched = 0
     strange = []
     for key, tensor in tensors.items():

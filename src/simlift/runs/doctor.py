@@ -13,7 +13,9 @@ import av
 import cv2
 
 from simlift.core.errors import MissingLibrary
+from simlift.engines.baselines.licences import LICENCES
 from simlift.engines.pathtraced.llvm import OLDEST_LLVM, find_llvm
+from simlift.models.wan import EXTRA
 from simlift.runs.environment import installed
 
 
@@ -55,7 +57,12 @@ def examine() -> tuple[Finding, ...]:
         _tracer(),
         _library("torch", _try_import("torch"), "simlift estimate", "estimate"),
         _library("transformers", _try_import("transformers"), "simlift estimate", "estimate"),
+        *(
+            _library(name, _try_import(name), "simlift pair, train; engines with weights", EXTRA)
+            for name in ("diffusers", "peft", "ftfy", "tensorboardX")
+        ),
         _gpu(),
+        *(Finding(f"licence of {x.name}", True, x.licence, x.where) for x in LICENCES),
     )
 
 

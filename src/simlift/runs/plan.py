@@ -10,7 +10,7 @@ from simlift.core.clip import Clip
 from simlift.core.errors import RunError
 from simlift.core.layers import Layer
 from simlift.core.recipe import Recipe
-from simlift.core.seams import EngineSpec, Stage
+from simlift.core.seams import Counted, EngineSpec, Stage
 from simlift.core.survey import take_survey
 from simlift.runs.lifting import LiftJob
 
@@ -30,7 +30,8 @@ class ClipPlan:
     stages: tuple[Stage, ...]
     memory_bytes: int
     disk_bytes: int
-    seconds: float | None  # measured on two frames; None where it was not measured
+    seconds: float | None  # None where it was not measured
+    basis: str  # what seconds rest on
 
 
 def plan_lift(
@@ -42,16 +43,27 @@ def plan_lift(
         for variant in recipe.variants:
             spec = variant.engine.load()
             stages = spec.check(clip)
-            seconds = _measure(clip, spec, device) * clip.num_frames if measure else None
+            memory = _memory(clip, recipe.window or spec.span().frames)
+            seconds, basis = None, ""
+            if isinstance(spec, Counted):
+                cost = spec.cost(clip)
+                memory += cost.memory_bytes
+                basis = f"{cost.forwards} forwards of {cost.tokens} tokens"
+                if measure:
+                    seconds = cost.operations / _rate(device, spec)
+                    basis += ", at the rate of this device's matrix products: no run is faster"
+            elif measure:
+                seconds, basis = _measure(clip, spec, device) * clip.num_frames, "two frames"
             plans.append(
                 ClipPlan(
                     clip=clip.name,
                     variant=variant.name,
                     num_frames=clip.num_frames,
                     stages=stages,
-                    memory_bytes=_memory(clip, recipe.window or spec.span().frames),
+                    memory_bytes=memory,
                     disk_bytes=_disk(clip),
                     seconds=seconds,
+                    basis=basis,
                 )
             )
     return plans
@@ -67,6 +79,12 @@ def check_disk(jobs: Sequence[LiftJob], out: Path) -> None:
             f"{free / 1e9:.2f} GB are free, the takes need about {needed / 1e9:.2f} GB",
             way_out="free space or choose another --out",
         )
+
+
+def _rate(device: str, spec: EngineSpec) -> float:
+    from simlift.models import _rate
+
+    return _rate.matmul_rate(device, getattr(spec, "dtype", "float32"))
 
 
 def _measure(clip: Clip, spec: EngineSpec, device: str) -> float:

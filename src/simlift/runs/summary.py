@@ -100,8 +100,10 @@ def print_plans(plans: Sequence[ClipPlan], console: Console) -> None:
         if plan.seconds is not None:
             console.print(
                 f"  time about {_duration(plan.seconds)} without coding "
-                f"({plan.num_frames / plan.seconds:.1f} frames/s, measured on two frames)"
+                f"({plan.num_frames / plan.seconds:.2g} frames/s, from {plan.basis})"
             )
+        elif plan.basis:
+            console.print(f"  {plan.basis}")
     seconds = [plan.seconds for plan in plans if plan.seconds is not None]
     console.print(
         f"together: {sum(p.num_frames for p in plans)} frames, "

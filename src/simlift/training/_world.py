@@ -42,11 +42,13 @@ class World:
         if self.sharding == "ddp":
             ids = [self.device.index] if self.device.type == "cuda" else None
             return DistributedDataParallel(module, device_ids=ids)
+        from torch.distributed.device_mesh import init_device_mesh
         from torch.distributed.fsdp import fully_shard
 
+        mesh = init_device_mesh(self.device.type, (self.size,))
         for block in blocks:
-            fully_shard(block)
-        fully_shard(module)
+            fully_shard(block, mesh=mesh)
+        fully_shard(module, mesh=mesh)
         return module
 
     def mean(self, value: float) -> float:

@@ -31,7 +31,7 @@ class TrainRecipe:
     evaluate_every, sample_every, save_every: in steps; 0 for never (the end always saves).
     checkpointing: recompute activations instead of keeping them. fp8: keep the base in 8 bits.
     offload: keep the idle expert on the CPU.
-    init: an adapter to go on from.
+    init: an adapter to go on from. licence: of the adapter, for its card: an identifier, or words.
     """
 
     base: str
@@ -70,6 +70,7 @@ class TrainRecipe:
     checkpointing: bool = True
     offload: bool = True
     init: str | None = None
+    licence: str = "other"
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -83,7 +83,7 @@ class TrainingFolder:
             old.unlink()
 
     def rewind(self, step: int) -> None:
-        """Forget what was logged after a step, which a killed training had taken since its state."""
+        """Forget what was logged after a step: a kill came after more than its state holds."""
         for partial in self.path.rglob(".*.partial*"):
             partial.unlink(missing_ok=True)
         for path in (self.log, self.evaluation):

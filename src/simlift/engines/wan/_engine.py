@@ -14,7 +14,13 @@ from simlift.core.recipe import derive_seed
 from simlift.core.window import Frames, Survey, Tail, Window
 from simlift.engines.wan._sampler import Conditions, Sampler, fused_parts
 from simlift.engines.wan.spec import Wan
-from simlift.models._adapter import ADAPTER, load_lora, read_adapter, read_lora
+from simlift.models._adapter import (
+    ADAPTER,
+    load_lora,
+    read_adapter,
+    read_lora,
+    store_in_8_bits,
+)
 from simlift.models._incontext import InContextTransformer
 from simlift.models._residence import BlockStream, resident
 from simlift.models._wan import (
@@ -55,8 +61,6 @@ def _load_expert(
 ) -> InContextTransformer:
     dtype = DTYPES[spec.dtype]
     model = load_transformer(base, expert, dtype)
-    if spec.fp8:  # before the LoRAs are there, which keep their precision
-        model.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=dtype)
     names = []
     if adapter is not None and (file := adapter.file_of(expert)) is not None:
         alpha = adapter.card.alpha
@@ -73,6 +77,8 @@ def _load_expert(
             model.set_attention_backend(spec.attention_backend)
         except (ValueError, RuntimeError, ImportError) as error:
             raise RecipeError("wan.attention_backend", str(error).partition("\n")[0]) from error
+    if spec.fp8:
+        store_in_8_bits(model, dtype)
     return InContextTransformer(model, spec.incontext(adapter)).eval()
 
 

@@ -1,0 +1,112 @@
+"""The verbs that look at clips and make them."""
+
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from simlift.cli import options
+from simlift.cli.options import Clips
+from simlift.core.errors import RecipeError
+from simlift.runs.progress import Terminal
+
+
+def look(clips: Clips, /, out: Path | None = None) -> int:
+    """Say what is in a clip, and draw a contact sheet of its layers.
+
+    Args:
+        clips: Folders, videos or images.
+        out: Folder for the contact sheets. Without it, only words.
+    """
+    from simlift.runs.look import contact_sheet, describe
+
+    for clip in options.open_clips(clips):
+        describe(clip, options.out)
+        if out is not None:
+            options.out.print(
+                f"  sheet: {contact_sheet(clip, out / f'{clip.name}.png')}", markup=False
+            )
+    return 0
+
+
+def record(
+    scene: tyro.conf.Positional[Literal["tabletop", "drive", "model"]],
+    /,
+    out: Path,
+    seed: int = 0,
+    frames: int | None = None,
+    size: tuple[int, int] | None = None,
+    model: Path | None = None,
+    camera: str | None = None,
+    twin: bool = False,
+    look: str | None = None,
+    samples: int = 128,
+) -> int:
+    """Record an episode in MuJoCo, with every layer and its scene, as a native clip.
+
+    Args:
+        scene: An embedded scene, or "model" for the MJCF file given by --model.
+        out: Folder of the clip.
+        seed: Decides the scene's layout.
+        frames: Number of frames.
+        size: Width and height in pixels.
+        model: An MJCF file.
+        camera: A camera of that file; without it, one that sees the whole model.
+        twin: Render the path-traced twin too; a clip that is there gains one, a killed one goes on.
+        look: The twin's look: a name or a JSON file.
+        samples: Paths for each pixel of the twin.
+    """
+    from simlift.runs.record import record_scene
+    from simlift.runs.twin import record_twin, twin_spec
+    from simlift.sources import open_clip
+
+    if look is not None and not twin:
+        raise RecipeError("--look", f"found {look!r}", allowed="with --twin")
+    spec = twin_spec(scene, look, samples)
+    progress = Terminal(options.out)
+    if not (twin and (out / "clip.json").exists()):
+        missing = record_scene(
+            scene, out, progress, seed=seed, frames=frames, size=size, model=model, camera=camera
+        )
+        if missing:
+            options.out.print(f"the clip carries no scene to trace: {missing}", markup=False)
+    if twin:
+        settings = record_twin(open_clip(out), spec, progress)
+        options.out.print(f"the twin and its settings: {settings}", markup=False)
+    options.out.print(f"recorded {out}; see it with: simlift look {out} --out .", markup=False)
+    return 0
+
+
+def estimate(
+    clip: tyro.conf.Positional[Path],
+    /,
+    out: Path,
+    depth: str | None = None,
+    segmentation: str | None = None,
+    near: float | None = None,
+    far: float | None = None,
+    fov: float | None = None,
+    device: str = "cpu",
+) -> int:
+    """Give a plain video depth and segmentation by models of your own; run again to resume.
+
+    Args:
+        clip: A video, or a folder of images.
+        out: Folder of the clip that is made.
+        depth: A depth model: a folder in the layout of transformers, or an id of the Hub.
+        segmentation: A semantic segmentation model, named the same way.
+        near: Metres at which the nearest things stand, for models of relative depth.
+        far: Metres at which the farthest things stand.
+        fov: The camera's horizontal field of view in degrees, where it is known.
+        device: "cpu" or "cuda".
+    """
+    from simlift.models.provenance import Estimate, advice
+    from simlift.runs.estimate import estimate_clip
+    from simlift.sources import open_clip
+
+    settings = Estimate(depth, segmentation, near, far, fov)
+    made = estimate_clip(open_clip(clip), out, settings, Terminal(options.out), device=device)
+    for line in advice(made):
+        options.out.print(line, markup=False)
+    options.out.print(f"estimated {out}; see it with: simlift look {out} --out .", markup=False)
+    return 0

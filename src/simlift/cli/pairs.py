@@ -1,0 +1,152 @@
+"""The verbs that make training pairs and adapters, and hand them on."""
+
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from simlift.cli import options
+from simlift.cli.options import Clips, Settings
+from simlift.core.run import Run
+from simlift.runs.progress import Terminal
+
+
+def pair(
+    clips: Clips,
+    /,
+    out: Path,
+    editor: str | None = None,
+    propagator: str | None = None,
+    twins: bool = False,
+    caption: str | None = None,
+    frames: int = 81,
+    seed: int = 0,
+    settings: Settings = (),
+    device: str = "cpu",
+) -> int:
+    """Make training pairs of clips, or of a run's accepted takes; run it again to resume.
+
+    Args:
+        clips: Folders, videos or images; or one folder of a run that was scored.
+        out: Folder of the training set.
+        editor: Qwen-Image-Edit: makes anchors of first and last frames.
+        propagator: VACE: makes the frames between under the render's edges.
+        twins: Take the path-traced twins of clips that have one.
+        caption: A template with {caption}, {name} and {classes}, or a file of captions.
+        frames: Of a pair: 4k+1.
+        seed: Decides every random choice.
+        settings: A setting, such as engine.control=depth or retries=1; may be given several times.
+        device: "cpu" or "cuda".
+    """
+    from simlift.runs.pair import pair_clips, pair_takes
+
+    recipe = pairoptions.recipe_of(
+        editor=editor,
+        propagator=propagator,
+        twins=twins,
+        caption=caption,
+        frames=frames,
+        seed=seed,
+        settings=settings,
+    )
+    if len(clips) == 1 and (clips[0] / "takes").is_dir():
+        result = pair_takes(Run(clips[0]), recipe, out, progress=Terminal(options.out))
+    else:
+        result = pair_clips(
+            options.open_clips(clips), recipe, out, progress=Terminal(options.out), device=device
+        )
+    options.out.print(
+        f"{result.accepted} pairs accepted, {result.rejected} rejected, {result.kept} of them were "
+        f"there: {result.pairs.manifest}; reasons in {result.pairs.decisions_file}",
+        markup=False,
+    )
+    return options.close(result.failures)
+
+
+def train(
+    pairs: tyro.conf.Positional[Path],
+    /,
+    base: str,
+    out: Path,
+    steps: int = 3000,
+    seed: int = 0,
+    settings: Settings = (),
+    device: str = "cpu",
+    shard: Literal["ddp", "fsdp"] = "ddp",
+    plan: bool = False,
+) -> int:
+    """Train an in-context adapter on pairs; run it again to resume.
+
+    Several processes train together where torchrun or accelerate launch starts them.
+
+    Args:
+        pairs: Folder of a training set.
+        base: A Wan text-to-video model: a folder, or a name on the Hugging Face Hub.
+        out: Folder of the adapter.
+        steps: Optimiser steps over all experts.
+        seed: Decides every random choice.
+        settings: A setting, such as rank=16 or incontext.attention=self; may be given several
+            times.
+        device: "cpu" or "cuda".
+        shard: With several processes: "ddp" has the weights in each, "fsdp" shares them out.
+        plan: Say what it will cost, and stop.
+    """
+    from simlift.core.pair import PairSet
+    from simlift.runs.train import describe_training, plan_training, train_adapter, train_recipe
+
+    recipe = train_recipe(base, steps=steps, seed=seed, settings=settings)
+    for line in describe_training(plan_training(PairSet(pairs), recipe), recipe):
+        options.out.print(line, markup=False)
+    if plan:
+        return 0
+    made = train_adapter(
+        PairSet(pairs), recipe, out, progress=Terminal(options.out), device=device, sharding=shard
+    )
+    options.out.print(
+        f"adapter {made}; use it with: simlift lift CLIP --engine wan --base {base} "
+        f"--adapter {made} --out RUN",
+        markup=False,
+    )
+    return 0
+
+
+def export(
+    source: tyro.conf.Positional[Path],
+    /,
+    format: Literal["diffsynth", "ltx", "musubi"],
+    out: Path,
+    copy: bool = False,
+) -> int:
+    """Write a training set as another trainer reads it.
+
+    Args:
+        source: Folder of a training set, or of a run whose accepted takes become one.
+        format: The trainer: DiffSynth-Studio, the LTX trainer, or musubi-tuner.
+        out: Folder of the export.
+        copy: Copy the videos instead of linking them.
+    """
+    from simlift.runs.export import export_pairs
+
+    made = export_pairs(source, format, out, copy=copy, progress=Terminal(options.out))
+    options.out.print(
+        f"{made.linked} videos linked, {made.copied} copied: {made.path}", markup=False
+    )
+    for note in made.export.notes:
+        options.out.print(note, markup=False)
+    options.out.print(f"then: {made.export.command}", markup=False)
+    return 0
+
+
+def publish(adapter: tyro.conf.Positional[Path], /, to: str, public: bool = False) -> int:
+    """Put an adapter on the Hugging Face Hub, with its card; private unless told otherwise.
+
+    Args:
+        adapter: Folder of the adapter.
+        to: Name on the Hub: owner/name.
+        public: Let everybody see it.
+    """
+    from simlift.runs.publish import push_adapter
+
+    address = push_adapter(adapter, to, private=not public)
+    options.out.print(f"published: {address}", markup=False)
+    return 0

@@ -317,8 +317,7 @@ def _highlight(at, count, ways, number, spread, known):
 
     The lobe is D G / (4 n.v), averaged over `ways`. A large light is reflected by the map, but
     rough surfaces are not shown it where probes tell what they reflect, which know of no suns:
-    these get each way as a lobe that is wider by its part of the light (Karis 2013, "area lights"),
-    `spread` in tangents.
+    these get each way as a lobe whose alpha is larger by `spread`, for its part of the light.
     """
     s0, s1, s2 = ways[0, 0], ways[0, 1], ways[0, 2]
     for i in range(count):

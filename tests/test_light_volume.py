@@ -10,7 +10,7 @@ from simlift.core.layers import Layer
 from simlift.core.window import Window
 from simlift.engines.photographic.surroundings import seen_empty, surroundings
 from simlift.pixels import _voxel_kernels as kernels
-from simlift.pixels.environment import Sun, build, directions, harmonic_basis
+from simlift.pixels.environment import Sun, build, directions, harmonic_basis, sphere
 from simlift.pixels.geometry import pinhole, rays
 from simlift.pixels.light_volume import (
     beyond_view,
@@ -20,7 +20,6 @@ from simlift.pixels.light_volume import (
     open_ways,
     place_probes,
     solve,
-    sphere,
     voxelise,
 )
 from simlift.pixels.reflections import mirrored

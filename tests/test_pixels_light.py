@@ -291,6 +291,40 @@ def test_a_large_light_is_the_mean_over_the_ways_to_it(angle):
     np.testing.assert_allclose(plate(environment, shadow=share).scattered, lit, atol=1e-5)
 
 
+@pytest.mark.parametrize("roughness", [0.65, 0.8, 1.0])
+@pytest.mark.parametrize("angle", [0.2, 0.9])
+def test_a_rough_surface_shows_the_highlight_of_a_large_light_that_probes_do_not_hold(
+    roughness, angle
+):
+    """Against the GGX lobe (F0 = 0.04) integrated over the disc of the light."""
+    sun = Sun(tilt(angle), np.ones(3, np.float32), radius=0.35)
+    environment = environment_of(constant(0, 0, 0), (sun,))
+    one, dark = np.ones((1, 1), np.float32), np.zeros((3, 1, 1), np.float32)
+    known = Arriving(one, one[None], dark, dark, np.zeros((1, 1), np.float32))
+    found = plate(environment, albedo=0.0, roughness=roughness, specular=1.0, arriving=known)
+    ways = sun.samples(4000)
+    half = ways + np.float32([0, 0, -1])
+    half /= np.linalg.norm(half, axis=1, keepdims=True)
+    cosine, along = np.maximum(-ways[:, 2], 0), np.maximum(-half[:, 2], 0)
+    square, k = roughness**4, roughness**2 / 2
+    bell = square / (np.pi * (along**2 * (square - 1) + 1) ** 2)
+    fresnel = 0.04 + 0.96 * (1 - np.einsum("nc,nc->n", ways, half)) ** 5
+    truth = (bell * fresnel * cosine / (4 * (cosine * (1 - k) + k))).mean()
+    np.testing.assert_allclose(found.scattered, truth, rtol=0.12)
+    shadow = replace(known, shadows=one[None] * np.float32(0.25))
+    hidden = plate(environment, albedo=0.0, roughness=roughness, specular=1.0, arriving=shadow)
+    np.testing.assert_allclose(hidden.scattered, found.scattered / 4, rtol=1e-4)
+
+
+def test_a_smooth_surface_is_shown_a_large_light_by_the_map_alone():
+    sun = Sun(tilt(0.4), np.ones(3, np.float32), radius=0.35)
+    environment = environment_of(constant(0, 0, 0), (sun,))
+    one, dark = np.ones((1, 1), np.float32), np.zeros((3, 1, 1), np.float32)
+    known = Arriving(one, one[None], dark, dark, np.zeros((1, 1), np.float32))
+    found = plate(environment, albedo=0.0, roughness=0.3, specular=1.0, arriving=known)
+    np.testing.assert_allclose(found.scattered, 0, atol=1e-7)
+
+
 def test_the_more_a_surface_glances_the_larger_is_its_reflection():
     gloss = [plate(WHITE, tilted(f), roughness=0.2, specular=1.0).gloss for f in (1, 0.6, 0.2)]
     assert gloss[0].max() < gloss[1].min()

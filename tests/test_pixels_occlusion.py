@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from simlift.pixels.geometry import normals_from_depth, pinhole, points, rays
-from simlift.pixels.occlusion import ambient_occlusion, distant_shadow, upsample
+from simlift.pixels.occlusion import ambient_occlusion, distant_shadow, enclosed, upsample
 
 HEIGHT, WIDTH = 64, 96
 K = pinhole(HEIGHT, WIDTH, np.radians(60))
@@ -98,6 +98,61 @@ def box_on_a_floor():
     depth, normals = with_normals(depth)
     ground = np.isfinite(depth) & ~inside & ~over
     return depth, normals, ground
+
+
+@pytest.mark.parametrize("normal", [(0, 0, -1), (0.4, -0.6, -1), FLOOR])
+def test_a_thick_plane_is_open(normal):
+    depth, normals = with_normals(plane(normal, 2.0))
+    found = enclosed(depth, normals, K, 0.5, np.full(depth.shape, 1.0, np.float32))
+    # Depth is a step from pixel to pixel, which a ray along a slanted floor now and then meets.
+    assert found[np.isfinite(depth)].min() > 0.93
+    assert found[np.isfinite(depth)].mean() > 0.985
+    assert found.max() <= 1
+
+
+def slab_over_a_floor():
+    """A floor 1 m below the camera, and the front of a thing 0.2 m above it, 3 m away."""
+    floor = np.where(RAYS[..., 1] > 0.05, 1.0 / np.maximum(RAYS[..., 1], 0.05), np.inf)
+    depth = floor.copy()
+    at = RAYS * 3.0
+    front = (np.abs(at[..., 0]) < 0.6) & (at[..., 1] > 0.2) & (at[..., 1] < 0.8)
+    depth[front] = 3.0
+    depth, normals = with_normals(depth)
+    under = (floor > 3.05) & (np.abs(RAYS[..., 0] * floor) < 0.3) & ~front & (floor < 3.7)
+    return depth, normals, front, under
+
+
+def test_the_ground_under_a_thing_is_as_dark_as_the_thing_is_deep():
+    depth, normals, front, under = slab_over_a_floor()
+    assert under.sum() > 10
+
+    def ground(deep):
+        thickness = np.where(front, np.float32(deep), np.float32(0))
+        return enclosed(depth, normals, K, 1.5, thickness)[under].mean()
+
+    thin, car = ground(0.05), ground(2.0)
+    assert car < 0.6 < 0.85 < thin
+
+
+def test_enclosure_does_not_depend_on_the_scale_of_the_scene():
+    depth, normals, front, _ = slab_over_a_floor()
+    one = enclosed(depth, normals, K, 0.5, np.where(front, np.float32(1), np.float32(0)))
+    far = enclosed(depth * 10, normals, K, 5.0, np.where(front, np.float32(10), np.float32(0)))
+    np.testing.assert_allclose(one, far, atol=0.02)
+
+
+def test_a_light_passes_behind_what_is_known_to_be_thin():
+    """A post 0.4 m before a wall, lit from the side: its shadow is as wide as the post is deep."""
+    depth = plane((0, 0, -1), 3.0)
+    depth[:, 46:50] = 2.6
+    depth = depth.astype(np.float32)
+    normals = np.broadcast_to(np.float32([0, 0, -1]), (HEIGHT, WIDTH, 3)).copy()
+    light = unit(0.8, 0, -1)[None]
+    thickness = np.where(depth < 2.8, np.float32(0.05), np.float32(0))
+    guessed = distant_shadow(depth, normals, K, light, 1.0)
+    known = distant_shadow(depth, normals, K, light, 1.0, thickness)
+    dark, less = (guessed < 0.5).sum(), (known < 0.5).sum()
+    assert 0 < less < 0.7 * dark
 
 
 @pytest.mark.parametrize("side", [-1, 1])

@@ -118,31 +118,39 @@ def facing(inverse, across, down, pinhole):
 
 @compiled
 def smooth(values, depth, normals):
-    """Average four pixels along each row [h w], two before to one behind, over the same surface."""
+    """Average four pixels along each row [h w], two before to one behind, over the same surface.
+
+    Inverse depth is linear on a plane: what lies on the tangent at a pixel belongs to it, however
+    steeply the surface runs away.
+    """
     height, width = depth.shape
     out = np.empty((height, width), np.float32)
-    v, z = np.empty(width + 3, np.float32), np.empty(width + 3, np.float32)
-    n0, n1, n2 = np.empty_like(z), np.empty_like(z), np.empty_like(z)
+    v, w = np.empty(width + 3, np.float32), np.empty(width + 3, np.float32)
+    n0, n1, n2 = np.empty_like(w), np.empty_like(w), np.empty_like(w)
+    slope = np.zeros(width, np.float32)
     for row in range(height):
         for i in range(width):
-            v[i + 2], z[i + 2] = values[row, i], depth[row, i]
+            v[i + 2], w[i + 2] = values[row, i], _ONE / max(depth[row, i], _NO_DEPTH)
             n0[i + 2], n1[i + 2] = normals[row, i, 0], normals[row, i, 1]
             n2[i + 2] = normals[row, i, 2]
-        for line in (v, z, n0, n1, n2):
+        for i in range(1, width - 1):
+            before, behind = w[i + 2] - w[i + 1], w[i + 3] - w[i + 2]
+            slope[i] = before if abs(before) < abs(behind) else behind
+        for line in (v, w, n0, n1, n2):
             line[0] = line[1] = line[2]
             line[width + 2] = line[width + 1]
         target = out[row]
         for i in range(width):
-            scale = _STEP / (z[i + 2] + _TINY)
+            scale = _STEP / w[i + 2]
             total, weight = _ZERO, _ZERO
             for j in range(_TILE):
-                apart = (z[i + j] - z[i + 2]) * scale
+                apart = (w[i + j] - w[i + 2] - slope[i] * np.float32(j - 2)) * scale
                 turn = n0[i + j] * n0[i + 2] + n1[i + j] * n1[i + 2] + n2[i + j] * n2[i + 2]
                 turn = max(turn, _ZERO)
                 turn *= turn
-                w = turn * turn / (_ONE + apart * apart) + _ANY
-                total += w * v[i + j]
-                weight += w
+                share = turn * turn / (_ONE + apart * apart) + _ANY
+                total += share * v[i + j]
+                weight += share
             target[i] = total / weight
     return out
 

@@ -27,7 +27,7 @@ _WIDEST = 0.3  # share of the image's longer side that occlusion sees
 
 _NEAREST = np.float32(1e-3)  # metres
 _LIFT = np.float32(0.003)  # relative depth by which a ray starts over its surface
-_THICK, _SLACK = np.float32(0.3), np.float32(0.02)
+_SLACK = np.float32(0.02)  # relative depth that everything is thick, at least
 
 
 @compiled
@@ -94,7 +94,7 @@ def horizons(depth, normals, pinhole, radius, rings, steps, tile):
 
 
 @compiled
-def _hits(depth, thickness, distances, size, start, way):
+def _hits(depth, thickness, distances, size, start, way, grow):
     """Return how many of sixteen samples of a ray lie within something.
 
     `start` and `way` are in pixels times depth, and depth: u = (x + way_x t) / (z + way_z t).
@@ -111,21 +111,82 @@ def _hits(depth, thickness, distances, size, start, way):
         inside = (along > _NEAREST) & (u >= _ZERO) & (u < width) & (v >= _ZERO) & (v < height)
         place = np.int32(v * width + u if inside else _ZERO)
         gap = along - depth[place]
-        # How thick the blocker is cannot be seen; the further along, the thicker.
         within = (gap > _LIFT * along) & (
-            gap < max(_THICK * distance + _SLACK * along, thickness[place])
+            gap < max(grow * distance + _SLACK * along, thickness[place])
         )
         hits += _YES if inside & within else _NO
     return hits
 
 
 @compiled
-def march(depth, thickness, normals, pinhole, towards, distances, tile, parts):
+def enclosure(depth, thickness, normals, pinhole, radius, ways, steps, tile):
+    """Return how much of the light from all around is hidden within `radius` metres, by cosine.
+
+    `ways` [16 k 3] are unit vectors in camera axes for each place in the tile, whose sphere all of
+    them fill evenly; `steps` [16 16] where along a way it looks, as shares of the radius. What is
+    met near the radius hides little, so that nothing appears at once.
+    """
+    height, width = depth.shape
+    fx, fy = np.float32(pinhole[0]), np.float32(pinhole[1])
+    cx, cy = np.float32(pinhole[2]), np.float32(pinhole[3])
+    size = (np.float32(width), np.float32(height))
+    out = np.zeros((height, width), np.float32)
+    flat, thick, count = depth.ravel(), thickness.ravel(), ways.shape[1]
+    radius, per = np.float32(radius), np.float32(4) / np.float32(count)
+    for row in range(height):
+        for column in range(width):
+            z = depth[row, column]
+            if not _ZERO < z < _SKY:
+                continue
+            n0, n1, n2 = normals[row, column, 0], normals[row, column, 1], normals[row, column, 2]
+            z0 = z + n2 * _LIFT * z
+            x = (np.float32(column) + _HALF - cx) * z + n0 * _LIFT * z * fx + cx * z0
+            y = (np.float32(row) + _HALF - cy) * z + n1 * _LIFT * z * fy + cy * z0
+            place = tile[row % 4, column % 4]
+            pace, total = steps[tile[column % 4, row % 4]], _ZERO
+            for k in range(count):
+                lx, ly, lz = ways[place, k, 0], ways[place, k, 1], ways[place, k, 2]
+                cosine = lx * n0 + ly * n1 + lz * n2
+                if cosine > _ZERO:
+                    way = (lx * fx + cx * lz, ly * fy + cy * lz, lz)
+                    total += cosine * _nearest(flat, thick, pace, radius, size, (x, y, z0), way)
+            # The mean cosine over the sphere is a quarter.
+            out[row, column] = min(total * per, _ONE)
+    return out
+
+
+@compiled
+def _nearest(depth, thickness, steps, radius, size, start, way):
+    """Return 1 - share^2 of the nearest of sixteen samples of a ray that lies in something, or 0.
+
+    `start` and `way` as in `_hits`.
+    """
+    width, height = size
+    x, y, z = start
+    wx, wy, wz = way
+    best = _NO
+    for s in range(SAMPLES):
+        distance = steps[s] * radius
+        along = z + wz * distance
+        nearer = _ONE / along
+        u, v = np.floor((x + wx * distance) * nearer), np.floor((y + wy * distance) * nearer)
+        inside = (along > _NEAREST) & (u >= _ZERO) & (u < width) & (v >= _ZERO) & (v < height)
+        place = np.int32(v * width + u if inside else _ZERO)
+        gap = along - depth[place]
+        within = (gap > _LIFT * along) & (gap < max(_SLACK * along, thickness[place]))
+        hides = (_ONE - steps[s] * steps[s]) * _FINE
+        best = max(best, np.int32(hides if inside & within else _ZERO))
+    return np.float32(best) / _FINE
+
+
+@compiled
+def march(depth, thickness, normals, pinhole, towards, distances, tile, parts, grow):
     """Return the share of the light directions `towards` [k 3] that each pixel sees.
 
-    `thickness` [h w] is how deep in metres what is seen goes, at least; `distances` [16 s] are
-    metres along the ray, one set for each place in the tile; s is a multiple of sixteen. A pixel
-    marches towards every `parts`-th direction, its tile towards all.
+    `thickness` [h w] is how deep in metres what is seen goes, and no less than `grow` of the way
+    along the ray; `distances` [16 s] are metres along the ray, one set for each place in the tile;
+    s is a multiple of sixteen. A pixel marches towards every `parts`-th direction, its tile towards
+    all.
     """
     height, width = depth.shape
     fx, fy = np.float32(pinhole[0]), np.float32(pinhole[1])
@@ -154,7 +215,7 @@ def march(depth, thickness, normals, pinhole, towards, distances, tile, parts):
                 open_way = True
                 for first in range(0, pace.shape[0], SAMPLES):
                     part = pace[first : first + SAMPLES]
-                    if _hits(flat, thick, part, size, (x, y, z0), way) > 0:
+                    if _hits(flat, thick, part, size, (x, y, z0), way, grow) > 0:
                         open_way = False
                         break
                 if open_way:

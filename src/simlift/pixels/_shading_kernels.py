@@ -37,7 +37,8 @@ def shade(
 ):  # fmt: skip
     """Return scattered light, mirrored radiance and the share of it that is kept, each [h w 3].
 
-    See `shading.shade`. `suns` [k 5]: irradiance, point or not, number of `ways` [k 4 3].
+    See `shading.shade`. `suns` [k 5]: irradiance, spread of each way (0 for a point), number of
+    `ways` [k 8 3].
     """
     height, width = roughness.shape
     scattered = np.empty((height, width, 3), np.float32)
@@ -73,7 +74,7 @@ def shade(
                 _scatter(at, mine[c], count, specular, kept)
             for k in range(suns.shape[0]):
                 _face(at, count, ways[k], int(suns[k, 4]), shadows[k, row, left:right])
-                _highlight(at, count, ways[k, 0], suns[k, 3] > _ZERO)
+                _highlight(at, count, ways[k], int(suns[k, 4]), suns[k, 3], known)
                 for c in range(3):
                     _shine(at, mine[c], count, suns[k, c], specular, kept)
             _join(each, _S, count, scattered[row, left:right])
@@ -310,9 +311,15 @@ def _face(at, count, ways, number, shadow):
 
 
 @compiled
-def _highlight(at, count, way, point):
-    """Fill D G / (4 n.l n.v) of a GGX lobe, Schlick's Fresnel weight and Burley's diffuse term."""
-    s0, s1, s2 = way[0], way[1], way[2]
+def _highlight(at, count, ways, number, spread, known):
+    """Fill what a GGX lobe returns of a sun, plain and weighted by Schlick's Fresnel term, and
+    Burley's diffuse term.
+
+    The lobe is D G / (4 n.v), averaged over `ways`. A large light is reflected by the map, but
+    rough surfaces are not shown it where probes tell what they reflect, which know of no suns:
+    these get each way as a lobe whose alpha is larger by `spread`, for its part of the light.
+    """
+    s0, s1, s2 = ways[0, 0], ways[0, 1], ways[0, 2]
     for i in range(count):
         v0, v1, v2 = at[_V + i], at[_V + _PART + i], at[_V + 2 * _PART + i]
         rough, cosine = at[_ROUGH + i], at[_COSINE + i]
@@ -322,23 +329,29 @@ def _highlight(at, count, way, point):
         at[_LIT + i] = (_ONE + extra * at[_GRAZE + i]) * (_ONE + extra * away) / _PI
         at[_LOBE + i] = _ZERO
         at[_FRESNEL + i] = _ZERO
-    if not point:
+    if spread > _ZERO and not known:
         return
-    for i in range(count):
-        h0, h1, h2 = s0 - at[_V + i], s1 - at[_V + _PART + i], s2 - at[_V + 2 * _PART + i]
-        per = _ONE / (np.sqrt(h0 * h0 + h1 * h1 + h2 * h2) + np.float32(1e-9))
-        along = h0 * at[_N + i] + h1 * at[_N + _PART + i] + h2 * at[_N + 2 * _PART + i]
-        along = max(along * per, _ZERO)
-        back = h0 * at[_V + i] + h1 * at[_V + _PART + i] + h2 * at[_V + 2 * _PART + i]
-        away = _ONE - max(-back * per, _ZERO)
-        alpha = max(at[_ROUGH + i], np.float32(0.1))
-        alpha = alpha * alpha
-        square, k = alpha * alpha, alpha * _HALF
-        bell = along * along * (square - _ONE) + _ONE
-        masks = (at[_FACING + i] * (_ONE - k) + k) * (at[_COSINE + i] * (_ONE - k) + k)
-        lobe = square / (_PI * bell * bell * (masks * np.float32(4) + np.float32(1e-6)))
-        at[_LOBE + i] = min(lobe, _BRIGHTEST)
-        at[_FRESNEL + i] = away * away * away * away * away
+    per_way = _ONE / np.float32(number)
+    for s in range(number):
+        s0, s1, s2 = ways[s, 0], ways[s, 1], ways[s, 2]
+        for i in range(count):
+            n0, n1, n2 = at[_N + i], at[_N + _PART + i], at[_N + 2 * _PART + i]
+            h0, h1, h2 = s0 - at[_V + i], s1 - at[_V + _PART + i], s2 - at[_V + 2 * _PART + i]
+            per = _ONE / (np.sqrt(h0 * h0 + h1 * h1 + h2 * h2) + np.float32(1e-9))
+            along = max((h0 * n0 + h1 * n1 + h2 * n2) * per, _ZERO)
+            back = h0 * at[_V + i] + h1 * at[_V + _PART + i] + h2 * at[_V + 2 * _PART + i]
+            cosine = max(n0 * s0 + n1 * s1 + n2 * s2, _ZERO)
+            away = _ONE - max(-back * per, _ZERO)
+            alpha = max(at[_ROUGH + i], np.float32(0.1))
+            alpha = alpha * alpha + spread
+            square, k = alpha * alpha, alpha * _HALF
+            bell = along * along * (square - _ONE) + _ONE
+            masks = (at[_FACING + i] * (_ONE - k) + k) * (cosine * (_ONE - k) + k)
+            lobe = square / (_PI * bell * bell * (masks * np.float32(4) + np.float32(1e-6)))
+            share = at[_BLUR + i] if spread > _ZERO else _ONE
+            lobe = min(lobe, _BRIGHTEST) * cosine * share * per_way
+            at[_LOBE + i] += lobe
+            at[_FRESNEL + i] += lobe * away * away * away * away * away
 
 
 @compiled
@@ -347,6 +360,6 @@ def _shine(at, own, count, sun, specular, kept):
     for i in range(count):
         base, body = own[_A + i], at[_BODY + i]
         f0 = _COAT * specular * body + base * (_ONE - body)
-        coat = (f0 + (_ONE - f0) * at[_FRESNEL + i] * kept) * at[_LOBE + i]
-        light = sun * at[_COSINE + i] * at[_SEEN + i]
-        own[_S + i] += light * (base * body * at[_LIT + i] + coat)
+        coat = f0 * at[_LOBE + i] + (_ONE - f0) * at[_FRESNEL + i] * kept
+        diffuse = base * body * at[_LIT + i] * at[_COSINE + i]
+        own[_S + i] += sun * at[_SEEN + i] * (diffuse + coat)

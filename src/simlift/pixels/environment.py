@@ -17,6 +17,7 @@ _LARGEST_LIGHT = np.radians(32.0)
 _MOST_SUNS = 2
 GLOSSY = (0.15, 0.3, 0.45, 0.6, 0.8, 1.0)  # roughness for which reflections are kept
 POINT = 0.1  # radians; larger lights are reflected by the map
+WAYS = 8  # directions towards a light that is no point
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +31,7 @@ class Sun:
     irradiance: Float[np.ndarray, "3"]
     radius: float = 0.005
 
-    def samples(self, count: int = 4) -> Float[np.ndarray, "k 3"]:
+    def samples(self, count: int = WAYS) -> Float[np.ndarray, "k 3"]:
         """Return directions spread over the light's disc: one for a point, else `count`."""
         if self.radius < 0.03:
             return self.direction[None]
@@ -117,6 +118,15 @@ def directions(height: int, width: int) -> Float[np.ndarray, "h w 3"]:
     return np.stack(
         [sine * np.sin(phi), np.cos(theta)[:, None] * np.ones(width), -sine * np.cos(phi)], axis=-1
     ).astype(np.float32)
+
+
+def sphere(count: int) -> Float[np.ndarray, "count 3"]:
+    """Return directions spread evenly over the sphere (Fibonacci lattice)."""
+    k = np.arange(count) + 0.5
+    height = 1 - 2 * k / count
+    around = np.pi * (1 + 5**0.5) * k
+    flat = np.sqrt(1 - height * height)
+    return np.stack([flat * np.cos(around), flat * np.sin(around), height], 1).astype(np.float32)
 
 
 def solid_angles(height: int, width: int) -> Float[np.ndarray, "h 1"]:

@@ -16,7 +16,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int32
 
-from simlift.pixels.environment import Environment, harmonic_basis, lookup
+from simlift.pixels.environment import Environment, harmonic_basis, lookup, sphere
 
 _RAYS = 96
 _SPREAD = 12  # directions towards a large light
@@ -204,15 +204,6 @@ def continued(
     points = points[inside].astype(np.float32)
     ones = np.ones((len(points), 1), np.float32)
     return points, ones * plane.normal.astype(np.float32), ones * plane.albedo
-
-
-def sphere(count: int) -> Float32[np.ndarray, "count 3"]:
-    """Return directions spread evenly over the sphere (Fibonacci lattice)."""
-    k = np.arange(count) + 0.5
-    height = 1 - 2 * k / count
-    around = np.pi * (1 + 5**0.5) * k
-    flat = np.sqrt(1 - height * height)
-    return np.stack([flat * np.cos(around), flat * np.sin(around), height], 1).astype(np.float32)
 
 
 def place_probes(voxels: Voxels, low: np.ndarray, high: np.ndarray, spacing: float) -> Probes:

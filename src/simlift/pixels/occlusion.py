@@ -10,8 +10,12 @@ import cv2
 import numpy as np
 from jaxtyping import Float
 
+from simlift.pixels.environment import sphere
+
 _DIRECTIONS = 3  # of a pixel; its 4x4 tile looks in 48
 _MARCH = 32
+_GROW = np.float32(0.3)  # of the way along a ray, where nobody knows how thick things are
+_WAYS = 8  # of a pixel, half of them below its horizon; its tile looks in 128
 _FAR = np.float32(1e5)  # stands for the sky, where a number is needed
 
 
@@ -46,6 +50,38 @@ def ambient_occlusion(
     return 1 - _smooth(raw, near, normals)
 
 
+def enclosed(
+    depth: Float[np.ndarray, "h w"],
+    normals: Float[np.ndarray, "h w 3"],
+    intrinsics: Float[np.ndarray, "3 3"],
+    radius: float,
+    thickness: Float[np.ndarray, "h w"],
+) -> Float[np.ndarray, "h w"]:
+    """Return what `ambient_occlusion` does, where `thickness` says in metres how deep things are.
+
+    Rays march through the depth buffer in all directions, and pass behind what is thin (Ritschel
+    et al., "Approximating dynamic global illumination in image space", I3D 2009, with the depth of
+    things from their own extent): the ground under a car is dark, since the car is as deep as wide.
+    """
+    from simlift.pixels import _occlusion_kernels as kernels
+
+    near = _finite(depth)
+    ways = np.ascontiguousarray(sphere(16 * _WAYS).reshape(_WAYS, 16, 3).transpose(1, 0, 2))
+    shift = (np.arange(16) / 16)[:, None]
+    steps = ((np.arange(kernels.SAMPLES) + 0.3 + 0.7 * shift) / kernels.SAMPLES) ** 1.5
+    raw = kernels.enclosure(
+        near,
+        thickness.astype(np.float32),
+        normals,
+        _pinhole(intrinsics),
+        float(radius),
+        ways,
+        steps.astype(np.float32),
+        kernels.TILE,
+    )
+    return 1 - _smooth(raw, near, normals)
+
+
 def distant_shadow(
     depth: Float[np.ndarray, "h w"],
     normals: Float[np.ndarray, "h w 3"],
@@ -58,8 +94,9 @@ def distant_shadow(
 
     Marches `length` metres towards each of the light's directions (unit, camera axes) and compares
     with the depth buffer; something in front of the ray hides the light if it is not too far in
-    front: how thick things are cannot be seen, but `thickness` may say it in metres. Of four
-    directions or more each pixel marches half, and its tile all.
+    front: how thick things are cannot be seen, and the further along, the thicker they are taken to
+    be, unless `thickness` says it in metres. Of four directions or more each pixel marches two, and
+    its tile all.
     """
     from simlift.pixels import _occlusion_kernels as kernels
 
@@ -67,7 +104,7 @@ def distant_shadow(
     directions = np.ascontiguousarray(towards, dtype=np.float32)
     shift = (np.arange(1, 17) / 16)[:, None]
     distances = length * ((np.arange(_MARCH) + shift) / _MARCH) ** 1.6
-    halves = len(directions) >= 4 and len(directions) % 2 == 0
+    shared = len(directions) >= 4 and len(directions) % 2 == 0
     thick = np.zeros_like(near) if thickness is None else thickness.astype(np.float32)
     raw = kernels.march(
         near,
@@ -77,7 +114,8 @@ def distant_shadow(
         directions,
         distances.astype(np.float32),
         kernels.TILE,
-        2 if halves else 1,
+        len(directions) // 2 if shared else 1,
+        _GROW if thickness is None else np.float32(0),
     )
     return _smooth(raw, near, normals)
 

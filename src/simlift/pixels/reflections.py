@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float
 
 _STEPS = 24
-_SMOOTHEST = np.float32(0.32)  # roughness above which a reflection is too blurred to be looked up
+_SMOOTHEST = np.float32(0.5)  # roughness above which a reflection is too blurred to be looked up
 _REACH = 1.2  # depths
 
 

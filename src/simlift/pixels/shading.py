@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float
 
-from simlift.pixels.environment import GLOSSY, POINT, Environment, harmonic_basis
+from simlift.pixels.environment import GLOSSY, POINT, WAYS, Environment, harmonic_basis
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,10 +57,10 @@ def shade(
     """Light surfaces: `normals` in camera axes, `turn` from those to the environment's.
 
     A diffuse base (Burley, "Physically based shading at Disney", 2012) under a GGX coat of F0 =
-    0.04 `specular`, metals of F0 = albedo. Suns are
-    evaluated (GGX: Walter et al. 2007; visibility: Schlick 1994), larger lights over four
-    directions; the environment's reflection is split into prefiltered radiance and an analytic
-    response (Karis, "Real shading in Unreal Engine 4", 2013, and its fit "on mobile", 2014).
+    0.04 `specular`, metals of F0 = albedo. Suns are evaluated (GGX: Walter et al. 2007; visibility:
+    Schlick 1994), larger lights over eight directions; the environment's reflection is split into
+    prefiltered radiance and an analytic response (Karis, "Real shading in Unreal Engine 4", 2013,
+    and its fit "on mobile", 2014).
     Ambient visibility is brightened by bounces within crevices and darkens reflections (Jimenez et
     al., "Practical realtime strategies for accurate indirect occlusion", 2016; Lagarde and de
     Rousiers, "Moving Frostbite to physically based rendering", 2014).
@@ -96,14 +96,17 @@ def shade(
 
 def _suns(
     environment: Environment, turn: Float[np.ndarray, "3 3"]
-) -> tuple[Float[np.ndarray, "k 5"], Float[np.ndarray, "k 4 3"]]:
-    """Return each sun's irradiance, whether it is a point and how many ways lead to it; the ways,
-    in camera axes."""
+) -> tuple[Float[np.ndarray, "k 5"], Float[np.ndarray, "k 8 3"]]:
+    """Return each sun's irradiance, how wide each way is and how many lead to it; the ways, in
+    camera axes."""
     suns = np.zeros((len(environment.suns), 5), np.float32)
-    ways = np.zeros((len(environment.suns), 4, 3), np.float32)
+    ways = np.zeros((len(environment.suns), WAYS, 3), np.float32)
     for k, sun in enumerate(environment.suns):
         found = np.einsum("ne,ec->nc", sun.samples(), turn)
-        suns[k] = (*sun.irradiance, sun.radius <= POINT, len(found))
+        # A way stands for its part of the disc, and half its angle is that of the half vector.
+        # Widths add as squares: a lobe of alpha a grows to sqrt(a a + s s), about a + s s.
+        part = (np.tan(sun.radius) / 2) ** 2 / len(found) if sun.radius > POINT else 0.0
+        suns[k] = (*sun.irradiance, part, len(found))
         ways[k, : len(found)] = found
     return suns, ways
 

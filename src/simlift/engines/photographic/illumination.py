@@ -12,7 +12,7 @@ from simlift.engines.photographic import scene
 from simlift.engines.photographic.look import Light, Look
 from simlift.engines.photographic.settled import Settled
 from simlift.engines.photographic.surface import Surface
-from simlift.engines.photographic.surroundings import Surroundings
+from simlift.engines.photographic.surroundings import Deep
 from simlift.pixels import colour, shading
 from simlift.pixels.environment import Sun
 from simlift.pixels.light_volume import beyond_view, met
@@ -22,8 +22,7 @@ from simlift.pixels.reflections import mirrored
 # A render without an albedo layer already holds reflections and contact shadows.
 _ESTIMATED_OCCLUSION = 0.4
 _PROBES = 3.0  # spacings of the probes within which occlusion is left to the image
-_WIDTHS = 12.0  # distances to the border that a part is deep
-_SMOOTH = 0.3  # roughness below which a reflection shows what is reflected
+_SMOOTH = 0.5  # roughness below which a reflection shows what is reflected
 _FAR = 1e4  # metres; the sky
 _CELLS = 6  # voxels from a surface within which only the image tells what hides a light
 _SOFT = 1.5  # samples
@@ -150,9 +149,14 @@ def _ambient(frame: Window, look: Light, settled: Settled) -> Float[np.ndarray, 
     radius = look.occlusion_radius * settled.median_depth
     if settled.volume is not None:
         radius = min(radius, _PROBES * settled.volume.spacing)
-    visible = frame.derive(scene.Occlusion(radius))
+    visible = frame.derive(scene.Occlusion(radius, _deep(settled)))
     share = 1.0 if Layer.ALBEDO in frame else _ESTIMATED_OCCLUSION
     return np.asarray(cv2.pow(visible, look.ambient_occlusion * share))
+
+
+def _deep(settled: Settled) -> Deep | None:
+    around = settled.around
+    return Deep(around) if around is not None and around.solid else None
 
 
 def _shadow(
@@ -171,7 +175,8 @@ def _shadow(
     length = look.shadow_length * settled.median_depth
     if settled.around is None:
         return distant_shadow(half.depth, half.normals, half.intrinsics, towards, length)
-    deep = frame.derive(_Deep(settled.around))
+    known = _deep(settled)
+    deep = frame.derive(known) if known is not None else None
     seen = distant_shadow(half.depth, half.normals, half.intrinsics, towards, length, deep)
     pose = scene.camera_pose(frame)
     coarse = half.points[_COARSE // 2 :: _COARSE, _COARSE // 2 :: _COARSE]
@@ -186,29 +191,6 @@ def _shadow(
     # The voxels are coarse, and so is their shadow: its steps must not show.
     soft = cv2.GaussianBlur(free, (0, 0), _SOFT)
     return seen * cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR)
-
-
-@dataclass(frozen=True)
-class _Deep:
-    """Finds in metres how deep what each pixel shows is likely to be, at half resolution.
-
-    A part is hardly deeper than it is wide: a pole belongs to a lamp, and is thin.
-    """
-
-    around: Surroundings
-
-    def __call__(self, frame: Window) -> Float[np.ndarray, "a b"]:
-        half, known = scene.halve(frame), self.around.thickness
-        ids = half.segmentation
-        likely = np.append(known, np.float32(0))[np.minimum(ids, len(known))]
-        inside = np.ones(ids.shape, np.uint8)
-        inside[:, 1:] &= ids[:, 1:] == ids[:, :-1]
-        inside[1:] &= ids[1:] == ids[:-1]
-        # Without any border the distance is endless.
-        from_border = np.minimum(cv2.distanceTransform(inside, cv2.DIST_L2, 3), ids.size)
-        per_pixel = np.float32(_WIDTHS / half.intrinsics[0, 0])
-        girth = from_border * np.minimum(half.depth, np.float32(_FAR)) * per_pixel
-        return np.asarray(np.minimum(likely, girth), dtype=np.float32)
 
 
 def _shining(

@@ -1,5 +1,6 @@
 """A frame's layers -> its geometry, shared by every variant, and its place in the world."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -11,7 +12,7 @@ from simlift.core.layers import Layer
 from simlift.core.window import Survey, Window
 from simlift.pixels import geometry
 from simlift.pixels.geometry import normals_from_depth, pinhole, rays
-from simlift.pixels.occlusion import Enlargement, ambient_occlusion, enlargement
+from simlift.pixels.occlusion import Enlargement, ambient_occlusion, enclosed, enlargement
 
 _ASSUMED_FOV = np.radians(60.0)  # where a clip tells nothing of its camera
 _FULL_OCCLUSION_LINES = 200  # images with fewer rows get occlusion at full resolution
@@ -86,9 +87,14 @@ def median_depth(survey: Window) -> float:
 
 @dataclass(frozen=True)
 class Occlusion:
-    """Ambient occlusion within `radius` metres, at half resolution and upsampled by depth."""
+    """Ambient occlusion within `radius` metres, at half resolution and upsampled by depth.
+
+    `deep` finds in metres how deep what each pixel of half resolution shows is, where that is
+    known.
+    """
 
     radius: float
+    deep: Callable[[Window], Float[np.ndarray, "a b"]] | None = None
 
     def __call__(self, frame: Window) -> Float[np.ndarray, "h w"]:
         depth, camera = frame[Layer.DEPTH][0], intrinsics(frame)
@@ -96,7 +102,9 @@ class Occlusion:
         if len(depth) <= _FULL_OCCLUSION_LINES:
             return ambient_occlusion(depth, normal, camera, self.radius)
         half = halve(frame)
-        small = ambient_occlusion(half.depth, half.normals, half.intrinsics, self.radius)
+        view = (half.depth, half.normals, half.intrinsics, self.radius)
+        deep = None if self.deep is None else frame.derive(self.deep)
+        small = ambient_occlusion(*view) if deep is None else enclosed(*view, deep)
         return frame.derive(enlarger)(small)
 
 

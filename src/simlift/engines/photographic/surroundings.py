@@ -26,6 +26,8 @@ _RESOLUTION = 112  # voxels along the longest side
 _PER_PROBE = 3  # voxels from a probe to the next, or as many more as keep them few
 _MOST_PROBES = 16_000
 _FEWEST, _THICKEST = 12, 4.0  # pixels that tell a thing's size; metres
+_WIDTHS = 6.0  # distances to the border that a part is deep: three times as deep as wide
+_FAR = 1e4  # metres; the sky
 _DEEPEST = 0.08  # metres behind a visible surface that count as its inside
 _NEAR = 5.0  # median depths; what is further away neither hides nor sends much light
 
@@ -39,9 +41,37 @@ class Surroundings:
     thickness: Float[np.ndarray, "ids"]  # metres, by segmentation id
 
     @property
+    def solid(self) -> bool:
+        """Whether the clip tells how deep its things are."""
+        return bool(self.thickness.any())
+
+    @property
     def reach(self) -> float:
         """Metres below which the volume does not see what hides light."""
         return self.probes.spacing
+
+
+@dataclass(frozen=True)
+class Deep:
+    """Finds in metres how deep what each pixel shows is likely to be, at half resolution.
+
+    A part is hardly deeper than it is wide: a pole belongs to a lamp, and is thin.
+    """
+
+    around: Surroundings
+
+    def __call__(self, frame: Window) -> Float[np.ndarray, "a b"]:
+        half, known = scene.halve(frame), self.around.thickness
+        ids = half.segmentation
+        likely = np.append(known, np.float32(0))[np.minimum(ids, len(known))]
+        inside = np.ones(ids.shape, np.uint8)
+        inside[:, 1:] &= ids[:, 1:] == ids[:, :-1]
+        inside[1:] &= ids[1:] == ids[:-1]
+        # Without any border the distance is endless.
+        from_border = np.minimum(cv2.distanceTransform(inside, cv2.DIST_L2, 3), ids.size)
+        per_pixel = np.float32(_WIDTHS / half.intrinsics[0, 0])
+        girth = from_border * np.minimum(half.depth, np.float32(_FAR)) * per_pixel
+        return np.asarray(np.minimum(likely, girth), dtype=np.float32)
 
 
 def surroundings(window: Window) -> Surroundings | None:

@@ -94,6 +94,8 @@ def outside_functions(body):
     for node in body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             continue
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue  # never imported
         yield node
         for name in ("body", "orelse", "finalbody", "handlers"):
             inner = getattr(node, name, None)

@@ -167,7 +167,7 @@ def test_the_path_tracer_takes_looks_words_and_samples():
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ({"prompt": "rain"}, "takes no prompt"),
+        ({"prompt": "rain"}, "has no setting"),
         ({"looks": ["noon"]}, "takes no look"),
         ({"samples": 4}, "traces no paths"),
     ],

@@ -265,7 +265,7 @@ def test_a_training_leaves_an_adapter_that_lifts(base, pairs, tmp_path):
 
 
 def test_resuming_gives_the_same_bytes(base, pairs, tmp_path):
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    whole, parts = tmp_path / "whole" / "adapter", tmp_path / "parts" / "adapter"
     train_adapter(pairs, recipe(base), whole, progress=Silent())
     import simlift.training._loop as loop
 
@@ -289,7 +289,7 @@ def test_resuming_gives_the_same_bytes(base, pairs, tmp_path):
 
 @pytest.mark.slow
 def test_a_killed_training_resumes_to_the_same_bytes(base, pairs, tmp_path):
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    whole, killed = tmp_path / "whole" / "adapter", tmp_path / "killed" / "adapter"
     made = recipe(base, steps=40, save_every=5, evaluate_every=20)
     train_adapter(pairs, made, whole, progress=Silent())
     process = start(pairs, made, killed)
@@ -319,6 +319,7 @@ train_adapter(PairSet(Path(pairs)), made, Path(out), progress=Silent(), sharding
 
 def start(pairs, made, out, sharding="ddp", **variables):
     file = out.with_suffix(".json")
+    file.parent.mkdir(exist_ok=True)
     file.write_text(dumps(made))
     return subprocess.Popen(
         [sys.executable, "-c", CODE, str(pairs.path), str(file), str(out), sharding],

@@ -40,7 +40,7 @@ def pair(
     """
     from simlift.runs.pair import pair_clips, pair_takes
 
-    recipe = pairoptions.recipe_of(
+    recipe = pair_recipe(
         editor=editor,
         propagator=propagator,
         twins=twins,

@@ -91,6 +91,8 @@ class Trainee:
         dtype = DTYPES[recipe.dtype]
         self.expert, self._world, self._recipe = expert, world, recipe
         self._model = load_transformer(base, expert, dtype)
+        if recipe.fp8:  # before the LoRA is there, which stays in float32
+            _adapter.store_in_8_bits(self._model, dtype)
         _adapter.add_adapter(
             self._model,
             rank=recipe.rank,
@@ -101,8 +103,6 @@ class Trainee:
         if recipe.init is not None:
             start = _adapter.read_adapter(Path(recipe.init) / f"{expert}.safetensors")
             _adapter.set_adapter_tensors(self._model, start)
-        if recipe.fp8:
-            _adapter.store_in_8_bits(self._model, dtype)
         self.network = InContextTransformer(self._model, recipe.incontext)
         self.network.checkpointing = recipe.checkpointing
         loss = VelocityLoss(self.network, dtype)

@@ -10,24 +10,17 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import builders
 import numpy as np
 import pytest
 
 from simlift.core.errors import InputError, RunError
-from simlift.core.layers import Layer
 from simlift.core.pair import NEAR_LOSSLESS, Pair, PairSet, file_digest
-from simlift.core.recipe import Plugin, Recipe, Variant
-from simlift.core.run import Run, ScoreSheet, TakeKey, write_text
-from simlift.core.strict_json import digest, dumps
-from simlift.engines.echo import Echo
+from simlift.core.strict_json import dumps
 from simlift.media.video_writer import write_video
 from simlift.runs.export import export_pairs
-from simlift.runs.lift import lift_clips
 from simlift.runs.progress import Silent
 from simlift.sinks import TRAINERS
 from simlift.sinks.ltx import buckets_of
-from simlift.sources import open_clip
 
 
 def frames_of(seed, count, height, width):
@@ -383,14 +376,17 @@ def test_a_place_that_cannot_be_written_is_said(pairs, tmp_path):
 
 
 def test_other_sources_and_formats_are_refused(pairs, tmp_path):
-    with pytest.raises(InputError, match=r"neither a training set .* nor a run"):
+    with pytest.raises(InputError, match="is no training set"):
         export(tmp_path, "ltx", tmp_path / "out")
     with pytest.raises(InputError, match="found 'lxt'; allowed: diffsynth, ltx, musubi"):
         export(pairs.path, "lxt", tmp_path / "out")
     (tmp_path / "begun").mkdir()
     (tmp_path / "begun" / "recipe.json").write_text("{}")
-    with pytest.raises(InputError, match="neither pairs.jsonl nor takes yet.*it goes on"):
+    with pytest.raises(InputError, match=r"holds no pairs\.jsonl yet.*it goes on"):
         export(tmp_path / "begun", "ltx", tmp_path / "out")
+    (tmp_path / "run" / "takes").mkdir(parents=True)
+    with pytest.raises(InputError, match="is a run.*simlift pair"):
+        export(tmp_path / "run", "ltx", tmp_path / "out")
     PairSet(tmp_path / "none").write([], [])
     with pytest.raises(InputError, match=r"holds no accepted pair.*decisions\.jsonl"):
         export(tmp_path / "none", "ltx", tmp_path / "out")
@@ -442,66 +438,3 @@ def test_frames_that_retiming_leaves_are_counted_as_the_trainer_counts():
         place += 16 / 30
     assert kept == 43
     assert "source_fps = 30.0 and target_frames = [41]" in text
-
-
-@pytest.fixture(scope="module")
-def lifted(tmp_path_factory):
-    """A run with three takes of one clip: accepted, rejected, and not scored."""
-    place = tmp_path_factory.mktemp("run")
-    clip = open_clip(builders.native(place / "table", [Layer.RGB]))
-    plugin = Plugin.of(Echo())
-    recipe = Recipe(tuple(Variant(name, plugin) for name in ("good", "bad", "new")))
-    lift_clips([clip], recipe, place / "run", progress=Silent())
-    run = Run(place / "run")
-    for take in run.takes():
-        if take.variant != "new":
-            judge(run, take, accepted=take.variant == "good")
-    return place
-
-
-def judge(run, take, accepted):
-    sheet = ScoreSheet(take.clip, take.variant, digest(take), accepted, (), (), "estimate")
-    write_text(run.score_file(take.key), dumps(sheet))
-
-
-@pytest.fixture
-def run(lifted, tmp_path):
-    """A copy of the run; its clip stays where it is."""
-    return Run(shutil.copytree(lifted / "run", tmp_path / "run"))
-
-
-def test_accepted_takes_are_pairs_with_their_renders(run, lifted, tmp_path):
-    made = export(run.path, "diffsynth", tmp_path / "out")
-    with (tmp_path / "out" / "metadata.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert [(row["prompt"], row["video"]) for row in rows] == [
-        ("a table", "videos/table--good.mp4")
-    ]
-    target = tmp_path / "out" / rows[0]["video"]
-    assert target.samefile(run.take_video(TakeKey("table", "good")))
-    clip = open_clip(lifted / "table")
-    render = builders.read(clip, Layer.RGB, range(clip.num_frames))
-    reference = decoded(tmp_path / "out" / rows[0]["vace_video"])
-    assert reference.shape == render.shape
-    assert np.abs(reference.astype(int) - render).mean() < 3
-    text = " | ".join(made.export.notes)
-    assert "1 takes that the gate rejected are left out" in text
-    assert "1 takes without scores" in text
-    assert "CRF 14" in text
-
-
-def test_a_run_without_scores_is_refused(run, tmp_path):
-    for file in run.path.glob("scores/*/*.json"):
-        file.unlink()
-    with pytest.raises(RunError, match="holds no scored take.*simlift score"):
-        export(run.path, "diffsynth", tmp_path / "out")
-
-
-def test_a_clip_that_changed_after_its_take_is_refused(run, tmp_path):
-    take = next(take for take in run.takes() if take.variant == "good")
-    older = replace(take, source_digest="0" * 32)
-    write_text(run.take_file(take.key), dumps(older))
-    judge(run, older, accepted=True)
-    with pytest.raises(RunError, match="changed after table/good was made from it"):
-        export(run.path, "diffsynth", tmp_path / "out")
-    assert not (tmp_path / "out").exists()

@@ -120,7 +120,7 @@ def export(
     """Write a training set as another trainer reads it.
 
     Args:
-        source: Folder of a training set, or of a run whose accepted takes become one.
+        source: Folder of a training set.
         format: The trainer: DiffSynth-Studio, the LTX trainer, or musubi-tuner.
         out: Folder of the export.
         copy: Copy the videos instead of linking them.

@@ -1,39 +1,20 @@
-"""A folder of pairs, or the accepted takes of a run -> a folder that another trainer reads.
+"""A folder of pairs -> a folder that another trainer reads.
 
 The folder appears by rename when it is whole. Videos are hard links of those in the training set
 (copies where links cannot be made), never coded anew; each is checked against its hash first.
 """
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from simlift.core.errors import InputError, RunError
-from simlift.core.pair import Pair, PairSet
-from simlift.core.run import Run
+from simlift.core.pair import PairSet
 from simlift.core.strict_json import dumps
-from simlift.runs.export_takes import AcceptedTakes
 from simlift.runs.progress import Progress
 from simlift.sinks import trainer_named
-
-
-class PairSource(Protocol):
-    """Where pairs come from."""
-
-    def pairs(self) -> Sequence[Pair]:
-        """Return the pairs, without reading a frame."""
-        ...
-
-    def place(self, pair: Pair, folder: Path, put: Callable[[Path, Path], None]) -> None:
-        """Check a pair's two files and bring them into a folder; `put` brings one that is there."""
-        ...
-
-    def notes(self) -> tuple[str, ...]:
-        """Say what was left out."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -55,24 +36,6 @@ class Exported:
     path: Path
     linked: int
     copied: int
-
-
-@dataclass(frozen=True)
-class _Set:
-    """The pairs of a training set."""
-
-    folder: PairSet
-
-    def pairs(self) -> Sequence[Pair]:
-        return self.folder.pairs()
-
-    def place(self, pair: Pair, folder: Path, put: Callable[[Path, Path], None]) -> None:
-        self.folder.check(pair)
-        for name in (pair.video, pair.reference_video):
-            put(self.folder.path / name, folder / name)
-
-    def notes(self) -> tuple[str, ...]:
-        return ()
 
 
 class _Placement:
@@ -100,12 +63,12 @@ class _Placement:
 def export_pairs(
     source: Path, format: str, out: Path, *, copy: bool = False, progress: Progress
 ) -> Exported:
-    """Write the pairs of a training set, or of a run's accepted takes, for another trainer.
+    """Write the pairs of a training set for another trainer.
 
-    `format` is one of `sinks.TRAINERS`. InputError for a source that is neither, for pairs that
-    the trainer cannot use or whose files changed; RunError for a folder that is not empty.
+    `format` is one of `sinks.TRAINERS`. InputError for a source that is none, for pairs that the
+    trainer cannot use or whose files changed; RunError for a folder that is not empty.
     """
-    trainer, found = trainer_named(format), _source(source)
+    trainer, found = trainer_named(format), _training_set(source)
     pairs = found.pairs()
     trainer.check(pairs)
     placement = _Placement(copy)
@@ -113,33 +76,38 @@ def export_pairs(
         format=format,
         pairs=len(pairs),
         frames=sum(pair.num_frames for pair in pairs),
-        notes=(*trainer.notes(pairs), *found.notes()),
+        notes=trainer.notes(pairs),
         command=trainer.command(pairs, out),
     )
     with _appearing(out) as folder, progress.task("export", export.frames) as advance:
         for pair in pairs:
-            found.place(pair, folder, placement.put)
+            found.check(pair)
+            for name in (pair.video, pair.reference_video):
+                placement.put(found.path / name, folder / name)
             advance(pair.num_frames)
         for name, text in {**trainer.texts(pairs, out), "export.json": dumps(export)}.items():
             (folder / name).write_text(text, encoding="utf-8", newline="\n")
     return Exported(export, out, placement.linked, placement.copied)
 
 
-def _source(path: Path) -> PairSource:
+def _training_set(path: Path) -> PairSet:
     if PairSet(path).manifest.is_file():
-        return _Set(PairSet(path))
+        return PairSet(path)
     if (path / "takes").is_dir():
-        return AcceptedTakes(Run(path))
-    if (path / "recipe.json").is_file():  # of a pass that was killed before it had anything whole
         raise InputError(
             path,
-            "holds neither pairs.jsonl nor takes yet",
-            way_out="run simlift pair, or simlift lift, again: it goes on",
+            "is a run",
+            allowed="a training set",
+            way_out=f"make one of its accepted takes: simlift pair {path} --out PAIRS",
+        )
+    if (path / "recipe.json").is_file():  # of a pass that was killed before it had anything whole
+        raise InputError(
+            path, "holds no pairs.jsonl yet", way_out="run simlift pair again: it goes on"
         )
     raise InputError(
         path,
-        "is neither a training set (pairs.jsonl) nor a run (takes)",
-        way_out="make one: simlift pair CLIP... --out PAIRS, or simlift lift CLIP... --out RUN",
+        "is no training set (no pairs.jsonl)",
+        way_out="make one: simlift pair CLIP... --out PAIRS",
     )
 
 

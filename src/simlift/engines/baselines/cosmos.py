@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from simlift.core.clip import Clip
 from simlift.core.errors import MissingLibrary, RecipeError
 from simlift.core.layers import Layer
-from simlift.core.seams import Span, Stage
+from simlift.core.seams import Engine, Span, Stage
 from simlift.engines.baselines.cosmos_controls import NEEDS, ControlName
 from simlift.engines.baselines.licences import licence_of
 from simlift.engines.baselines.settings import (
@@ -24,9 +24,6 @@ from simlift.engines.baselines.settings import (
 from simlift.engines.baselines.shape import Shape
 from simlift.engines.baselines.weights import EXTRA, find_base, plan_stages, wan_shape
 from simlift.models.pipeline_folder import PipelineFolder, check_whole
-
-if TYPE_CHECKING:
-    from simlift.engines.baselines._cosmos import CosmosEngine
 
 _PARTS = ("transformer", "vae", "text_encoder")
 _LEAST = 5  # frames: a shorter control video leaves the pipeline without a chunk
@@ -134,7 +131,7 @@ class Cosmos:
         return wan_shape(folder, self.resolution, _LEAST)
 
     @contextmanager
-    def open(self, device: str) -> Iterator["CosmosEngine"]:
+    def open(self, device: str) -> Iterator[Engine]:
         """Load the weights."""
         from simlift.engines.baselines._cosmos import open_cosmos
 

@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from simlift.core.clip import Clip
 from simlift.core.errors import RecipeError
 from simlift.core.layers import Layer
-from simlift.core.seams import Span, Stage
+from simlift.core.seams import Engine, Span, Stage
 from simlift.engines.baselines.licences import licence_of
 from simlift.engines.baselines.settings import (
     INSTRUCTION,
@@ -27,9 +26,6 @@ from simlift.engines.baselines.weights import (
     wan_shape,
 )
 from simlift.models.pipeline_folder import PipelineFolder
-
-if TYPE_CHECKING:
-    from simlift.engines.baselines._ditto import DittoEngine
 
 _PARTS = ("transformer", "vae", "text_encoder")
 
@@ -118,7 +114,7 @@ class Ditto:
         return wan_shape(folder, self.resolution)
 
     @contextmanager
-    def open(self, device: str) -> Iterator["DittoEngine"]:
+    def open(self, device: str) -> Iterator[Engine]:
         """Load the weights."""
         from simlift.engines.baselines._ditto import open_ditto
 

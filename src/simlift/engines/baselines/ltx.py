@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from simlift.core.clip import Clip
 from simlift.core.errors import RecipeError
 from simlift.core.layers import Layer
-from simlift.core.seams import Span, Stage
+from simlift.core.seams import Engine, Span, Stage
 from simlift.engines.baselines.licences import licence_of
 from simlift.engines.baselines.settings import (
     DESCRIPTION,
@@ -21,9 +20,6 @@ from simlift.engines.baselines.settings import (
 from simlift.engines.baselines.shape import Shape
 from simlift.engines.baselines.weights import LoraFile, find_base, find_lora, plan_stages
 from simlift.models.pipeline_folder import PipelineFolder
-
-if TYPE_CHECKING:
-    from simlift.engines.baselines._ltx import LtxEngine
 
 _PARTS = ("transformer", "vae", "text_encoder", "connectors")
 # They differ in what they are conditioned on; the parts are the same.
@@ -149,7 +145,7 @@ class Ltx:
         return Shape(int(side) * factor, int(stride), int(stride) + 1, self.resolution)
 
     @contextmanager
-    def open(self, device: str) -> Iterator["LtxEngine"]:
+    def open(self, device: str) -> Iterator[Engine]:
         """Load the weights."""
         from simlift.engines.baselines._ltx import open_ltx
 

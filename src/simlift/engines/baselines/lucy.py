@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from simlift.core.clip import Clip
 from simlift.core.layers import Layer
-from simlift.core.seams import Span, Stage
+from simlift.core.seams import Engine, Span, Stage
 from simlift.engines.baselines.licences import licence_of
 from simlift.engines.baselines.settings import (
     INSTRUCTION,
@@ -20,9 +19,6 @@ from simlift.engines.baselines.settings import (
 from simlift.engines.baselines.shape import Shape
 from simlift.engines.baselines.weights import find_base, plan_stages, wan_shape
 from simlift.models.pipeline_folder import PipelineFolder
-
-if TYPE_CHECKING:
-    from simlift.engines.baselines._lucy import LucyEngine
 
 _PARTS = ("transformer", "vae", "text_encoder")
 
@@ -88,7 +84,7 @@ class Lucy:
         return wan_shape(folder, self.resolution)
 
     @contextmanager
-    def open(self, device: str) -> Iterator["LucyEngine"]:
+    def open(self, device: str) -> Iterator[Engine]:
         """Load the weights."""
         from simlift.engines.baselines._lucy import open_lucy
 

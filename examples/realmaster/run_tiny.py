@@ -55,13 +55,14 @@ def main() -> None:
     parser.add_argument("folder", nargs="?", type=Path, default=Path("realmaster-tiny"))
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--steps", default="400")
+    parser.add_argument("--clips", nargs="*", help="clips with twins; the shipped ones without it")
     parser.add_argument("--train", nargs="*", default=[], help="further settings of the training")
     arguments = parser.parse_args()
     out, device = arguments.folder, ["--device", arguments.device]
     base = str(out / "models" / "wan")
     if not Path(base).exists():
         tiny_models.wan(Path(base), layers=4, width=128, heads=4)
-    clips = [str(clip.path) for clip in demo_clips()]
+    clips = arguments.clips or [str(clip.path) for clip in demo_clips()]
     pairs, adapter, run = (str(out / name) for name in ("pairs", "adapter", "run"))
     training = (*TRAINING, *arguments.train)
     simlift("pair", *clips, "--twins", "--out", pairs)

@@ -38,7 +38,7 @@ def pair(
         settings: A setting, such as engine.control=depth or retries=1; may be given several times.
         device: "cpu" or "cuda".
     """
-    from simlift.runs.pair import pair_clips, pair_takes
+    from simlift.runs.pair import pair_clips, pair_recipe, pair_takes
 
     recipe = pair_recipe(
         editor=editor,

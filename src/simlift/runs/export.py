@@ -82,8 +82,8 @@ def export_pairs(
     with _appearing(out) as folder, progress.task("export", export.frames) as advance:
         for pair in pairs:
             found.check(pair)
-            for name in (pair.video, pair.reference_video):
-                placement.put(found.path / name, folder / name)
+            for video in (pair.video, pair.reference_video):
+                placement.put(found.path / video, folder / video)
             advance(pair.num_frames)
         for name, text in {**trainer.texts(pairs, out), "export.json": dumps(export)}.items():
             (folder / name).write_text(text, encoding="utf-8", newline="\n")

@@ -47,7 +47,7 @@ def write_sample(job: "Training", trainees: dict[Expert, Trainee], step: int) ->
         finally:
             trainees[expert].rest()
 
-    guidance: dict[str, float] = {e: recipe.sample_guidance for e in job.base.experts.names}
+    guidance: dict[str, float] = dict.fromkeys(job.base.experts.names, recipe.sample_guidance)
     sampler = Sampler(job.base.experts, use, guidance, None, report_step)
     noise = torch.randn(found.target.shape, generator=torch.Generator("cpu").manual_seed(0))
     levels = [float(s) for s in schedule(recipe.sample_steps, _SHIFT)]

@@ -2,6 +2,7 @@
 
 import json
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -177,7 +178,9 @@ def load_lora(
         downs = {k.removesuffix(_DOWN): t for k, t in tensors.items() if k.endswith(_DOWN)}
         rank = next(iter(downs.values())).shape[0]
         metadata = {"r": rank, "lora_alpha": alpha, "target_modules": sorted(downs)}
-    model.load_lora_adapter(tensors, prefix=None, adapter_name=name, metadata=metadata)
+    with warnings.catch_warnings():  # several LoRAs on one network are meant to be
+        warnings.filterwarnings("ignore", "Already found a `peft_config`", UserWarning)
+        model.load_lora_adapter(tensors, prefix=None, adapter_name=name, metadata=metadata)
 
 
 def check_fit(

@@ -8,6 +8,7 @@ Keys are those of diffusers (`transformer.blocks.0.attn1.to_q.lora_A.weight`), s
 files loads as a plain LoRA too. The header's entry `simlift` holds the card as JSON.
 """
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -81,6 +82,15 @@ class Adapter:
     def card(self) -> AdapterCard:
         """What all experts' cards agree on, from the first of them."""
         return self.cards[0]
+
+    def digest(self) -> str:
+        """Name the adapter by the bytes of its files."""
+        total = hashlib.blake2b(digest_size=8)
+        for path in self.files:
+            with path.open("rb") as file:
+                part = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))
+            total.update(part.digest())
+        return total.hexdigest()
 
     def file_of(self, expert: Expert) -> Path | None:
         """Return the file of an expert, or None where the adapter leaves that expert as it is."""

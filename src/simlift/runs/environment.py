@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from simlift.core.clip import Clip
 
 _LIBRARIES = ("simlift", "numpy", "opencv-python-headless", "av")
+_OF_NETWORKS = ("torch", "diffusers", "transformers", "peft")  # named where they are there
 
 
 def source_digest(clip: Clip) -> str:
@@ -24,7 +25,9 @@ def source_digest(clip: Clip) -> str:
 
 def versions() -> dict[str, str]:
     """Return the versions of the libraries that make pixels."""
-    return {name: installed(name) or "not installed" for name in _LIBRARIES}
+    always = {name: installed(name) or "not installed" for name in _LIBRARIES}
+    found = {name: installed(name) for name in _OF_NETWORKS}
+    return always | {name: number for name, number in found.items() if number is not None}
 
 
 def installed(name: str) -> str | None:

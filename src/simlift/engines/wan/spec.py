@@ -143,9 +143,16 @@ class Wan:
             learned = adapter is not None and adapter.card.prefix_share > 0
             unseen = "" if learned or not self.overlap else "; the adapter has not learned to"
             long = f"{windows} windows, each {how}{unseen}"
+        # The digests go into the provenance of a take: names alone do not say which weights.
+        weights = ", ".join(f"{e} {base.digest(e)}" for e in base.experts.names)
+        made = (
+            f"none: from {self.strength:g}"
+            if adapter is None
+            else f"{self.adapter} {adapter.digest()}"
+        )
         return (
-            Stage("model", True, f"{base.folder.name}: {' and '.join(base.experts.names)}"),
-            Stage("adapter", adapter is not None, self.adapter or f"none: from {self.strength:g}"),
+            Stage("model", True, f"{base.folder.name}: {weights}"),
+            Stage("adapter", adapter is not None, made),
             Stage("size", True, size + (", resized" if place.resizes else "") + trained),
             Stage("windows", True, long),
             Stage("steps", True, self._levels_in_words(base)),

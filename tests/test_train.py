@@ -329,6 +329,7 @@ def start(pairs, made, out, sharding="ddp", **variables):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sharding", ["ddp", "fsdp"])
 def test_two_processes_train_what_one_does(single, pairs, tmp_path, sharding):
     """Two processes of one sample a step, and one process of two: the same samples and adapter."""

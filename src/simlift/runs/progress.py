@@ -23,7 +23,9 @@ from simlift.core.progress import watching
 class Progress(Protocol):
     """Shows passes as they go."""
 
-    def task(self, name: str, frames: int) -> AbstractContextManager[Callable[[int], None]]:
+    def task(
+        self, name: str, frames: int, unit: str = "frames"
+    ) -> AbstractContextManager[Callable[[int], None]]:
         """Begin a pass of so many frames; entering it gives the function that counts them."""
         ...
 
@@ -32,9 +34,9 @@ class Silent:
     """Shows nothing."""
 
     @contextmanager
-    def task(self, name: str, frames: int) -> Iterator[Callable[[int], None]]:
+    def task(self, name: str, frames: int, unit: str = "frames") -> Iterator[Callable[[int], None]]:
         """Count nothing."""
-        del name, frames
+        del name, frames, unit
         yield _ignore
 
 
@@ -49,7 +51,7 @@ class Terminal:
         self._console = console
 
     @contextmanager
-    def task(self, name: str, frames: int) -> Iterator[Callable[[int], None]]:
+    def task(self, name: str, frames: int, unit: str = "frames") -> Iterator[Callable[[int], None]]:
         """Draw one pass; where the output is no terminal, print one line when it ends."""
         begun = time.monotonic()
         done = 0
@@ -57,8 +59,8 @@ class Terminal:
             TextColumn("{task.description:>8}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("frames"),
-            _Rate(),
+            TextColumn(unit),
+            _Rate(unit),
             TimeRemainingColumn(),
             console=self._console,
             disable=not self._console.is_terminal,
@@ -79,12 +81,16 @@ class Terminal:
         if not self._console.is_terminal and frames:
             seconds = time.monotonic() - begun
             self._console.print(
-                f"{name}: {done} of {frames} frames in {seconds:.1f} s, "
-                f"{done / seconds:.1f} frames/s"
+                f"{name}: {done} of {frames} {unit} in {seconds:.1f} s, "
+                f"{done / seconds:.1f} {unit}/s"
             )
 
 
 class _Rate(ProgressColumn):
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
+
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
-        return Text(f"{speed:.1f} frames/s" if speed else "")
+        return Text(f"{speed:.1f} {self._unit}/s" if speed else "")

@@ -133,7 +133,7 @@ def train_adapter(
                 experts=plan.experts,
                 pairs=record.pairs,
             )
-            with shown.task("train", recipe.steps) as advance:
+            with shown.task("train", recipe.steps, "steps") as advance:
                 train(job, advance)
             if world.first:
                 write_card(pairs, recipe, folder)

@@ -18,6 +18,7 @@ from transformers.utils import logging
 
 from simlift.core.errors import RecipeError
 from simlift.core.layers import Array
+from simlift.models._device import open_device
 from simlift.models.folder import ModelFolder
 
 Task: TypeAlias = Literal["depth", "semantic", "universal"]
@@ -31,7 +32,7 @@ _CLASSES: dict[Task, Any] = {
 
 def load(folder: ModelFolder, task: Task, device: str) -> Any:
     """Return the network with its weights; RecipeError when they do not fit or do not read."""
-    place = _device(device)
+    place = open_device(device)
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
@@ -58,18 +59,6 @@ def load(folder: ModelFolder, task: Task, device: str) -> Any:
             allowed="a checkpoint that was trained for this",
         )
     return network.to(place).eval()
-
-
-def _device(name: str) -> torch.device:
-    try:
-        place = torch.device(name)
-        torch.empty(1, device=place)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).strip().partition("\n")[0][:120]
-        raise RecipeError(
-            "--device", f"{name!r} does not work here ({reason})", allowed="cpu, or cuda"
-        ) from error
-    return place
 
 
 def run(network: Any, pixels: Float[np.ndarray, "3 a b"]) -> Any:

@@ -4,7 +4,8 @@ import time
 
 import torch
 
-from simlift.models._wan import DTYPES, open_device
+from simlift.models._device import open_device
+from simlift.models._wan import DTYPES
 
 _SIZES = {"cuda": 8192, "cpu": 1024}
 _REPEATS = 3

@@ -48,19 +48,6 @@ def _quietly(folder: object) -> Iterator[None]:
         ) from error
 
 
-def open_device(name: str) -> torch.device:
-    """Return a device that works here; RecipeError otherwise."""
-    try:
-        place = torch.device(name)
-        torch.empty(1, device=place)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).strip().partition("\n")[0][:120]
-        raise RecipeError(
-            "--device", f"{name!r} does not work here ({reason})", allowed="cpu, or cuda"
-        ) from error
-    return place
-
-
 def load_transformer(base: WanBase, expert: Expert, dtype: torch.dtype) -> WanTransformer3DModel:
     """Return an expert in eval mode, without gradients, on the CPU."""
     folder = base.folder.path / base.component(expert)

@@ -24,6 +24,7 @@ from simlift.models.adapter import FORMAT, TARGETS, AdapterCard
 from simlift.models.flow import Expert
 from simlift.models.wan import WanBase
 from simlift.training._encode import Cache
+from simlift.training._logs import Logs, open_logs
 from simlift.training._trainee import Sample, Trainee
 from simlift.training._world import World
 from simlift.training.draws import Draw, Draws, evaluation_levels
@@ -32,7 +33,6 @@ from simlift.training.recipe import TrainRecipe
 from simlift.training.state import TrainingFolder
 
 Tensor: TypeAlias = torch.Tensor
-_BUCKETS = 4  # of noise levels, in the log
 _CPU = torch.device("cpu")
 
 
@@ -62,7 +62,10 @@ def train(job: Training, progress: Callable[[int], None]) -> None:
     begun = _resume(job, trainees)
     progress(begun)
     draws = Draws(job.recipe, job.base.experts, len(job.trained), job.size)
-    with _logs(job) as write, _ahead(job, draws, begun) as samples:
+    with (
+        open_logs(job.folder, first=job.world.first) as write,
+        _ahead(job, draws, begun) as samples,
+    ):
         if begun == 0:
             _evaluate(job, trainees, 0, write)
         working: Expert | None = None
@@ -133,7 +136,7 @@ def _stop(
 
 
 def _after(
-    job: Training, trainees: dict[Expert, Trainee], step: int, expert: Expert, write: "_Logs"
+    job: Training, trainees: dict[Expert, Trainee], step: int, expert: Expert, write: Logs
 ) -> None:
     recipe, last = job.recipe, step == job.recipe.steps
     if last or (recipe.evaluate_every and step % recipe.evaluate_every == 0):
@@ -152,7 +155,7 @@ def _after(
 
 
 @torch.no_grad()
-def _evaluate(job: Training, trainees: dict[Expert, Trainee], step: int, write: "_Logs") -> None:
+def _evaluate(job: Training, trainees: dict[Expert, Trainee], step: int, write: Logs) -> None:
     """Measure the loss on fixed items, noise and levels: what changes is the adapter alone."""
     recipe = job.recipe
     row: dict[str, Any] = {"step": step}
@@ -313,45 +316,3 @@ def card_of(job: Training, expert: Expert, step: int) -> AdapterCard:
         steps=step,
         pairs=job.pairs,
     )
-
-
-class _Logs:
-    """Writes the rows of a training, on the first process, to its files and to TensorBoard."""
-
-    def __init__(self, log: Any, evaluation: Any, events: Any, board: Any) -> None:
-        self._log, self._evaluation, self._events, self._board = log, evaluation, events, board
-
-    def step(self, row: dict[str, Any], times: dict[str, float]) -> None:
-        self._log(row)
-        self._events({"step": row["step"], **{k: round(v, 4) for k, v in times.items()}})
-        if self._board is not None:
-            bucket = min(int(row["levels"][0] * _BUCKETS), _BUCKETS - 1)
-            low, high = bucket / _BUCKETS, (bucket + 1) / _BUCKETS
-            self._board.add_scalar(f"loss/level {low:.2f}-{high:.2f}", row["loss"], row["step"])
-            self._board.add_scalar(f"gradient/{row['expert']}", row["gradient"], row["step"])
-            self._board.add_scalar("seconds/step", times["seconds"], row["step"])
-            self._board.add_scalar("seconds/waited for data", times["waited"], row["step"])
-
-    def evaluation(self, row: dict[str, Any]) -> None:
-        self._evaluation(row)
-        if self._board is not None:
-            for name, value in row.items():
-                if name != "step":
-                    self._board.add_scalar(f"evaluation/{name}", value, row["step"])
-
-
-@contextmanager
-def _logs(job: Training) -> Iterator[_Logs]:
-    if not job.world.first:
-        yield _Logs(lambda _: None, lambda _: None, lambda _: None, None)
-        return
-    folder = job.folder
-    from tensorboardX import SummaryWriter
-
-    with (
-        folder.append(folder.log) as log,
-        folder.append(folder.evaluation) as evaluation,
-        folder.append(folder.path / "events.jsonl") as events,
-        SummaryWriter(str(folder.path / "tensorboard")) as board,
-    ):
-        yield _Logs(log, evaluation, events, board)

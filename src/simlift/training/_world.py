@@ -15,7 +15,7 @@ from torch import distributed, nn
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
 
-from simlift.models._wan import open_device
+from simlift.models._device import open_device
 
 Tensor: TypeAlias = torch.Tensor
 Sharding: TypeAlias = Literal["ddp", "fsdp"]

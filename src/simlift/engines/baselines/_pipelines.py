@@ -20,6 +20,7 @@ from simlift.core.errors import RecipeError, RunError
 from simlift.core.window import Frames
 from simlift.engines.baselines.settings import Dtype, Offload
 from simlift.engines.baselines.weights import LoraFile
+from simlift.models._device import open_device
 from simlift.models.pipeline_folder import PipelineFolder, check_whole
 
 _NETWORKS = ("transformer", "transformer_2", "controlnet")
@@ -36,14 +37,7 @@ class Placement:
     tiling: bool
 
     def __post_init__(self) -> None:
-        try:
-            place = torch.device(self.device)
-            torch.empty(1, device=place)
-        except (RuntimeError, AssertionError, NotImplementedError) as error:
-            reason = str(error).strip().partition("\n")[0][:120]
-            raise RecipeError(
-                "--device", f"{self.device!r} does not work here ({reason})", allowed="cpu, or cuda"
-            ) from error
+        place = open_device(self.device)
         if self.offload != "none" and place.type == "cpu":
             raise RecipeError(
                 "offload",

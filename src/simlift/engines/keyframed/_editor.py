@@ -26,7 +26,7 @@ from simlift.engines.keyframed._pipelines import (
 from simlift.engines.keyframed.editing_size import editing_size
 from simlift.engines.keyframed.seams import Image
 from simlift.engines.keyframed.settings import Editing
-from simlift.models._wan import open_device
+from simlift.models._device import open_device
 from simlift.models.pipeline_folder import PipelineFolder
 
 _KNOWN_AREA = 1024 * 1024  # at which the pipelines work, whatever they are given

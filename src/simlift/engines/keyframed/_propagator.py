@@ -19,7 +19,7 @@ from simlift.engines.keyframed._pipelines import (
     stepping,
 )
 from simlift.engines.keyframed.settings import Propagation
-from simlift.models._wan import open_device
+from simlift.models._device import open_device
 from simlift.models.pipeline_folder import PipelineFolder
 
 

@@ -21,6 +21,7 @@ from simlift.models._adapter import (
     read_lora,
     store_in_8_bits,
 )
+from simlift.models._device import open_device
 from simlift.models._incontext import InContextTransformer
 from simlift.models._residence import BlockStream, resident
 from simlift.models._wan import (
@@ -30,7 +31,6 @@ from simlift.models._wan import (
     encode_frames,
     load_transformer,
     load_vae,
-    open_device,
     padded_text,
 )
 from simlift.models.adapter import Adapter

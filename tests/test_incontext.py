@@ -1,5 +1,9 @@
 """The in-context forward against the stock forward, itself reordered, itself cached, and LoRA."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 import tiny_models
 import torch
@@ -132,6 +136,37 @@ def test_checkpointing_changes_no_gradient():
     assert len(gradients[0]) > 20
     for one, other in zip(*gradients, strict=True):
         torch.testing.assert_close(one, other, atol=0, rtol=0)
+
+
+COMPILED = """
+import torch
+from test_incontext import InContext, InContextTransformer, latents, levels, model, text
+found = []
+for compiled in (False, True):
+    ours = InContextTransformer(model(), InContext(attention={attention!r}))
+    ours.checkpointing = True
+    if compiled:
+        ours.compile_blocks()
+    velocity = ours(latents(1), levels(640.0), text(), reference=latents(2))
+    velocity.square().mean().backward()
+    found.append((velocity.detach(), ours.blocks[0].block.attn1.to_q.weight.grad))
+torch.testing.assert_close(found[1], found[0], atol=1e-5, rtol=1e-4)
+assert torch._dynamo.utils.counters["frames"]["ok"] > 0
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("attention", ["full", "self"])
+def test_compiled_blocks_give_the_same_velocity_and_gradients(attention):
+    """In a process of its own: the types that tests check at every call cannot be compiled."""
+    done = subprocess.run(
+        [sys.executable, "-c", COMPILED.format(attention=attention)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert done.returncode == 0, done.stderr
 
 
 @torch.no_grad()

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import math
 import os
 import signal
 import subprocess
@@ -161,6 +162,16 @@ def test_shares_of_conditions(base):
     assert abs(np.mean([d.dropped for d in made]) - 0.1) < 0.03
 
 
+def test_the_rate_rises_and_falls_as_a_cosine(base):
+    """Half of the peak in the middle between warm-up and end, 0 behind the last step."""
+    made = recipe(base, steps=102, warmup=2, rate_high=2.0, rate_low=1.0, schedule="cosine")
+    assert [made.rate("high", step) for step in (0, 1, 2)] == [1.0, 2.0, 2.0]
+    assert made.rate("low", 52) == pytest.approx(0.5)
+    assert made.rate("low", 27) == pytest.approx(0.5 + math.sqrt(0.125))
+    assert made.rate("low", 102) == pytest.approx(0.0)
+    assert recipe(base, steps=102, warmup=2, rate_low=1.0).rate("low", 101) == 1.0
+
+
 def test_fixed_levels_are_shared_out_among_the_experts():
     high = evaluation_levels(8, Experts(0.875), "high", 5.0)
     low = evaluation_levels(8, Experts(0.875), "low", 5.0)
@@ -261,6 +272,9 @@ def test_a_training_leaves_an_adapter_that_lifts(base, pairs, tmp_path):
     ]
     assert [r["step"] for r in rows(out / "evaluation.jsonl")] == [0, 2, 4]
     assert len(list((out / "samples").glob("*.mp4"))) == 1
+    (row,) = [json.loads(line) for line in (out / "samples.jsonl").read_text().splitlines()]
+    assert row["step"] == 4
+    assert row["to_target"] > 0 and row["to_reference"] > 0
     assert list((out / "tensorboard").iterdir())
 
 
@@ -441,6 +455,7 @@ def test_another_recipe_is_refused(base, pairs, tmp_path):
         ({"frames": 10}, "4k"),
         ({"prefix_frames": 9}, "4k.1 below frames"),
         ({"prompt_template": "photo"}, "with {caption}"),
+        ({"compile": True, "fp8": True}, "one of the two"),
         ({"experts": ("single",)}, "the base's: high, low"),
         ({"init": "nowhere"}, "lacks high.safetensors"),
         ({"batch": 2, "frames": 9}, None),

@@ -72,6 +72,20 @@ def vae(seed: int = 0) -> AutoencoderKLWan:
     ).eval()
 
 
+@torch.no_grad()
+def standardise(model: AutoencoderKLWan) -> AutoencoderKLWan:
+    """Give an autoencoder the mean and deviation of its latents, here of coloured clouds."""
+    generator = torch.Generator().manual_seed(5)
+    coarse = torch.rand(1, 3, 5, 4, 6, generator=generator) * 2 - 1
+    clouds = torch.nn.functional.interpolate(coarse, (17, 64, 96), mode="trilinear")
+    latents = model.encode(clouds).latent_dist.mode()
+    model.register_to_config(
+        latents_mean=latents.mean((0, 2, 3, 4)).tolist(),
+        latents_std=latents.std((0, 2, 3, 4)).tolist(),
+    )
+    return model
+
+
 def transformer(
     seed: int, layers: int = 2, width: int = 24, heads: int = 2
 ) -> WanTransformer3DModel:
@@ -93,21 +107,64 @@ def transformer(
     ).eval()
 
 
+@torch.no_grad()
+def pass_input_through(model: WanTransformer3DModel) -> WanTransformer3DModel:
+    """Make a random transformer hand its input on and look at its own place, as a trained one does.
+
+    An adapter then has the content of its pairs to learn, not what noise is and where things are.
+    The last layer undoes the first. Because the last norm gives every token one length, a fourth of
+    it is content and the rest a constant, so that answers up to twice as long can be given. Queries
+    and keys are nearly constant in the fastest rotations, which are alike at one place only.
+    """
+    first, last = model.patch_embedding, model.proj_out
+    width, channels, *patch = first.weight.shape
+    size = last.out_features
+    basis = torch.nn.init.orthogonal_(torch.empty(width, width))
+    content, constant = basis[:, :size], basis[:, size:].sum(1)
+    first.weight.copy_(content.reshape(first.weight.shape))
+    first.bias.copy_((3 * size / (width - size)) ** 0.5 * constant)
+    places = content.reshape(width, channels, *patch).permute(2, 3, 4, 1, 0)
+    last.weight.copy_(2 * (size / width) ** 0.5 * places.reshape(size, width))
+    torch.nn.init.zeros_(last.bias)
+    heads = model.config.num_attention_heads
+    of_head = width // heads
+    of_space = 2 * (of_head // 6)
+    fastest = torch.zeros(heads, of_head)
+    fastest[:, [0, of_head - 2 * of_space, of_head - of_space]] = 1
+    for block in model.blocks:
+        for layer in (block.attn1.to_q, block.attn1.to_k):
+            layer.weight.mul_(0.1)
+            layer.bias.copy_(fastest.flatten())
+        for norm in (block.attn1.norm_q, block.attn1.norm_k):
+            norm.weight.mul_(2)
+    return model
+
+
 def wan(
-    folder: Path, *, experts: int = 2, layers: int = 2, width: int = 24, heads: int = 2
+    folder: Path,
+    *,
+    experts: int = 2,
+    layers: int = 2,
+    width: int = 24,
+    heads: int = 2,
+    guesses: bool = False,
 ) -> Path:
-    """Write a text-to-video pipeline with two experts, or with one."""
+    """Write a text-to-video pipeline of one or two experts; `guesses` as trained ones do."""
     torch.manual_seed(0)
-    second = transformer(2, layers, width, heads) if experts == 2 else None
+    made = [transformer(seed, layers, width, heads) for seed in range(1, experts + 1)]
+    autoencoder = vae()
+    if guesses:
+        made = [pass_input_through(model) for model in made]
+        autoencoder = standardise(autoencoder)
     pipeline = WanPipeline(
         tokenizer=tokenizer(),
         text_encoder=text_encoder(),
-        vae=vae(),
+        vae=autoencoder,
         scheduler=UniPCMultistepScheduler(
             prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0
         ),
-        transformer=transformer(1, layers, width, heads),
-        transformer_2=second,
+        transformer=made[0],
+        transformer_2=made[1] if experts == 2 else None,
         boundary_ratio=0.875 if experts == 2 else None,
     )
     pipeline.save_pretrained(folder)

@@ -130,6 +130,11 @@ class InContextTransformer(nn.Module):
         self.proj_out = model.proj_out
         self.scale_shift_table = model.scale_shift_table
 
+    def compile_blocks(self) -> None:
+        """Compile the blocks, which are alike, once for all: the first forward takes long."""
+        for block in self.blocks:
+            block.compile()
+
     def forward(
         self,
         noisy: Tensor,

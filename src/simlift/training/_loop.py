@@ -105,7 +105,7 @@ def _step(
         (loss / len(mine)).backward()
         total += value / len(mine)
         levels.append(round(draw.level, 6))
-    rate = recipe.rate(expert) * min(1.0, (step + 1) / max(recipe.warmup, 1))
+    rate = recipe.rate(expert, step)
     norm = trainee.update(rate)
     if not math.isfinite(norm):
         names = ", ".join(name for _, _, name in mine)
@@ -147,7 +147,7 @@ def _after(
         from simlift.training._samples import write_sample
 
         trainees[expert].rest()
-        write_sample(job, trainees, step)
+        write.sample(write_sample(job, trainees, step))
         trainees[expert].work()
     if last or (recipe.save_every and step % recipe.save_every == 0):
         _save_adapter(job, trainees, step)

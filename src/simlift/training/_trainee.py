@@ -105,6 +105,8 @@ class Trainee:
             _adapter.set_adapter_tensors(self._model, start)
         self.network = InContextTransformer(self._model, recipe.incontext)
         self.network.checkpointing = recipe.checkpointing
+        if recipe.compile:
+            self.network.compile_blocks()
         loss = VelocityLoss(self.network, dtype)
         self._idle = recipe.offload and world.size == 1
         if not self._idle:
@@ -112,7 +114,6 @@ class Trainee:
         self.loss = world.wrap(loss, self.network.blocks)
         self._optimiser: Any = torch.optim.AdamW(
             [p for _, p in self._parameters()],
-            lr=recipe.rate(expert),
             betas=(0.9, 0.99),
             weight_decay=recipe.weight_decay,
             foreach=False,

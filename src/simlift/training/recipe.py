@@ -1,5 +1,6 @@
 """What decides an adapter: the frozen recipe of a training."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -22,6 +23,8 @@ class TrainRecipe:
     shift: of the noise levels that are drawn. levels: "uniform" before the shift, or "logit-normal"
         (Esser et al., 2024) with a tenth drawn uniformly.
     rate_high, rate_low: learning rates of the high-noise and the low-noise (or single) expert.
+    warmup: steps over which a rate rises from 0. schedule: "constant" after it, or "cosine": falls
+        to 0 at the last step (Loshchilov and Hutter, 2017, without restarts).
     batch: pairs of one forward; accumulate: forwards of one step, on each process.
     text_dropout: share of samples without their prompt, so that guidance goes on to work.
     prefix_share, prefix_frames: share of samples whose target begins with clean frames, and up to
@@ -30,7 +33,8 @@ class TrainRecipe:
     holdout: pairs kept out of training, for evaluation; 0 evaluates on pairs that are trained on.
     evaluate_every, sample_every, save_every: in steps; 0 for never (the end always saves).
     checkpointing: recompute activations instead of keeping them. fp8: keep the base in 8 bits.
-    offload: keep the idle expert on the CPU.
+    offload: keep the idle expert on the CPU. compile: compile the blocks, for about a sixth less
+        time; not with fp8.
     init: an adapter to go on from. licence: of the adapter, for its card: an identifier, or words.
     """
 
@@ -47,6 +51,7 @@ class TrainRecipe:
     rate_high: float = 5e-5
     rate_low: float = 1e-4
     warmup: int = 20
+    schedule: Literal["constant", "cosine"] = "constant"
     weight_decay: float = 0.01
     clip_norm: float = 1.0
     batch: int = 1
@@ -69,6 +74,7 @@ class TrainRecipe:
     fp8: bool = False
     checkpointing: bool = True
     offload: bool = True
+    compile: bool = False
     init: str | None = None
     licence: str = "other"
     seed: int = 0
@@ -98,6 +104,12 @@ class TrainRecipe:
         ):
             if not good:
                 raise RecipeError(f"train.{name}", f"found {getattr(self, name)}", allowed=allowed)
+        if self.compile and self.fp8:
+            raise RecipeError(
+                "train.compile",
+                "found True with fp8",
+                allowed="one of the two: fp8 changes weights",
+            )
         if "{caption}" not in self.prompt_template:
             raise RecipeError(
                 "train.prompt_template",
@@ -105,9 +117,15 @@ class TrainRecipe:
                 allowed="a text with {caption}, so that words go on to mean something",
             )
 
-    def rate(self, expert: Expert) -> float:
-        """Return the learning rate of an expert."""
-        return self.rate_high if expert == "high" else self.rate_low
+    def rate(self, expert: Expert, step: int) -> float:
+        """Return the learning rate of an expert in a step, counted from 0."""
+        peak = self.rate_high if expert == "high" else self.rate_low
+        if step < self.warmup:
+            return peak * (step + 1) / self.warmup
+        if self.schedule == "constant":
+            return peak
+        done = (step - self.warmup) / max(self.steps - self.warmup, 1)
+        return peak * 0.5 * (1 + math.cos(math.pi * done))
 
     def expert_of(self, step: int, experts: tuple[Expert, ...]) -> Expert:
         """Return which expert a step trains: the same on every process."""

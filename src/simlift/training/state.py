@@ -5,6 +5,7 @@ adapter/<expert>.safetensors      the adapter, rewritten whole at every save
 adapter/log.jsonl                 one line a step: loss, level, gradient; no times
 adapter/evaluation.jsonl          the readable curve: fixed pairs, noise and levels
 adapter/samples/                  reference, sample and target side by side
+adapter/samples.jsonl             how far each sample is from its target and its reference
 adapter/tensorboard/  events.jsonl  .state/
 """
 
@@ -49,6 +50,10 @@ class TrainingFolder:
     def evaluation(self) -> Path:
         return self.path / "evaluation.jsonl"
 
+    @property
+    def samples(self) -> Path:
+        return self.path / "samples.jsonl"
+
     def begin(self, record: TrainingRecord) -> None:
         """Write the record, or check that the folder holds the same one."""
         file = self.path / "recipe.json"
@@ -86,7 +91,7 @@ class TrainingFolder:
         """Forget what was logged after a step: a kill came after more than its state holds."""
         for partial in self.path.rglob(".*.partial*"):
             partial.unlink(missing_ok=True)
-        for path in (self.log, self.evaluation):
+        for path in (self.log, self.evaluation, self.samples):
             if path.exists():
                 rows = [line for line in path.read_text().splitlines() if _step(line) <= step]
                 write_text(path, "".join(f"{row}\n" for row in rows))

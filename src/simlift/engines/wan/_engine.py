@@ -79,7 +79,10 @@ def _load_expert(
             raise RecipeError("wan.attention_backend", str(error).partition("\n")[0]) from error
     if spec.fp8:
         store_in_8_bits(model, dtype)
-    return InContextTransformer(model, spec.incontext(adapter)).eval()
+    network = InContextTransformer(model, spec.incontext(adapter)).eval()
+    if spec.compile:
+        network.compile_blocks()
+    return network
 
 
 def _lora_file(path: Path, expert: Expert) -> Path:

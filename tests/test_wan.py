@@ -1,6 +1,7 @@
 """The wan engine and its parts on tiny models: exact against stock code, exact sizes, refusals."""
 
 import json
+import multiprocessing
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import torch
 from diffusers import AutoencoderKLWan, WanPipeline
 
 import simlift
-from simlift.core.errors import RecipeError
+from simlift.core.errors import RecipeError, RunError
 from simlift.core.layers import Layer
 from simlift.core.seams import Span
 from simlift.engines.wan import Wan
@@ -276,6 +277,33 @@ def test_a_smaller_reference_and_one_expert(single, tmp_path):
     assert frames.shape == (5, 32, 48, 3)
 
 
+@pytest.mark.parametrize("attention", [pytest.param("full", marks=pytest.mark.slow), "self"])
+def test_two_processes_that_share_tokens_lift_what_one_does(base, tmp_path, attention):
+    """Three tokens a frame: an odd number of them in every segment, a clean start among them."""
+    kept = write_adapter(tmp_path / "adapter", base, InContext(attention=attention))
+    source = clip(tmp_path, 17, 16, 48)
+    alone = simlift.lift(source, engine(base, kept)).astype(int)
+    shared = simlift.lift(source, engine(base, kept, parallel=2)).astype(int)
+    assert np.ptp(alone) > 50
+    assert np.abs(shared - alone).max() <= 1
+
+
+def test_processes_share_whole_heads(base, adapter, tmp_path):
+    with pytest.raises(RecipeError, match=r"found 3; allowed: 1, 2: divisors of the 2 attention"):
+        engine(base, adapter, parallel=3).check(clip(tmp_path, 5))
+
+
+def test_a_lost_process_is_told(base, adapter):
+    text = torch.zeros(1, 5, tiny_models.TEXT_DIM)
+    conditions = Conditions(None, text, text, text, None, (slice(0, 2),))
+    with engine(base, adapter, parallel=2).open("cpu") as opened:
+        for process in multiprocessing.active_children():
+            process.kill()
+            process.join()
+        with pytest.raises(RunError, match=r"wan.parallel: a process was lost"):
+            opened._denoiser(torch.zeros(1, 16, 2, 2, 4), [1.0, 0.5, 0.0], conditions)
+
+
 def test_eight_bit_weights_and_bfloat16_stay_near(base, adapter, tmp_path):
     source = clip(tmp_path, 5)
     exact = simlift.lift(source, engine(base, adapter)).astype(float)
@@ -435,6 +463,9 @@ def test_an_image_to_video_model_is_refused(base, tmp_path):
         ({"steps": 0}, "at least 1"),
         ({"strength": 0.0}, "above 0"),
         ({"overlap": 0, "fuse": 2}, "where overlap is 0"),
+        ({"parallel": 0}, "at least 1"),
+        ({"compile": True, "fp8": True}, "none of fp8"),
+        ({"compile": True, "parallel": 2}, "none of fp8"),
     ],
 )
 def test_settings_are_checked(base, adapter, changes, words):

@@ -53,8 +53,8 @@ class Stage:
 class Cost:
     """What an engine needs for a clip, counted from the shapes of its network.
 
-    tokens: of one forward. forwards: over the whole clip. operations: of all forwards, a
-    multiply-add being two. memory_bytes: on the device, at most.
+    tokens: of one forward. forwards: over the whole clip. operations: of all forwards, on each of
+    the devices that share them, a multiply-add being two. memory_bytes: on a device, at most.
     """
 
     tokens: int

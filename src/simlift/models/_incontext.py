@@ -5,7 +5,8 @@ of a head, T text tokens.
 
 The stock forward can be told a noise level for each token, but then holds six modulation vectors
 for each token, in float32, in every block. Here tokens of one level are a segment, and a segment
-has six vectors. Attention is over the segments that see each other; all else is by segment.
+has six vectors. Attention is over the segments that see each other; all else is by segment. Where
+several processes share the tokens, N is what one of them has, and keys and values have A / P heads.
 """
 
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from diffusers.models.attention_dispatch import dispatch_attention_fn
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from simlift.models._share import Place, Share
 from simlift.models.incontext import InContext
 
 Tensor: TypeAlias = torch.Tensor
@@ -45,6 +47,7 @@ class _Segment:
     modulation: Tensor  # [B 6 D]
     text: Tensor  # [B T D]
     rotary: Rotary
+    share: Share
 
 
 class InContextBlock(nn.Module):
@@ -90,9 +93,11 @@ class InContextBlock(nn.Module):
         queries, keys, values = [], [], []
         for x, segment, (shift, scale, *_) in zip(tokens, segments, parts):
             normed = (self.block.norm1(x.float()) * (1 + scale) + shift).type_as(x)
-            queries.append(_turn(_heads(attn, attn.norm_q(attn.to_q(normed))), segment.rotary))
-            keys.append(_turn(_heads(attn, attn.norm_k(attn.to_k(normed))), segment.rotary))
-            values.append(_heads(attn, attn.to_v(normed)))
+            query = _turn(_heads(attn, attn.norm_q(attn.to_q(normed))), segment.rotary)
+            key = _turn(_heads(attn, attn.norm_k(attn.to_k(normed))), segment.rotary)
+            queries.append(segment.share.to_heads(query))
+            keys.append(segment.share.to_heads(key))
+            values.append(segment.share.to_heads(_heads(attn, attn.to_v(normed))))
         joined: dict[tuple[int, ...], KeysValues] = {}
         out = []
         for i, query in enumerate(queries):
@@ -109,6 +114,7 @@ class InContextBlock(nn.Module):
                 backend=attn.processor._attention_backend,
                 parallel_config=attn.processor._parallel_config,
             )
+            found = segments[i].share.to_tokens(found)
             projected = attn.to_out[1](attn.to_out[0](found.flatten(2, 3).type_as(query)))
             out.append((projected, (keys[i], values[i])))
         return out
@@ -121,6 +127,7 @@ class InContextTransformer(nn.Module):
         super().__init__()
         self.settings = settings
         self.checkpointing = False  # trades a second forward for the memory of activations
+        self.place = Place()  # among the processes that share a forward, which all call alike
         self.patch_size: tuple[int, int, int] = tuple(model.config.patch_size)
         self.rope = model.rope
         self.patch_embedding = model.patch_embedding
@@ -203,11 +210,11 @@ class InContextTransformer(nn.Module):
         parts = [(timestep, slice(split, None))]
         if prefix:
             parts.insert(0, (torch.zeros_like(timestep), slice(0, split)))
-        segments = tuple(
-            _Segment(*self._told(level, text), (cos[:, place], sin[:, place]))
-            for level, place in parts
-        )
-        return tuple(x[:, place].contiguous() for _, place in parts), segments
+        made = [
+            self._segment(x[:, tokens], (cos[:, tokens], sin[:, tokens]), level, text)
+            for level, tokens in parts
+        ]
+        return tuple(x for _, x in made), tuple(segment for segment, _ in made)
 
     def _reference(self, reference: Tensor, text: Tensor) -> tuple[_Segment, Tensor]:
         # The target that is to be made has as many latent frames as its reference.
@@ -217,7 +224,15 @@ class InContextTransformer(nn.Module):
             (len(reference),), self.settings.timestep, device=reference.device, dtype=torch.float32
         )
         rotary = self._rotary(reference, first, self.settings.downscale)
-        return _Segment(*self._told(level, text), rotary), self._embed(reference)
+        return self._segment(self._embed(reference), rotary, level, text)
+
+    def _segment(
+        self, x: Tensor, rotary: Rotary, level: Tensor, text: Tensor
+    ) -> tuple[_Segment, Tensor]:
+        """Return a segment and this process's tokens of it, given all of them."""
+        share = Share(x.shape[1], self.place)
+        turned = share.take(rotary[0]), share.take(rotary[1])
+        return _Segment(*self._told(level, text), turned, share), share.take(x).contiguous()
 
     def _check(self, noisy: Tensor, reference: Tensor) -> None:
         frames, height, width = noisy.shape[2:]
@@ -266,7 +281,7 @@ class InContextTransformer(nn.Module):
         for x, segment in zip(targets, segments):
             shift, scale = (self.scale_shift_table + segment.level.unsqueeze(1)).chunk(2, dim=1)
             normed = (self.norm_out(x.float()) * (1 + scale) + shift).type_as(x)
-            parts.append(self.proj_out(normed))
+            parts.append(segment.share.join(self.proj_out(normed)))
         flat = torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]
         batch, _, frames, height, width = noisy.shape
         t, h, w = self.patch_size

@@ -2,39 +2,27 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 import torch
 from diffusers import AutoencoderKLWan
 
-from simlift.core.errors import RecipeError
-from simlift.core.progress import report_step
 from simlift.core.recipe import derive_seed
 from simlift.core.window import Frames, Survey, Tail, Window
-from simlift.engines.wan._sampler import Conditions, Sampler, fused_parts
+from simlift.engines.wan._denoiser import Denoiser, Model, SharedDenoiser, open_denoiser
+from simlift.engines.wan._sampler import Conditions, fused_parts
 from simlift.engines.wan.spec import Wan
-from simlift.models._adapter import (
-    ADAPTER,
-    load_lora,
-    read_adapter,
-    read_lora,
-    store_in_8_bits,
-)
 from simlift.models._device import open_device
-from simlift.models._incontext import InContextTransformer
-from simlift.models._residence import BlockStream, resident
+from simlift.models._residence import resident
 from simlift.models._wan import (
     DTYPES,
     TextEncoder,
     decode_latents,
     encode_frames,
-    load_transformer,
     load_vae,
     padded_text,
 )
 from simlift.models.adapter import Adapter
-from simlift.models.flow import Expert
 from simlift.models.wan import WanBase
 from simlift.pixels.fit import Fit, pad_frames, padded_length, smaller
 from simlift.pixels.match import colour_correction, correct
@@ -46,56 +34,10 @@ def open_engine(
 ) -> Iterator["WanEngine"]:
     """Load what the spec names."""
     place = open_device(device)
-    experts = {e: _load_expert(spec, base, adapter, e) for e in base.experts.names}
-    engine = WanEngine(spec, base, adapter, place, experts, load_vae(base.folder, spec.vae))
-    try:
-        yield engine
-    finally:
-        experts.clear()
-        if place.type == "cuda":
-            torch.cuda.empty_cache()
-
-
-def _load_expert(
-    spec: Wan, base: WanBase, adapter: Adapter | None, expert: Expert
-) -> InContextTransformer:
-    dtype = DTYPES[spec.dtype]
-    model = load_transformer(base, expert, dtype)
-    names = []
-    if adapter is not None and (file := adapter.file_of(expert)) is not None:
-        alpha = adapter.card.alpha
-        load_lora(model, read_adapter(file), name=ADAPTER, path=file, alpha=alpha)
-        names.append(ADAPTER)
-    for number, lora in enumerate(spec.loras):
-        file = _lora_file(Path(lora), expert)
-        load_lora(model, read_lora(file), name=f"lora{number}", path=file)
-        names.append(f"lora{number}")
-    if names:
-        model.set_adapters(names, [1.0] * len(names))
-    if spec.attention_backend is not None:
-        try:
-            model.set_attention_backend(spec.attention_backend)
-        except (ValueError, RuntimeError, ImportError) as error:
-            raise RecipeError("wan.attention_backend", str(error).partition("\n")[0]) from error
-    if spec.fp8:
-        store_in_8_bits(model, dtype)
-    network = InContextTransformer(model, spec.incontext(adapter)).eval()
-    if spec.compile:
-        network.compile_blocks()
-    return network
-
-
-def _lora_file(path: Path, expert: Expert) -> Path:
-    if path.is_file():
-        return path
-    found = path / f"{expert}.safetensors"
-    if not found.is_file():
-        raise RecipeError(
-            path,
-            f"holds no LoRA for the expert {expert!r}",
-            allowed=f"a safetensors file for all experts, or a folder with {expert}.safetensors",
-        )
-    return found
+    with open_denoiser(Model(spec, base, adapter), device) as denoiser:
+        yield WanEngine(spec, base, adapter, place, denoiser, load_vae(base.folder, spec.vae))
+    if place.type == "cuda":
+        torch.cuda.empty_cache()
 
 
 class WanEngine:
@@ -107,12 +49,12 @@ class WanEngine:
         base: WanBase,
         adapter: Adapter | None,
         device: torch.device,
-        experts: dict[Expert, InContextTransformer],
+        denoiser: Denoiser | SharedDenoiser,
         vae: AutoencoderKLWan,
     ) -> None:
         self.spec, self.base, self.adapter = spec, base, adapter
         self._device = device
-        self._experts = experts
+        self._denoiser = denoiser
         self._vae = vae
         self._stay = spec.offload == "none"
         self._texts: dict[str, torch.Tensor] = {}
@@ -140,34 +82,8 @@ class WanEngine:
         noise = self._noise(window, place, length, seed)
         if start is not None:
             noise = (1 - levels[0]) * start + levels[0] * noise
-        latents = self._sampler()(noise, levels, conditions)
+        latents = self._denoiser(noise, levels, conditions)
         return self._frames(latents, len(window), place, before)
-
-    def _sampler(self) -> Sampler:
-        return Sampler(
-            self.base.experts,
-            self._use,
-            {e: self.spec.guidance_of(e) for e in self.base.experts.names},
-            None if self.spec.keep == "device" else "cpu",
-            report_step,
-        )
-
-    @contextmanager
-    def _use(self, expert: Expert) -> Iterator[InContextTransformer]:
-        model = self._experts[expert]
-        if self.spec.offload != "block":
-            with resident(model, self._device, stay=self._stay):
-                yield model
-            return
-        blocks = model.blocks
-        model.blocks = torch.nn.ModuleList()  # what is not a block moves as a whole
-        model.to(self._device)
-        model.blocks = blocks
-        stream = BlockStream(blocks, self._device)
-        try:
-            yield model
-        finally:
-            stream.detach()
 
     def _embed(self, caption: str) -> list[torch.Tensor]:
         """Return the texts [1 T D] of the prompt, the negative prompt and no prompt."""

@@ -36,6 +36,21 @@ class Conditions:
     prefix: Tensor | None
     parts: tuple[slice, ...]
 
+    def to(self, device: torch.device) -> "Conditions":
+        """Return the conditions on a device."""
+
+        def moved(tensor: Tensor | None) -> Tensor | None:
+            return None if tensor is None else tensor.to(device)
+
+        return Conditions(
+            moved(self.reference),
+            self.wanted.to(device),
+            self.unwanted.to(device),
+            self.null.to(device),
+            moved(self.prefix),
+            self.parts,
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Sampler:

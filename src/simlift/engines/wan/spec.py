@@ -46,6 +46,8 @@ class Wan:
     offload: "expert" keeps on the device what is at work, "block" streams the transformer's blocks.
     fp8: weights of linear layers as 8-bit floats. attention_backend: a name that diffusers knows.
     compile: compile the transformer's blocks, for long work: about a tenth less time a step.
+    parallel: processes, each with its GPU, that share a window's tokens; a divisor of the number of
+        attention heads. Their videos equal one process's to rounding.
     keep: where the reference's keys and values stay, for adapters whose reference sees itself.
     vae: folder of a smaller autoencoder of the same latents.
     any_base: accept weights other than the adapter's own whose settings agree.
@@ -69,6 +71,7 @@ class Wan:
     fp8: bool = False
     attention_backend: str | None = None
     compile: bool = False
+    parallel: int = 1
     keep: Literal["device", "cpu"] = "device"
     vae: str | None = None
     hold_colour: bool = True
@@ -81,6 +84,7 @@ class Wan:
             ("strength", self.strength, 0 < self.strength <= 1, "above 0, up to 1"),
             ("frames", self.frames, self.frames >= 5 and self.frames % 4 == 1, "4k+1, such as 81"),
             ("fuse", self.fuse, self.fuse >= 1, "at least 1"),
+            ("parallel", self.parallel, self.parallel >= 1, "at least 1"),
             (
                 "overlap",
                 self.overlap,
@@ -90,11 +94,12 @@ class Wan:
         ):
             if not good:
                 raise RecipeError(f"wan.{name}", f"found {value}", allowed=allowed)
-        if self.compile and (self.fp8 or self.offload == "block"):
+        if self.compile and (self.fp8 or self.offload == "block" or self.parallel > 1):
             raise RecipeError(
                 "wan.compile",
-                f"found True with fp8 {self.fp8} and offload {self.offload!r}",
-                allowed="neither fp8 nor offload=block, which change weights under compiled code",
+                f"found True, fp8 {self.fp8}, offload {self.offload!r}, parallel {self.parallel}",
+                allowed="none of fp8, offload=block and parallel beside it: they move weights or "
+                "tokens under compiled code",
             )
         if self.fuse > 1 and not self.overlap:
             raise RecipeError("wan.fuse", f"found {self.fuse}", allowed="1 where overlap is 0")
@@ -119,6 +124,14 @@ class Wan:
     def find(self) -> tuple[WanBase, Adapter | None]:
         """Return base and adapter; RecipeError says what does not fit."""
         base = find_wan(self.base)
+        heads = int(base.transformer["num_attention_heads"])
+        if heads % self.parallel:
+            allowed = ", ".join(str(n) for n in range(1, heads + 1) if heads % n == 0)
+            raise RecipeError(
+                "wan.parallel",
+                f"found {self.parallel}",
+                allowed=f"{allowed}: divisors of the {heads} attention heads of {base.folder.name}",
+            )
         if self.adapter is None:
             return base, None
         return base, find_adapter(self.adapter, base, any_base=self.any_base)
@@ -188,13 +201,14 @@ class Wan:
         if self.offload == "block":
             weights = 2 * shape.parameters * bytes_each // shape.layers
         width = 4 if self.dtype == "float32" else 2
-        activations = (target + reference) * (shape.width * (8 * width + 8) + shape.ffn * width)
+        tokens = (target + reference) // self.parallel
+        activations = tokens * (shape.width * (8 * width + 8) + shape.ffn * width)
         kept = one.cache_bytes if self.keep == "device" else one.cache_bytes // shape.layers
         return Cost(
             tokens=target + reference,
             forwards=windows * guided,
-            operations=operations,
-            memory_bytes=weights + activations + kept * len(base.experts.names),
+            operations=operations / self.parallel,
+            memory_bytes=weights + activations + kept * len(base.experts.names) // self.parallel,
         )
 
     def levels(self) -> list[float]:

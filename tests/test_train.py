@@ -278,6 +278,16 @@ def test_a_training_leaves_an_adapter_that_lifts(base, pairs, tmp_path):
     assert list((out / "tensorboard").iterdir())
 
 
+def test_a_base_with_a_denser_autoencoder_is_trained_through_the_same_code(pairs, tmp_path):
+    dense = tiny_models.wan_dense(tmp_path / "dense")
+    out = tmp_path / "adapter"
+    made = recipe(dense, resolution=(32, 64), rate_low=0.01)
+    train_adapter(pairs, made, out, progress=Silent())
+    assert (out / "single.safetensors").exists()
+    curve = [json.loads(row)["loss"] for row in (out / "evaluation.jsonl").read_text().splitlines()]
+    assert curve[-1] < curve[0]
+
+
 def test_resuming_gives_the_same_bytes(base, pairs, tmp_path):
     whole, parts = tmp_path / "whole" / "adapter", tmp_path / "parts" / "adapter"
     train_adapter(pairs, recipe(base), whole, progress=Silent())

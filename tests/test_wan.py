@@ -40,6 +40,11 @@ def single(tmp_path_factory):
     return tiny_models.wan(tmp_path_factory.mktemp("models") / "wan-single", experts=1)
 
 
+@pytest.fixture(scope="module")
+def dense(tmp_path_factory):
+    return tiny_models.wan_dense(tmp_path_factory.mktemp("models") / "wan-dense")
+
+
 def write_adapter(folder: Path, base: Path, incontext=InContext(), noise=0.3, **changes) -> Path:
     """Write an adapter with random weights for every expert of a base."""
     model = find_wan(str(base))
@@ -116,13 +121,16 @@ def test_strata_hold_one_value_each():
 # --- parts of a model
 
 
-def test_streamed_decoding_equals_decoding_at_once(base):
+@pytest.mark.parametrize("model", ["base", "dense"])
+def test_streamed_decoding_equals_decoding_at_once(model, request):
+    base = request.getfixturevalue(model)
     vae = _wan.load_vae(find_wan(str(base)).folder)
-    latents = torch.randn(1, 16, 3, 4, 6, generator=torch.manual_seed(1))
+    channels = vae.config.z_dim
+    latents = torch.randn(1, channels, 3, 4, 6, generator=torch.manual_seed(1))
     mean = torch.tensor(vae.config.latents_mean).view(1, -1, 1, 1, 1)
     std = torch.tensor(vae.config.latents_std).view(1, -1, 1, 1, 1)
     with torch.no_grad():
-        whole = vae.decode(latents * std + mean).sample[0]
+        whole = vae.decode(latents * std + mean).sample[0].clamp(-1, 1)
     expected = ((whole + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 3, 0).numpy()
     parts = list(_wan.decode_latents(vae, latents))
     assert [len(part) for part in parts] == [1, 4, 4]
@@ -302,6 +310,17 @@ def test_a_lost_process_is_told(base, adapter):
             process.join()
         with pytest.raises(RunError, match=r"wan.parallel: a process was lost"):
             opened._denoiser(torch.zeros(1, 16, 2, 2, 4), [1.0, 0.5, 0.0], conditions)
+
+
+def test_a_denser_autoencoder_as_ti2v_5b_has(dense, tmp_path):
+    """16 pixels a latent, 32 a token: 33 x 49 is padded to 64 x 64."""
+    model = find_wan(str(dense))
+    assert (model.multiple, model.latent_shape(9, 64, 96)) == (32, (48, 3, 4, 6))
+    kept = write_adapter(tmp_path / "adapter", dense, InContext(attention="self"))
+    source = clip(tmp_path, 6, 33, 49)
+    frames = simlift.lift(source, engine(dense, kept))
+    assert frames.shape == (6, 33, 49, 3)
+    assert (frames != simlift.lift(source, engine(dense, kept), seed=4)).any()
 
 
 def test_eight_bit_weights_and_bfloat16_stay_near(base, adapter, tmp_path):

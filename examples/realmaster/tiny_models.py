@@ -2,9 +2,10 @@
 
     python examples/realmaster/tiny_models.py FOLDER
 
-writes FOLDER/wan (two experts, as Wan2.2 T2V-A14B), FOLDER/wan-single (as Wan2.1), FOLDER/vace (as
-Wan2.1 VACE), FOLDER/vace-2.2 (two experts) and FOLDER/qwen-edit (as Qwen-Image-Edit-2509). Each is
-an ordinary diffusers folder: whatever runs on it runs on the real model.
+writes FOLDER/wan (two experts, as Wan2.2 T2V-A14B), FOLDER/wan-single (as Wan2.1), FOLDER/wan-dense
+(as Wan2.2 TI2V-5B), FOLDER/vace (as Wan2.1 VACE), FOLDER/vace-2.2 (two experts) and
+FOLDER/qwen-edit (as Qwen-Image-Edit-2509). Each is an ordinary diffusers folder: whatever runs on
+it runs on the real model.
 """
 
 import json
@@ -72,6 +73,26 @@ def vae(seed: int = 0) -> AutoencoderKLWan:
     ).eval()
 
 
+def dense_vae(seed: int = 0) -> AutoencoderKLWan:
+    """An autoencoder of Wan2.2 TI2V-5B's design: residual, 16 times smaller in space."""
+    torch.manual_seed(seed)
+    return AutoencoderKLWan(
+        base_dim=4,
+        decoder_base_dim=4,
+        z_dim=48,
+        dim_mult=[1, 2, 2, 2],
+        num_res_blocks=1,
+        temperal_downsample=[False, True, True],
+        is_residual=True,
+        in_channels=12,
+        out_channels=12,
+        patch_size=2,
+        scale_factor_spatial=16,
+        latents_mean=[0.0] * 48,
+        latents_std=[1.0] * 48,
+    ).eval()
+
+
 @torch.no_grad()
 def standardise(model: AutoencoderKLWan) -> AutoencoderKLWan:
     """Give an autoencoder the mean and deviation of its latents, here of coloured clouds."""
@@ -87,7 +108,7 @@ def standardise(model: AutoencoderKLWan) -> AutoencoderKLWan:
 
 
 def transformer(
-    seed: int, layers: int = 2, width: int = 24, heads: int = 2
+    seed: int, layers: int = 2, width: int = 24, heads: int = 2, channels: int = 16
 ) -> WanTransformer3DModel:
     """A text-to-video transformer of Wan's design."""
     torch.manual_seed(seed)
@@ -95,8 +116,8 @@ def transformer(
         patch_size=(1, 2, 2),
         num_attention_heads=heads,
         attention_head_dim=width // heads,
-        in_channels=16,
-        out_channels=16,
+        in_channels=channels,
+        out_channels=channels,
         text_dim=TEXT_DIM,
         freq_dim=256,
         ffn_dim=2 * width,
@@ -168,6 +189,21 @@ def wan(
         boundary_ratio=0.875 if experts == 2 else None,
     )
     pipeline.save_pretrained(folder)
+    return folder
+
+
+def wan_dense(folder: Path) -> Path:
+    """Write a text-to-video pipeline in the layout of Wan2.2 TI2V-5B."""
+    WanPipeline(
+        tokenizer=tokenizer(),
+        text_encoder=text_encoder(),
+        vae=dense_vae(),
+        scheduler=UniPCMultistepScheduler(
+            prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=5.0
+        ),
+        transformer=transformer(1, channels=48),
+        expand_timesteps=True,
+    ).save_pretrained(folder)
     return folder
 
 
@@ -321,6 +357,7 @@ def build(folder: Path) -> None:
     """Write every tiny model."""
     wan(folder / "wan")
     wan(folder / "wan-single", experts=1)
+    wan_dense(folder / "wan-dense")
     vace(folder / "vace")
     vace(folder / "vace-2.2", experts=2)
     qwen_edit(folder / "qwen-edit")

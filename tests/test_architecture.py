@@ -226,7 +226,8 @@ estimate CLIP --out --depth --segmentation --near --far --fov --device
 lift    CLIPS --out --engine --look --variants --seed --environment --backdrop --replace --like
         --prompt --samples --base --adapter --set --device --workers
 plan    CLIPS --engine --look --variants --seed --prompt --samples --base --adapter --set --device
-pair    CLIPS --out --editor --propagator --twins --caption --frames --seed --set --device
+pair    CLIPS --out --editor --propagator --twins --caption --caption-url --caption-model
+        --caption-key --frames --seed --set --device
 train   PAIRS --base --out --steps --seed --set --device --shard --plan
 export  SOURCE --format --out --copy
 publish ADAPTER --to --public

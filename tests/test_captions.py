@@ -5,18 +5,21 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import builders
 import cv2
 import numpy as np
 import pytest
 
+from simlift import cli
 from simlift.core.clip import Clip, Label
 from simlift.core.errors import InputError
 from simlift.core.layers import Layer, StoredLayer, Unit
+from simlift.core.pair import PairGate, PairSet
 from simlift.core.strict_json import decode, encode
 from simlift.runs.caption_endpoint import EndpointCaptions, read_cache
 from simlift.runs.captions import FileCaptions, TemplateCaptions, captions_from
@@ -398,3 +401,30 @@ def test_captions_are_data_without_the_key(tmp_path):
     assert KEY not in json.dumps(data)
     for other in (TemplateCaptions("a {name}"), FileCaptions(tmp_path / "c.csv", "P ")):
         assert decode(encode(other), type(other)) == other
+
+
+def test_pairs_are_captioned_by_a_server_from_the_command_line(tmp_path, capsys):
+    clips = builders.native(tmp_path / "desk", [Layer.RGB, Layer.TWIN], count=9)
+    words = ["pair", str(clips), "--twins", "--frames", "9", "--out", str(tmp_path / "pairs")]
+    for gate in fields(PairGate):  # random pictures make no pair otherwise
+        words += ["--set", f"gate.{gate.name}={-1e9 if gate.name.startswith('min') else 1e9}"]
+    with serving(answer("A desk.")) as server:
+        asked = ["--caption-url", server.url, "--caption-model", "see-1"]
+        key = ["--caption-key", "CAPTION_KEY", "--set", "endpoint.images=2"]
+        for _ in range(2):
+            with pytest.raises(SystemExit, match="0"):
+                cli.main([*words, *asked, *key])
+        assert len(server.asked) == 1
+    [pair] = PairSet(tmp_path / "pairs").pairs()
+    assert pair.caption == "A desk."
+    assert KEY not in "".join(
+        path.read_text(errors="replace") for path in (tmp_path / "pairs").rglob("*.json*")
+    )
+    capsys.readouterr()
+    for given, words_of_error in (
+        (asked[:2], "--caption-model: is missing"),
+        ([*asked, "--caption", "{name}"], "beside a caption server; allowed: one of the two"),
+    ):
+        with pytest.raises(SystemExit, match="2"):
+            cli.main([*words, *given])
+        assert words_of_error in " ".join(capsys.readouterr().err.split())

@@ -19,6 +19,9 @@ def pair(
     propagator: str | None = None,
     twins: bool = False,
     caption: str | None = None,
+    caption_url: str | None = None,
+    caption_model: str | None = None,
+    caption_key: str | None = None,
     frames: int = 81,
     seed: int = 0,
     settings: Settings = (),
@@ -33,6 +36,9 @@ def pair(
         propagator: VACE: makes the frames between under the render's edges.
         twins: Take the path-traced twins of clips that have one.
         caption: A template with {caption}, {name} and {classes}, or a file of captions.
+        caption_url: Ask a vision model instead, behind an OpenAI-compatible address ending in /v1.
+        caption_model: That model's name there.
+        caption_key: The environment variable that holds its key, if it wants one.
         frames: Of a pair: 4k+1.
         seed: Decides every random choice.
         settings: A setting, such as engine.control=depth or retries=1; may be given several times.
@@ -45,6 +51,9 @@ def pair(
         propagator=propagator,
         twins=twins,
         caption=caption,
+        caption_url=caption_url,
+        caption_model=caption_model,
+        caption_key=caption_key,
         frames=frames,
         seed=seed,
         settings=settings,

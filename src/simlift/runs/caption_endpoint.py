@@ -42,13 +42,14 @@ class EndpointCaptions:
     """Ask a model what it sees. `key_variable` names the environment variable of the key.
 
     `images` frames, evenly spaced, are sent with their longer side at most `side` pixels. `weather`
-    has the weather and the time of day named, or left out. Answers lie in `cache`. Some servers
-    call the limit of an answer max_completion_tokens, and take no temperature: None sends none.
+    has the weather and the time of day named, or left out. Answers lie in `cache`; without one all
+    is asked anew. Some servers call the limit of an answer max_completion_tokens, and take no
+    temperature: None sends none.
     """
 
     url: str
     model: str
-    cache: Path
+    cache: Path | None = None
     instruction: str = INSTRUCTION
     weather: bool = False
     key_variable: str | None = None
@@ -84,12 +85,13 @@ class EndpointCaptions:
         name = hashlib.blake2b(
             json.dumps(asked, sort_keys=True).encode(), digest_size=16
         ).hexdigest()
-        kept = read_cache(self.cache)
-        if name not in kept:
+        answer = None if self.cache is None else read_cache(self.cache).get(name)
+        if answer is None:
             answer = self._ask(asked, f"{clip.name}:{start}")
-            _keep(self.cache, {"key": name, "clip": clip.name, "start": start, "caption": answer})
-            kept = {name: answer}
-        return checked(kept[name], clip, self.url, self.prefix)
+            if self.cache is not None:
+                row = {"key": name, "clip": clip.name, "start": start, "caption": answer}
+                _keep(self.cache, row)
+        return checked(answer, clip, self.url, self.prefix)
 
     def _question(self, frames: Frames) -> dict[str, Any]:
         ask = f"{self.instruction} {_WEATHER if self.weather else _NO_WEATHER}"

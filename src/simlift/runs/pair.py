@@ -64,7 +64,7 @@ def pair_clips(
 ) -> PairResult:
     """Fill a training set; whatever can be refused is refused before the first frame is made.
 
-    `captions` replaces those that `recipe.caption` describes.
+    `captions` replaces those that the recipe describes.
     """
     check_names(clips)
     recipe.check_makes_something()
@@ -110,7 +110,7 @@ def _pair(
     captions: Captions | None,
     given: Origin,
 ) -> PairResult:
-    captions = captions or captions_from(recipe.caption)
+    captions = captions or _captions(recipe, rows.pairs)
     with hold_folder(rows.pairs.path), open_judge(recipe) as judge:
         rows.begin(recipe)
         shots = find_shots(clips, recipe, rows.work / "clips", progress)
@@ -160,6 +160,14 @@ def _plan(
                 tasks.append(Task(clip, stretch, origin, dict(models), new, row))
                 seen.append(stretch)
     return tasks
+
+
+def _captions(recipe: PairRecipe, pairs: PairSet) -> Captions:
+    if recipe.endpoint is None:
+        return captions_from(recipe.caption)
+    if recipe.endpoint.cache is not None:
+        return recipe.endpoint
+    return replace(recipe.endpoint, cache=pairs.path / "captions.jsonl")
 
 
 def _captions_digest(recipe: PairRecipe) -> str:

@@ -8,6 +8,7 @@ from simlift.core.pair import PairGate
 from simlift.core.strict_json import decode, parse_settings
 from simlift.engines.keyframed import Keyframed
 from simlift.metrics.faces import FaceModels
+from simlift.runs.caption_endpoint import EndpointCaptions
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,7 @@ class PairRecipe:
     engine: makes targets of every clip; None for twins and takes alone.
     twins: the path-traced twins of clips that have one are targets too.
     caption: a template with {caption}, {name} and {classes}, or the name of a file of captions.
+    endpoint: a vision model that is asked for captions instead.
     frames: of a pair, 4k+1. min_frames: of a shorter rest that is still worth a pair.
     retries: how often a pair that was rejected is made again, from other seeds.
     faces: networks of the user's that tell whether persons stay who they are.
@@ -26,6 +28,7 @@ class PairRecipe:
     twins: bool = False
     gate: PairGate = PairGate()
     caption: str = "photorealistic video, {caption}"
+    endpoint: EndpointCaptions | None = None
     frames: int = 81
     min_frames: int = 17
     retries: int = 2
@@ -61,6 +64,9 @@ def pair_recipe(
     propagator: str | None = None,
     twins: bool = False,
     caption: str | None = None,
+    caption_url: str | None = None,
+    caption_model: str | None = None,
+    caption_key: str | None = None,
     frames: int = 81,
     seed: int = 0,
     settings: Sequence[str] = (),
@@ -83,6 +89,20 @@ def pair_recipe(
                     allowed="an editor for anchors and a propagator for the frames between",
                     way_out=f"give --{name} FOLDER, or --set engine.anchors=none for no anchors",
                 )
+    asked = {"url": caption_url, "model": caption_model, "key_variable": caption_key}
+    if given := {key: value for key, value in asked.items() if value is not None}:
+        data["endpoint"] = data.get("endpoint", {}) | given
+    if "endpoint" in data:
+        if missing := [key for key in ("url", "model") if key not in data["endpoint"]]:
+            raise RecipeError(
+                f"--caption-{missing[0]}",
+                "is missing",
+                allowed="the address of a caption server, which ends in /v1, and its model's name",
+            )
+        if caption is not None:
+            raise RecipeError(
+                "--caption", "is given beside a caption server", allowed="one of the two"
+            )
     named = {"twins": twins, "caption": caption, "frames": frames, "seed": seed}
     data |= {key: value for key, value in named.items() if value is not None}
     data.setdefault("min_frames", min(PairRecipe.min_frames, frames))

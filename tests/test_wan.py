@@ -296,9 +296,18 @@ def test_two_processes_that_share_tokens_lift_what_one_does(base, tmp_path, atte
     assert np.abs(shared - alone).max() <= 1
 
 
-def test_processes_share_whole_heads(base, adapter, tmp_path):
-    with pytest.raises(RecipeError, match=r"found 3; allowed: 1, 2: divisors of the 2 attention"):
-        engine(base, adapter, parallel=3).check(clip(tmp_path, 5))
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"parallel": 3}, r"found 3; allowed: 1, 2: divisors of the 2 attention"),
+        ({"loras": ("nowhere",)}, "nowhere: does not exist"),
+        ({"loras": (str(Path(__file__).parent),)}, "holds no LoRA for the expert 'high'"),
+        ({"vae": "nowhere"}, "nowhere: is no autoencoder"),
+    ],
+)
+def test_what_does_not_fit_is_told_before_weights_are_read(base, adapter, tmp_path, changes, words):
+    with pytest.raises(RecipeError, match=words):
+        engine(base, adapter, **changes).check(clip(tmp_path, 5))
 
 
 def test_a_lost_process_is_told(base, adapter):

@@ -21,7 +21,7 @@ from torch import distributed, multiprocessing, nn
 from simlift.core.errors import RecipeError, RunError
 from simlift.core.progress import report_step
 from simlift.engines.wan._sampler import Conditions, Sampler
-from simlift.engines.wan.spec import Wan
+from simlift.engines.wan.spec import Wan, lora_file
 from simlift.models._adapter import ADAPTER, load_lora, read_adapter, read_lora, store_in_8_bits
 from simlift.models._device import open_device
 from simlift.models._incontext import InContextTransformer
@@ -201,7 +201,7 @@ def _load_expert(model: Model, expert: Expert, place: Place) -> InContextTransfo
         load_lora(made, read_adapter(file), name=ADAPTER, path=file, alpha=alpha)
         names.append(ADAPTER)
     for number, lora in enumerate(spec.loras):
-        file = _lora_file(Path(lora), expert)
+        file = lora_file(lora, expert)
         load_lora(made, read_lora(file), name=f"lora{number}", path=file)
         names.append(f"lora{number}")
     if names:
@@ -218,16 +218,3 @@ def _load_expert(model: Model, expert: Expert, place: Place) -> InContextTransfo
     if spec.compile:
         network.compile_blocks()
     return network
-
-
-def _lora_file(path: Path, expert: Expert) -> Path:
-    if path.is_file():
-        return path
-    found = path / f"{expert}.safetensors"
-    if not found.is_file():
-        raise RecipeError(
-            path,
-            f"holds no LoRA for the expert {expert!r}",
-            allowed=f"a safetensors file for all experts, or a folder with {expert}.safetensors",
-        )
-    return found

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from simlift.core.clip import Clip
@@ -12,7 +13,7 @@ from simlift.core.layers import Layer
 from simlift.core.seams import Cost, Span, Stage
 from simlift.models.adapter import Adapter, find_adapter
 from simlift.models.cost import Shape, forward_cost
-from simlift.models.flow import schedule
+from simlift.models.flow import Expert, schedule
 from simlift.models.incontext import InContext
 from simlift.models.wan import EXTRA, WanBase, find_wan
 from simlift.pixels.fit import Fit, fit, padded_length
@@ -132,6 +133,16 @@ class Wan:
                 f"found {self.parallel}",
                 allowed=f"{allowed}: divisors of the {heads} attention heads of {base.folder.name}",
             )
+        for lora in self.loras:
+            for expert in base.experts.names:
+                lora_file(lora, expert)
+        if self.vae is not None and not (Path(self.vae) / "config.json").is_file():
+            raise RecipeError(
+                self.vae,
+                "is no autoencoder: it has no config.json",
+                allowed="a folder as diffusers saves an AutoencoderKLWan",
+                way_out="check vae",
+            )
         if self.adapter is None:
             return base, None
         return base, find_adapter(self.adapter, base, any_base=self.any_base)
@@ -240,3 +251,20 @@ class Wan:
 
         with open_engine(self, base, adapter, device) as engine:
             yield engine
+
+
+def lora_file(name: str, expert: Expert) -> Path:
+    """Return the file of a plain LoRA for an expert; RecipeError where there is none."""
+    path = Path(name)
+    if not path.exists():
+        raise RecipeError(path, "does not exist", way_out="check loras")
+    if path.is_file():
+        return path
+    found = path / f"{expert}.safetensors"
+    if not found.is_file():
+        raise RecipeError(
+            path,
+            f"holds no LoRA for the expert {expert!r}",
+            allowed=f"a safetensors file for all experts, or a folder with {expert}.safetensors",
+        )
+    return found

@@ -15,10 +15,10 @@ from simlift.controls import (
     Segmentation,
     open_control,
 )
-from simlift.controls.segmentation import colours
 from simlift.core.errors import ClipError, RecipeError
 from simlift.core.layers import Layer
 from simlift.core.window import Survey, Window
+from simlift.pixels.label_colours import label_colours
 
 HEIGHT, WIDTH, FRAMES = 48, 64, 4
 
@@ -129,10 +129,10 @@ def test_segmentation_colours_are_those_of_pascal_voc(window):
     # Source: VOC2012 development kit, VOClabelcolormap: background, aeroplane, ..., void.
     known = {0: (0, 0, 0), 1: (128, 0, 0), 2: (0, 128, 0), 3: (128, 128, 0), 15: (192, 128, 128)}
     known |= {255: (224, 224, 192)}
-    assert np.array_equal(colours(np.array(list(known))), np.array(list(known.values())))
-    assert len(np.unique(colours(np.arange(1 << 16)), axis=0)) == 1 << 16
+    assert np.array_equal(label_colours(np.array(list(known))), np.array(list(known.values())))
+    assert len(np.unique(label_colours(np.arange(1 << 16)), axis=0)) == 1 << 16
     drawn = Segmentation().draw(window)
-    assert (drawn[window[Layer.SEGMENTATION] == 7] == colours(np.array([7]))[0]).all()
+    assert (drawn[window[Layer.SEGMENTATION] == 7] == label_colours(np.array([7]))[0]).all()
 
 
 def test_blur_takes_texture_and_leaves_shapes(window):

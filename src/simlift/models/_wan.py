@@ -3,7 +3,6 @@
 Shapes: B batch, C channels, F H W latent frames, rows, columns; T text tokens, D their width.
 """
 
-import contextlib
 import html
 import re
 from collections.abc import Iterator
@@ -14,13 +13,11 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKLWan, WanTransformer3DModel
 from diffusers.models.autoencoders.autoencoder_kl_wan import unpatchify
-from diffusers.utils import logging as diffusers_logging
 from jaxtyping import UInt8
 from transformers import AutoTokenizer, UMT5EncoderModel
-from transformers.utils import logging as transformers_logging
 
-from simlift.core.errors import RecipeError
 from simlift.core.window import Frames
+from simlift.models._loading import check_none_missing, loading
 from simlift.models.flow import Expert
 from simlift.models.pipeline_folder import PipelineFolder
 from simlift.models.wan import WanBase
@@ -30,28 +27,10 @@ TEXT_TOKENS = 512  # the text's length that Wan was trained with, padded by zero
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
 
 
-@contextlib.contextmanager
-def _quietly(folder: object) -> Iterator[None]:
-    """Load without bars; what a library raises becomes a RecipeError that names the folder."""
-    diffusers_logging.disable_progress_bar()
-    transformers_logging.disable_progress_bar()
-    try:
-        yield
-    except RecipeError:
-        raise
-    except Exception as error:  # of diffusers, transformers, safetensors and configs
-        reason = str(error).strip().partition("\n")[0][:200]
-        raise RecipeError(
-            folder,
-            f"cannot be loaded ({type(error).__name__}: {reason})",
-            way_out="download the model again",
-        ) from error
-
-
 def load_transformer(base: WanBase, expert: Expert, dtype: torch.dtype) -> WanTransformer3DModel:
     """Return an expert in eval mode, without gradients, on the CPU."""
     folder = base.folder.path / base.component(expert)
-    with _quietly(folder):
+    with loading(folder):
         model, report = WanTransformer3DModel.from_pretrained(
             folder,
             torch_dtype=dtype,
@@ -59,19 +38,14 @@ def load_transformer(base: WanBase, expert: Expert, dtype: torch.dtype) -> WanTr
             local_files_only=True,
             output_loading_info=True,
         )
-    if missing := sorted(report["missing_keys"]):
-        raise RecipeError(
-            folder,
-            f"lacks {len(missing)} of the network's weights, such as {missing[0]}",
-            way_out="download the model again",
-        )
+    check_none_missing(set(report["missing_keys"]), folder)
     return model.eval().requires_grad_(False)
 
 
 def load_vae(folder: PipelineFolder, other: str | None = None) -> AutoencoderKLWan:
     """Return the autoencoder in float32; `other` is the folder of a smaller one of its latents."""
     path = folder.path / "vae" if other is None else other
-    with _quietly(path):
+    with loading(path):
         vae = AutoencoderKLWan.from_pretrained(
             path, torch_dtype=torch.float32, use_safetensors=True, local_files_only=True
         )
@@ -82,7 +56,7 @@ class TextEncoder:
     """Wan's tokenizer and umT5, loaded."""
 
     def __init__(self, folder: PipelineFolder, dtype: torch.dtype, device: torch.device) -> None:
-        with _quietly(folder.path / "text_encoder"):
+        with loading(folder.path / "text_encoder"):
             self._tokenizer: Any = AutoTokenizer.from_pretrained(
                 folder.path / "tokenizer", local_files_only=True
             )

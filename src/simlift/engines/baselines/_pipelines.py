@@ -11,19 +11,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers.utils import logging as diffusers_logging
 from jaxtyping import Float
 from PIL import Image
-from transformers.utils import logging as transformers_logging
 
 from simlift.core.errors import RecipeError, RunError
 from simlift.core.window import Frames
 from simlift.engines.baselines.settings import Dtype, Offload
 from simlift.engines.baselines.weights import LoraFile
 from simlift.models._device import open_device
-from simlift.models.pipeline_folder import PipelineFolder, check_whole
+from simlift.models._loading import check_complete, loading
+from simlift.models.pipeline_folder import PipelineFolder
 
-_NETWORKS = ("transformer", "transformer_2", "controlnet")
 ADAPTER = "baseline"
 
 
@@ -58,9 +56,15 @@ def opened(
     kind: type[Any], folder: PipelineFolder, place: Placement, parts: Mapping[str, Any]
 ) -> Iterator[Any]:
     """Load a pipeline, with `parts` in the place of its own; its memory is freed afterwards."""
-    _quiet()
-    pipeline = _load(kind, folder, place, parts)
-    _check_complete(pipeline, folder, parts)
+    with loading(folder.path):
+        pipeline = kind.from_pretrained(
+            folder.path,
+            local_files_only=True,
+            use_safetensors=True,
+            dtype={"default": place.precision, "vae": torch.float32},
+            **parts,
+        )
+    check_complete(pipeline, folder, parts)
     pipeline.set_progress_bar_config(disable=True)
     if place.tiling:
         pipeline.vae.enable_tiling()
@@ -141,43 +145,6 @@ def adapter_errors(lora: LoraFile, where: str) -> Iterator[None]:
         ) from error
 
 
-def _load(
-    kind: type[Any], folder: PipelineFolder, place: Placement, parts: Mapping[str, Any]
-) -> Any:
-    try:
-        return kind.from_pretrained(
-            folder.path,
-            local_files_only=True,
-            use_safetensors=True,
-            dtype={"default": place.precision, "vae": torch.float32},
-            **parts,
-        )
-    except Exception as error:  # of diffusers, transformers, safetensors and the configs
-        reason = str(error).strip().partition("\n")[0][:300]
-        raise RecipeError(
-            folder.path,
-            f"cannot be loaded ({type(error).__name__}: {reason})",
-            allowed=f"a {kind.__name__} in its diffusers layout, whole",
-            way_out="download it again",
-        ) from error
-
-
-def _check_complete(pipeline: Any, folder: PipelineFolder, parts: Mapping[str, Any]) -> None:
-    """diffusers fills what is missing with random numbers; RecipeError instead."""
-    for name in _NETWORKS:
-        network = None if name in parts else getattr(pipeline, name, None)
-        if network is None:
-            continue
-        stored = {key for path in folder.weights(name) for key in check_whole(path)}
-        if missing := sorted(set(network.state_dict()) - stored):
-            raise RecipeError(
-                folder.path / name,
-                f"lacks {len(missing)} of the network's weights, such as {missing[0]}",
-                allowed="a whole checkpoint",
-                way_out="download it again",
-            )
-
-
 def _codes(video: Float[np.ndarray, "t h w 3"], engine: str) -> Frames:
     if not np.isfinite(video).all():
         raise RunError(
@@ -186,10 +153,3 @@ def _codes(video: Float[np.ndarray, "t h w 3"], engine: str) -> Frames:
             way_out="set dtype=bfloat16 or dtype=float32",
         )
     return np.rint(np.clip(video, 0, 1) * 255).astype(np.uint8)
-
-
-def _quiet() -> None:
-    diffusers_logging.set_verbosity_error()
-    diffusers_logging.disable_progress_bar()
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()

@@ -12,6 +12,7 @@ import numpy as np
 from simlift.core.layers import Layer
 from simlift.core.window import Frames, Window
 from simlift.pixels.edges import canny
+from simlift.pixels.label_colours import label_colours
 from simlift.pixels.structure import without_texture
 
 ControlName: TypeAlias = Literal["edge", "depth", "seg", "blur"]
@@ -24,7 +25,6 @@ NEEDS: dict[ControlName, frozenset[Layer]] = {
 }
 _LOW, _HIGH = 100.0, 200.0
 _BLUR_LINES = 240
-_BITS = 8
 
 
 def draw(window: Window, control: ControlName, near: float, far: float) -> Frames:
@@ -34,7 +34,11 @@ def draw(window: Window, control: ControlName, near: float, far: float) -> Frame
         return np.repeat(edges[..., None].astype(np.uint8) * 255, 3, axis=-1)
     if control == "blur":
         return _blurred(window)
-    return _depth(window, near, far) if control == "depth" else _colours(window)
+    return (
+        _depth(window, near, far)
+        if control == "depth"
+        else label_colours(window[Layer.SEGMENTATION])
+    )
 
 
 def _blurred(window: Window) -> Frames:
@@ -56,12 +60,3 @@ def _depth(window: Window, near: float, far: float) -> Frames:
         share = np.where(np.isfinite(depth), 1 - depth, 0)
     codes = np.rint(np.clip(share, 0, 1) * 255).astype(np.uint8)
     return np.repeat(codes[..., None], 3, axis=-1)
-
-
-def _colours(window: Window) -> Frames:
-    """The colour map of PASCAL VOC: no two ids below 2^24 look alike, and id 0 is black."""
-    ids = window[Layer.SEGMENTATION].astype(np.int64)[..., None] >> np.arange(3)
-    codes = np.zeros(ids.shape, dtype=np.int64)
-    for bit in range(_BITS):
-        codes |= ((ids >> (3 * bit)) & 1) << (_BITS - 1 - bit)
-    return codes.astype(np.uint8)

@@ -10,16 +10,10 @@ from PIL import Image
 
 from simlift.core.errors import RecipeError
 from simlift.core.window import Frames
-from simlift.engines.keyframed._pipelines import (
-    check_complete,
-    loading,
-    numbers,
-    place,
-    release,
-    stepping,
-)
+from simlift.engines.keyframed._pipelines import numbers, place, release, stepping
 from simlift.engines.keyframed.settings import Propagation
 from simlift.models._device import open_device
+from simlift.models._loading import check_complete, loading
 from simlift.models.pipeline_folder import PipelineFolder
 
 

@@ -163,7 +163,8 @@ def measure(clip: Clip, look: Look, *, stills: bool = True) -> dict[str, float]:
             far = np.mean([distance(renders[i], twins[i]) for i in chosen])
             near = np.mean([distance(takes[i], twins[i]) for i in chosen])
             out |= {name: float(near), f"{name}_closed": closed(float(near), float(far))}
-        out["flicker"] = _flicker(takes) / _flicker(twins) if len(twins) > 3 else float("nan")
+        if len(twins) > 3:
+            out["flicker"] = _flicker(takes) / _flicker(twins)
     return out
 
 
@@ -188,12 +189,14 @@ def _flicker(frames: Frames) -> float:
 
 
 def line(name: str, values: dict[str, float]) -> str:
-    return (
+    text = (
         f"{name} render PSNR {values['psnr_render']:.1f}, photographic PSNR {values['psnr']:.1f}, "
         f"SSIM distance closed {values['ssim_closed']:.0%}, "
-        f"patch distance closed {values['patches_closed']:.0%}, "
-        f"flicker over the twin's {values['flicker']:.2f}"
+        f"patch distance closed {values['patches_closed']:.0%}"
     )
+    if "flicker" in values:
+        text += f", flicker over the twin's {values['flicker']:.2f}"
+    return text
 
 
 @contextmanager

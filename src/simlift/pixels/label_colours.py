@@ -1,4 +1,4 @@
-"""Ids -> flat colours, by the colour map of PASCAL VOC (its development kit, `VOClabelcolormap`)."""
+"""Ids -> flat colours, by the colour map of PASCAL VOC (`VOClabelcolormap` of its kit)."""
 
 import numpy as np
 from jaxtyping import Integer, UInt8

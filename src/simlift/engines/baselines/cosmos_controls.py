@@ -34,11 +34,9 @@ def draw(window: Window, control: ControlName, near: float, far: float) -> Frame
         return np.repeat(edges[..., None].astype(np.uint8) * 255, 3, axis=-1)
     if control == "blur":
         return _blurred(window)
-    return (
-        _depth(window, near, far)
-        if control == "depth"
-        else label_colours(window[Layer.SEGMENTATION])
-    )
+    if control == "depth":
+        return _depth(window, near, far)
+    return label_colours(window[Layer.SEGMENTATION])
 
 
 def _blurred(window: Window) -> Frames:

@@ -22,7 +22,7 @@ from simlift.pixels.light_volume import (
     solve,
     voxelise,
 )
-from simlift.pixels.reflections import mirrored
+from simlift.pixels.reflections import mirrored, spread
 
 RANDOM = np.random.default_rng(0)
 WAYS = RANDOM.normal(size=(64, 3))
@@ -413,3 +413,19 @@ def test_what_the_image_does_not_show_stays_as_it_was():
     fallback = np.full_like(light, 0.3)
     found = mirrored(open_air, normals, smooth, light, fallback, lens)
     np.testing.assert_array_equal(found, fallback)
+
+
+def test_reflections_spread_as_ggx_does():
+    """From above, half vectors have slopes alpha sqrt(u / (1 - u)) at sixteen quantiles."""
+    places = np.arange(16)
+    up = np.tile(np.float32([0, 0, 1]), (16, 1))
+    ways = np.tile(np.float32([1e-4, 0, 1]), (16, 1))
+    ways /= np.linalg.norm(ways, axis=1, keepdims=True)
+    roughness = np.full(16, 0.5, np.float32)
+    found = spread(up, ways, roughness, places)
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-6)
+    np.testing.assert_allclose(spread(up, ways, 0 * roughness, places), ways, atol=1e-6)
+    u = (places[:15] + 0.5) / 16  # beyond, light would go under the surface
+    tilt = np.arctan(0.25 * np.sqrt(u / (1 - u)))
+    np.testing.assert_allclose(np.arccos(found[:15, 2]), 2 * tilt, atol=1e-3)
+    assert (found[:, 2] > 0).all()

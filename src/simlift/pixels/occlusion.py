@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from simlift.pixels.environment import sphere
 
@@ -47,7 +47,7 @@ def ambient_occlusion(
         steps.astype(np.float32),
         kernels.TILE,
     )
-    return 1 - _smooth(raw, near, normals)
+    return 1 - tile_mean(raw, near, normals)
 
 
 def enclosed(
@@ -79,7 +79,7 @@ def enclosed(
         steps.astype(np.float32),
         kernels.TILE,
     )
-    return 1 - _smooth(raw, near, normals)
+    return 1 - tile_mean(raw, near, normals)
 
 
 def distant_shadow(
@@ -117,10 +117,17 @@ def distant_shadow(
         len(directions) // 2 if shared else 1,
         _GROW if thickness is None else np.float32(0),
     )
-    return _smooth(raw, near, normals)
+    return tile_mean(raw, near, normals)
 
 
-def _smooth(
+def tile_places(pixels: Int[np.ndarray, "n"], width: int) -> Int[np.ndarray, "n"]:
+    """Return each pixel's place in its 4x4 tile, 0 to 15, given its number in rows of `width`."""
+    from simlift.pixels import _occlusion_kernels as kernels
+
+    return np.asarray(kernels.TILE[pixels // width % 4, pixels % width % 4])
+
+
+def tile_mean(
     values: Float[np.ndarray, "h w"],
     depth: Float[np.ndarray, "h w"],
     normals: Float[np.ndarray, "h w 3"],

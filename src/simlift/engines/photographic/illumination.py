@@ -16,8 +16,8 @@ from simlift.engines.photographic.surroundings import Deep
 from simlift.pixels import colour, shading
 from simlift.pixels.environment import Sun
 from simlift.pixels.light_volume import beyond_view, met
-from simlift.pixels.occlusion import distant_shadow
-from simlift.pixels.reflections import mirrored
+from simlift.pixels.occlusion import distant_shadow, tile_mean, tile_places
+from simlift.pixels.reflections import mirrored, spread
 
 # A render without an albedo layer already holds reflections and contact shadows.
 _ESTIMATED_OCCLUSION = 0.4
@@ -95,7 +95,8 @@ def _arriving(
 def _gathered(frame: Window, surface: Surface, settled: Settled) -> Float[np.ndarray, "7 a b"]:
     """Return what arrives at every pixel of half resolution (see `LightVolume.at`).
 
-    On smooth surfaces the reflected ray itself is followed through the voxels.
+    On smooth surfaces rays are followed through the voxels the ways that a surface of that
+    roughness reflects: one at each pixel, sixteen in a tile, and a mean over the tile.
     """
     assert settled.volume is not None
     half, mirrors = scene.halve(frame), frame.derive(_mirrors)
@@ -104,13 +105,21 @@ def _gathered(frame: Window, surface: Surface, settled: Settled) -> Float[np.nda
     if settled.around is not None:
         rough = cv2.resize(surface.roughness, (width, height), interpolation=cv2.INTER_NEAREST)
         smooth = np.flatnonzero((rough < _SMOOTH) & (half.depth < _FAR))
-        rays = (part[smooth] for part in (mirrors.points, mirrors.normals, mirrors.ways))
-        hit = met(settled.around.voxels, *rays)
+        points, normals, ways = (
+            part[smooth] for part in (mirrors.points, mirrors.normals, mirrors.ways)
+        )
+        turned = spread(normals, ways, rough.reshape(-1)[smooth], tile_places(smooth, width))
+        hit = met(settled.around.voxels, points, normals, turned)
         found = np.zeros((len(hit), 4), np.float32)
         found[hit >= 0, :3] = settled.volume.leaving[hit[hit >= 0]]
         found[hit < 0, 3] = 1
         arrived[smooth, 3:] = found
-    return np.ascontiguousarray(arrived.T).reshape(7, height, width)
+    maps = np.ascontiguousarray(arrived.T).reshape(7, height, width)
+    if settled.around is not None and len(smooth):
+        near = np.fmin(half.depth, np.float32(_FAR))
+        for k in range(3, 7):
+            maps[k] = tile_mean(maps[k], near, half.normals)
+    return maps
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,7 @@ import pytest
 
 from simlift.pixels import sensor
 from simlift.pixels.geometry import normals_from_depth, pinhole, rays
-from simlift.pixels.occlusion import _smooth, ambient_occlusion, distant_shadow, upsample
+from simlift.pixels.occlusion import ambient_occlusion, distant_shadow, tile_mean, upsample
 
 HEIGHT, WIDTH = 72, 96
 K = pinhole(HEIGHT, WIDTH, np.radians(60))
@@ -81,7 +81,7 @@ def test_a_tile_is_averaged_however_steeply_its_surface_runs_away():
     depth = plane((0, -1, -0.05), 1.0).astype(np.float32)
     normals = np.broadcast_to(unit(0, -1, -0.05).astype(np.float32), (HEIGHT, WIDTH, 3)).copy()
     values = np.indices((HEIGHT, WIDTH)).sum(0) % 2
-    found = _smooth(values.astype(np.float32), np.fmin(depth, np.float32(1e5)), normals)
+    found = tile_mean(values.astype(np.float32), np.fmin(depth, np.float32(1e5)), normals)
     ground = slice(HEIGHT // 2 + 6, -4)
     np.testing.assert_allclose(found[ground, 4:-4], 0.5, atol=0.02)
 

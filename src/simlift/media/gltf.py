@@ -1,11 +1,13 @@
 """Scene geometry to a binary glTF 2.0 file (.glb), and back.
 
 Source: Khronos, "glTF 2.0 specification". Each part is a node named by its segmentation id, which
-is also in the node's `extras`; nodes stand at the identity, and the clip's poses move them.
+is also in the node's `extras`; nodes stand at the identity, and the clip's poses move them. What
+parts have in common is stored once; textures are JPEG images, as fine as the clip's own albedo.
 """
 
 import json
 import struct
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,10 @@ from simlift.core.errors import ClipError
 from simlift.core.scene_geometry import Material, Part, SceneGeometry
 
 _MAGIC, _JSON, _BINARY = 0x46546C67, 0x4E4F534A, 0x004E4942
-_FLOAT, _UINT = 5126, 5125
+_FLOAT, _UINT, _USHORT = 5126, 5125, 5123
+_KINDS = {_FLOAT: np.float32, _UINT: np.uint32, _USHORT: np.uint16}
+_JPEG = (cv2.IMWRITE_JPEG_QUALITY, 92, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, 0x111111)  # 4:4:4
+_MOST = 2**16 - 1  # vertices of a part with short indices; the last number may not be used
 _STRENGTH, _ID = "KHR_materials_emissive_strength", "segmentation_id"
 
 
@@ -33,10 +38,10 @@ def write_gltf(path: Path, geometry: SceneGeometry) -> None:
             "metallicFactor": material.metallic,
         }
         if material.texture is not None:
-            png = cv2.imencode(".png", material.texture[..., ::-1])[1].tobytes()
+            jpeg = cv2.imencode(".jpg", material.texture[..., ::-1], _JPEG)[1].tobytes()
             surface["baseColorTexture"] = {"index": len(textures)}
             textures.append({"source": len(images)})
-            images.append({"bufferView": chunks.add(png), "mimeType": "image/png"})
+            images.append({"bufferView": chunks.add(jpeg), "mimeType": "image/jpeg"})
         entry: dict[str, Any] = {"name": material.name, "pbrMetallicRoughness": surface}
         if material.opacity < 1:
             entry["alphaMode"] = "BLEND"
@@ -54,7 +59,11 @@ def write_gltf(path: Path, geometry: SceneGeometry) -> None:
         }
         primitive = {
             "attributes": attributes,
-            "indices": chunks.accessor(part.faces.astype(np.uint32).reshape(-1)),
+            "indices": chunks.accessor(
+                part.faces.astype(np.uint16 if len(part.vertices) < _MOST else np.uint32).reshape(
+                    -1
+                )
+            ),
             "material": part.material,
         }
         nodes.append({"name": str(part.id), "mesh": len(meshes), "extras": {_ID: part.id}})
@@ -94,24 +103,33 @@ class _Chunks:
         self.data = bytearray()
         self.views: list[dict[str, Any]] = []
         self.accessors: list[dict[str, Any]] = []
+        self._views: dict[bytes, int] = {}
+        self._accessors: dict[str, int] = {}
 
     def add(self, raw: bytes) -> int:
-        self.views.append({"buffer": 0, "byteOffset": len(self.data), "byteLength": len(raw)})
-        self.data += raw + bytes(-len(raw) % 4)
-        return len(self.views) - 1
+        """Return the view of some bytes; the same bytes have the same view."""
+        key = sha256(raw).digest()
+        if key not in self._views:
+            self._views[key] = len(self.views)
+            place = {"buffer": 0, "byteOffset": len(self.data), "byteLength": len(raw)}
+            self.views.append(place)
+            self.data += raw + bytes(-len(raw) % 4)
+        return self._views[key]
 
     def accessor(self, array: np.ndarray, *, bounds: bool = False) -> int:
-        kind = "SCALAR" if array.ndim == 1 else f"VEC{array.shape[1]}"
         entry: dict[str, Any] = {
             "bufferView": self.add(np.ascontiguousarray(array).tobytes()),
-            "componentType": _UINT if array.dtype == np.uint32 else _FLOAT,
+            "componentType": next(k for k, dtype in _KINDS.items() if dtype == array.dtype),
             "count": len(array),
-            "type": kind,
+            "type": "SCALAR" if array.ndim == 1 else f"VEC{array.shape[1]}",
         }
         if bounds:
             entry |= {"min": array.min(0).tolist(), "max": array.max(0).tolist()}
-        self.accessors.append(entry)
-        return len(self.accessors) - 1
+        key = json.dumps(entry)
+        if key not in self._accessors:
+            self._accessors[key] = len(self.accessors)
+            self.accessors.append(entry)
+        return self._accessors[key]
 
 
 def read_gltf(path: Path) -> SceneGeometry:
@@ -148,7 +166,7 @@ def _geometry(document: dict[str, Any], data: bytes) -> SceneGeometry:
 
     def array(index: int) -> np.ndarray:
         entry = document["accessors"][index]
-        kind = np.uint32 if entry["componentType"] == _UINT else np.float32
+        kind = _KINDS[entry["componentType"]]
         width = 1 if entry["type"] == "SCALAR" else int(entry["type"][3:])
         values = np.frombuffer(views[entry["bufferView"]], kind)
         return values if width == 1 else values.reshape(-1, width)
@@ -157,8 +175,8 @@ def _geometry(document: dict[str, Any], data: bytes) -> SceneGeometry:
         if "baseColorTexture" not in surface:
             return None
         source = document["textures"][surface["baseColorTexture"]["index"]]["source"]
-        png = np.frombuffer(views[document["images"][source]["bufferView"]], np.uint8)
-        bgr = cv2.imdecode(png, cv2.IMREAD_COLOR)
+        coded = np.frombuffer(views[document["images"][source]["bufferView"]], np.uint8)
+        bgr = cv2.imdecode(coded, cv2.IMREAD_COLOR)
         if bgr is None:
             raise ValueError("a texture is no image")
         return np.ascontiguousarray(bgr[..., ::-1])

@@ -8,21 +8,14 @@ import pytest
 from simlift.core.camera import Camera
 from simlift.core.layers import Layer
 from simlift.core.window import Window
-from simlift.engines.photographic.surroundings import seen_empty, surroundings
-from simlift.pixels import _voxel_kernels as kernels
-from simlift.pixels.environment import Sun, build, directions, harmonic_basis, sphere
+from simlift.engines.photographic.seen import seen_empty
+from simlift.engines.photographic.surroundings import surroundings
+from simlift.pixels.environment import Sun, build, directions, harmonic_basis
 from simlift.pixels.geometry import pinhole, rays
-from simlift.pixels.light_volume import (
-    beyond_view,
-    bounding_planes,
-    continued,
-    met,
-    open_ways,
-    place_probes,
-    solve,
-    voxelise,
-)
+from simlift.pixels.light_volume import place_probes, solve
+from simlift.pixels.planes import bounding_planes, continued
 from simlift.pixels.reflections import mirrored, spread
+from simlift.pixels.voxels import voxelise
 
 RANDOM = np.random.default_rng(0)
 WAYS = RANDOM.normal(size=(64, 3))
@@ -73,85 +66,6 @@ def lit(samples, low, high, environment, cell=0.1, spacing=0.3, glow=0.0):
     probes = place_probes(voxels, low, high, spacing)
     turn = np.eye(3, dtype=np.float32)
     return solve(voxels, probes, environment, turn, environment.soft, glow)
-
-
-def block(low, high, shape=(12, 10, 8)):
-    """A grid of cells that is solid within [low, high)."""
-    index = np.full(shape, -1, np.int32)
-    inside = tuple(slice(a, b) for a, b in zip(low, high))
-    index[inside] = np.arange(index[inside].size).reshape(index[inside].shape)
-    return index
-
-
-def enters(starts, ways, low, high):
-    """Where rays enter a box, in lengths of `ways`, and where they leave it (the slab method)."""
-    with np.errstate(divide="ignore"):
-        first, last = (low - starts) / ways, (high - starts) / ways
-    return np.minimum(first, last).max(-1), np.maximum(first, last).min(-1)
-
-
-# --- voxels and rays --------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("cell", [1.0, 0.25])
-def test_rays_meet_a_box_where_geometry_says(cell):
-    low, high = np.array([4, 3, 2]), np.array([8, 6, 6])
-    index, origin = block(low, high), np.float32([0.5, -1, 2])
-    starts = np.random.default_rng(1).uniform(-3, 15, (400, 3))
-    enter, leave = enters(starts[:, None], WAYS[None].astype(float), low, high)
-    hit = kernels.hits(index, origin, cell, (starts * cell + origin).astype(np.float32), WAYS, 0.0)
-    inside = leave - np.maximum(enter, 0)
-    sure = np.abs(inside) > 1e-3  # a ray along an edge may go either way
-    np.testing.assert_array_equal((hit >= 0)[sure], (inside > 0)[sure])
-    assert 0.02 < (hit >= 0).mean() < 0.5
-    # And it is the cell that the entry lies in.
-    n, k = np.nonzero((hit >= 0) & sure & (enter > 0))
-    at = starts[n] + WAYS[k] * (enter[n, k][:, None] + 1e-3)
-    cells = np.stack(np.nonzero(index >= 0), -1)[np.argsort(index[index >= 0])][hit[n, k]]
-    same = (np.floor(at) == cells).all(1)
-    assert same.mean() > 0.995
-
-
-def test_a_ray_does_not_look_at_what_it_skips():
-    index = block((5, 5, 4), (6, 6, 5))
-    start, way = np.float32([[0.5, 5.5, 4.5]]), np.float32([[1, 0, 0]])
-    origin = np.zeros(3, np.float32)
-    found = [int(kernels.hits(index, origin, 1.0, start, way, skip)[0, 0]) for skip in (0, 4, 7)]
-    assert found == [0, 0, -1]
-
-
-def test_each_ray_of_its_own_meets_what_all_rays_of_one_would():
-    index = block((4, 3, 2), (8, 6, 6))
-    origin = np.zeros(3, np.float32)
-    starts = np.random.default_rng(2).uniform(0, 8, (64, 3)).astype(np.float32)
-    every = kernels.hits(index, origin, 1.0, starts, WAYS, 0.5)
-    own = kernels.first_hits(index, origin, np.float32(1), starts, WAYS, np.float32(0.5))
-    np.testing.assert_array_equal(own, np.diagonal(every))
-
-
-def test_directions_over_the_sphere_are_even():
-    ways = sphere(96)
-    np.testing.assert_allclose(np.linalg.norm(ways, axis=1), 1, atol=1e-6)
-    moments = np.einsum("ki,kj->ij", ways, ways) / len(ways)
-    np.testing.assert_allclose(moments, np.eye(3) / 3, atol=2e-3)
-    np.testing.assert_allclose(ways.mean(0), 0, atol=6e-3)
-
-
-def test_voxels_hold_the_mean_of_their_samples():
-    points = np.float32([[0.1, 0.1, 0.1], [0.2, 0.1, 0.1], [0.1, 0.6, 0.1], [9, 9, 9]])
-    normals = np.float32([[0, 0, 1], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
-    albedo = np.float32([[0.2] * 3, [0.4] * 3, [0.8] * 3, [1.0] * 3])
-    glow = np.float32([0, 1, 0, 0])
-    voxels = voxelise(points, normals, albedo, glow, np.zeros(3), np.ones(3), 0.5)
-    assert (voxels.index >= 0).sum() == 2  # what lies outside the box is left out
-    first = voxels.index[tuple(np.floor((points[0] - voxels.origin) / 0.5).astype(int))]
-    np.testing.assert_allclose(voxels.centres[first], [0.15, 0.1, 0.1])
-    np.testing.assert_allclose(voxels.normals[first], [0.5**0.5, 0, 0.5**0.5], rtol=1e-6)
-    np.testing.assert_allclose(voxels.albedo[first], 0.3)
-    assert voxels.glow[first] == 0.5
-    solid = np.argwhere(voxels.index >= 0) // 2
-    assert all(voxels.coarse[tuple(at)] == 0 for at in solid)
-    assert (voxels.coarse == 0).sum() == len(np.unique(solid, axis=0))
 
 
 # --- light ------------------------------------------------------------------------------------
@@ -237,32 +151,6 @@ def test_no_sun_and_little_sky_pass_through_walls():
         assert volume.at(middle, WAYS, WAYS).max() < 0.01
         # Seen from outside the same walls stand in half of the sky, all of what they face.
         np.testing.assert_allclose(volume.at(points, -normals, -normals)[:, :3], 1, atol=0.04)
-
-
-def test_a_wall_hides_a_light_from_what_stands_behind_it():
-    wall = sheet(0, 0, [0, -2, 0], [0, 2, 2], 1)
-    voxels = voxelise(*wall, np.float64([-2, -2, 0]), np.float64([2, 2, 2]), 0.1)
-    places = np.float32([[-1, 0, 1], [1, 0, 1]])
-    up = np.tile(np.float32([0, 0, 1]), (2, 1))
-    ways = np.float32([[1, 0, 0], [-1, 0, 0], [0, 0, 1]])
-    free = open_ways(voxels, places, up, ways)
-    np.testing.assert_array_equal(free, [[False, True, True], [True, False, True]])
-    seen = met(voxels, places, up, np.float32([[1, 0, 0], [1, 0, 0]]))
-    assert seen[0] >= 0
-    assert seen[1] == -1
-    assert abs(voxels.centres[seen[0], 0]) < 0.1
-
-
-def test_the_image_is_asked_for_what_it_shows():
-    """A wall in view is left to the image; beyond the view's side the voxels hide a light."""
-    wall = sheet(0, 1, [1, -2, 0], [1, 2, 2], -1)
-    voxels = voxelise(*wall, np.float64([-2, -2, 0]), np.float64([2, 2, 2]), 0.1)
-    place, ways = np.float32([[0, 0, 1]]), np.float32([[1, 0, 0], [-1, 0, 0]])
-    whole = np.array([[0.0, 0, 0, 1]])  # everything is in view
-    cut = np.array([[-1.0, 0, 0, 0.5]])  # x <= 0.5 is
-    np.testing.assert_allclose(beyond_view(voxels, place, ways, whole, 5.0), 1.0)
-    np.testing.assert_allclose(beyond_view(voxels, place, ways, cut, 5.0), 0.5)
-    np.testing.assert_allclose(beyond_view(voxels, place, ways, whole, 0.5), 0.5)
 
 
 def test_the_same_scene_gives_the_same_light():

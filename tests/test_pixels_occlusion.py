@@ -3,8 +3,15 @@
 import numpy as np
 import pytest
 
+from simlift.engines.photographic.boxes import half_width
 from simlift.pixels.geometry import normals_from_depth, pinhole, points, rays
-from simlift.pixels.occlusion import ambient_occlusion, distant_shadow, enclosed, upsample
+from simlift.pixels.occlusion import (
+    Occluders,
+    ambient_occlusion,
+    distant_shadow,
+    enclosed,
+    upsample,
+)
 
 HEIGHT, WIDTH = 64, 96
 K = pinhole(HEIGHT, WIDTH, np.radians(60))
@@ -103,7 +110,7 @@ def box_on_a_floor():
 @pytest.mark.parametrize("normal", [(0, 0, -1), (0.4, -0.6, -1), FLOOR])
 def test_a_thick_plane_is_open(normal):
     depth, normals = with_normals(plane(normal, 2.0))
-    found = enclosed(depth, normals, K, 0.5, np.full(depth.shape, 1.0, np.float32))
+    found = enclosed(depth, normals, K, 0.5, 0.5, known(np.full(depth.shape, 1.0, np.float32)))
     # Depth is a step from pixel to pixel, which a ray along a slanted floor now and then meets.
     assert found[np.isfinite(depth)].min() > 0.93
     assert found[np.isfinite(depth)].mean() > 0.985
@@ -122,13 +129,83 @@ def slab_over_a_floor():
     return depth, normals, front, under
 
 
+ALL_AROUND = np.eye(9, dtype=np.float32)[0] * np.float32(2 * np.pi**0.5)  # 1 from everywhere
+SURFACE = 0.2 * 0.5  # what comes from a surface that hides the sky, beside 1 from the sky
+
+
+def known(thickness, moves=None, boxes=(), light=ALL_AROUND):
+    moves = np.zeros(thickness.shape, bool) if moves is None else moves
+    return Occluders(thickness, moves, np.float32(boxes).reshape(-1, 15), light)
+
+
+def plate(distance, side):
+    """A thin square box before the middle of a wall that the camera faces, 3 m away."""
+    return [0, 0, 3 - distance - 0.05, 1, 0, 0, 0, 1, 0, 0, 0, 1, side, side, 0.05]
+
+
+def from_plate(distance, side):
+    """The share of a hemisphere, by cosine, that a square above its middle fills (Howell B-3)."""
+    x = side / distance
+    return 4 / np.pi * x / np.sqrt(1 + x * x) * np.arctan(x / np.sqrt(1 + x * x))
+
+
+@pytest.mark.parametrize("side", [0.2, 0.5, 1.5])
+def test_a_box_hides_what_its_view_factor_says(side):
+    depth = np.full((HEIGHT, WIDTH), 3.0, np.float32)
+    normals = np.broadcast_to(np.float32([0, 0, -1]), (HEIGHT, WIDTH, 3)).copy()
+    nothing = np.zeros(depth.shape, np.float32)
+    seen = known(nothing, boxes=[plate(0.5, side)])
+    found = enclosed(depth, normals, K, 1.0, 1e3, seen)[30:34, 46:50].mean()
+    assert found == pytest.approx(1 - (1 - SURFACE) * from_plate(0.5, side), abs=0.03)
+    # What moves, and what is within the box, is not in its dark.
+    moving = known(nothing, ~np.zeros(depth.shape, bool), [plate(0.5, side)])
+    np.testing.assert_allclose(enclosed(depth, normals, K, 1.0, 1e3, moving), 1, atol=1e-6)
+    around = known(nothing, boxes=[plate(-0.05, 5.0)])
+    np.testing.assert_allclose(enclosed(depth, normals, K, 1.0, 1e3, around), 1, atol=1e-6)
+    # From farther away than it reaches it hides nothing.
+    near = enclosed(depth, normals, K, 0.3, 0.4, seen)
+    np.testing.assert_allclose(near, 1, atol=1e-6)
+
+
+def test_what_hides_a_dark_side_hides_little():
+    """A wall beside a floor: under a sky it takes half, where no sky is to its side nearly none."""
+    depth = np.full((HEIGHT, WIDTH), 3.0, np.float32)
+    normals = np.broadcast_to(np.float32([0, 0, -1]), (HEIGHT, WIDTH, 3)).copy()
+    beside = [1.05, 0, 2.0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0.05, 50, 1.0]  # at x = 1, before the wall
+    nothing = np.zeros(depth.shape, np.float32)
+    slope = 0.5 / 0.488603
+
+    def taken(light):
+        seen = known(nothing, boxes=[beside], light=light)
+        column = int(K[0, 2] + K[0, 0] * 0.9 / 3)
+        return 1 - enclosed(depth, normals, K, 1.0, 1e3, seen)[20:44, column - 4 : column].mean()
+
+    even = ALL_AROUND.copy()
+    left, right = even * 0.5, even * 0.5
+    left[3], right[3] = -slope, slope
+    assert taken(left) < 0.6 * taken(even) < 0.6 * taken(right)
+
+
+def test_half_widths_are_those_of_the_largest_disc():
+    inside = np.zeros((80, 120), np.uint8)
+    inside[10:50, 5:115] = 1  # 40 high
+    inside[50:78, 60:63] = 1  # a pole of 3 below it
+    found = half_width(inside)
+    assert found[30, 60] == pytest.approx(20, abs=1.5)
+    # At the border too, away from corners, where a distance to the border would be 1.
+    assert (found[11, 40:80] >= 15).all()
+    assert (found[56:76, 60:63] <= 2).all()
+    assert (found[inside == 0] == 0).all()
+    assert half_width(np.ones((6, 8), np.uint8)).shape == (6, 8)
+
+
 def test_the_ground_under_a_thing_is_as_dark_as_the_thing_is_deep():
     depth, normals, front, under = slab_over_a_floor()
     assert under.sum() > 10
 
     def ground(deep):
         thickness = np.where(front, np.float32(deep), np.float32(0))
-        return enclosed(depth, normals, K, 1.5, thickness)[under].mean()
+        return enclosed(depth, normals, K, 1.5, 1.5, known(thickness))[under].mean()
 
     thin, car = ground(0.05), ground(2.0)
     assert car < 0.6 < 0.85 < thin
@@ -136,8 +213,9 @@ def test_the_ground_under_a_thing_is_as_dark_as_the_thing_is_deep():
 
 def test_enclosure_does_not_depend_on_the_scale_of_the_scene():
     depth, normals, front, _ = slab_over_a_floor()
-    one = enclosed(depth, normals, K, 0.5, np.where(front, np.float32(1), np.float32(0)))
-    far = enclosed(depth * 10, normals, K, 5.0, np.where(front, np.float32(10), np.float32(0)))
+    near, far = (np.where(front, np.float32(deep), np.float32(0)) for deep in (1, 10))
+    one = enclosed(depth, normals, K, 0.5, 0.5, known(near))
+    far = enclosed(depth * 10, normals, K, 5.0, 5.0, known(far))
     np.testing.assert_allclose(one, far, atol=0.02)
 
 

@@ -1,9 +1,11 @@
 """What a clip's scene is made of: meshes that move with the clip's bodies, and their materials."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float32, Int32, UInt8
+from jaxtyping import Float, Float32, Int32, UInt8
+
+FULL_EMISSION = 0.2  # a material that glows by this much or more shines as lamps do
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +24,11 @@ class Material:
     opacity: float = 1.0
     texture: UInt8[np.ndarray, "a b 3"] | None = None
 
+    @property
+    def lamp(self) -> float:
+        """How much of a lamp the material is, in [0, 1]."""
+        return min(self.emission / FULL_EMISSION, 1.0)
+
 
 @dataclass(frozen=True, eq=False)
 class Part:
@@ -36,6 +43,15 @@ class Part:
     normals: Float32[np.ndarray, "v 3"]
     uv: Float32[np.ndarray, "v 2"]
     faces: Int32[np.ndarray, "f 3"]
+
+    def posed(self, object_to_world: Float[np.ndarray, "4 4"]) -> "Part":
+        """Return the part in world axes, when its object is there."""
+        turn, place = object_to_world[:3, :3], object_to_world[:3, 3]
+        return replace(
+            self,
+            vertices=(np.einsum("vi,ji->vj", self.vertices, turn) + place).astype(np.float32),
+            normals=np.einsum("vi,ji->vj", self.normals, turn).astype(np.float32),
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,9 +18,11 @@ SAMPLES = 16
 
 _ZERO, _HALF, _ONE, _TWO = np.float32(0), np.float32(0.5), np.float32(1), np.float32(2)
 _NO, _YES = np.int32(0), np.int32(1)
-_TINY = np.float32(1e-20)
+_TINY, _PARALLEL = np.float32(1e-20), np.float32(1e-9)
 _SKY = np.float32(1e4)  # metres; beyond, nothing is in the dark
 
+_SMALL = np.float32(6)  # the square of how many half diagonals away a box still counts
+_BLOCK = 16  # pixels to a side of what boxes are sorted for
 _BIAS = np.float32(0.07)  # 4 degrees keep flat, finely tessellated surfaces clean
 _FINE = np.float32(2**24)
 _WIDEST = 0.3  # share of the image's longer side that occlusion sees
@@ -119,12 +121,17 @@ def _hits(depth, thickness, distances, size, start, way, grow):
 
 
 @compiled
-def enclosure(depth, thickness, normals, pinhole, radius, ways, steps, tile):
+def enclosure(
+    depth, thickness, reach, still, normals, pinhole, radius, ways, bright, steps, tile, boxes
+):
     """Return how much of the light from all around is hidden within `radius` metres, by cosine.
 
     `ways` [16 k 3] are unit vectors in camera axes for each place in the tile, whose sphere all of
-    them fill evenly; `steps` [16 16] where along a way it looks, as shares of the radius. What is
-    met near the radius hides little, so that nothing appears at once.
+    them fill evenly, and `bright` [16 k] the light that comes from there; `steps` [16 16] where
+    along a way it looks, as shares of the radius. What a pixel shows hides light as far as its
+    `reach` [h w] in metres, and near that little, so that nothing appears at once. `boxes` [m 15]
+    hide it as far as the radius from what is `still` [h w], seen or not: centres, axes (one after
+    the other) and half sides.
     """
     height, width = depth.shape
     fx, fy = np.float32(pinhole[0]), np.float32(pinhole[1])
@@ -132,34 +139,118 @@ def enclosure(depth, thickness, normals, pinhole, radius, ways, steps, tile):
     size = (np.float32(width), np.float32(height))
     out = np.zeros((height, width), np.float32)
     flat, thick, count = depth.ravel(), thickness.ravel(), ways.shape[1]
+    per_reach = (_ONE / reach).ravel()
     radius, per = np.float32(radius), np.float32(4) / np.float32(count)
-    for row in range(height):
-        for column in range(width):
-            z = depth[row, column]
-            if not _ZERO < z < _SKY:
-                continue
-            n0, n1, n2 = normals[row, column, 0], normals[row, column, 1], normals[row, column, 2]
-            z0 = z + n2 * _LIFT * z
-            x = (np.float32(column) + _HALF - cx) * z + n0 * _LIFT * z * fx + cx * z0
-            y = (np.float32(row) + _HALF - cy) * z + n1 * _LIFT * z * fy + cy * z0
-            place = tile[row % 4, column % 4]
-            pace, total = steps[tile[column % 4, row % 4]], _ZERO
-            for k in range(count):
-                lx, ly, lz = ways[place, k, 0], ways[place, k, 1], ways[place, k, 2]
-                cosine = lx * n0 + ly * n1 + lz * n2
-                if cosine > _ZERO:
+    around, close = np.empty(boxes.shape[0], np.int32), np.empty(boxes.shape[0], np.int32)
+    for block in range(-(-height // _BLOCK) * -(-width // _BLOCK)):
+        top = block // -(-width // _BLOCK) * _BLOCK
+        left = block % -(-width // _BLOCK) * _BLOCK
+        view = (cx, cy, _ONE / fx, _ONE / fy)
+        some = _boxes_around(boxes, depth, view, top, left, radius, around)
+        for row in range(top, min(top + _BLOCK, height)):
+            for column in range(left, min(left + _BLOCK, width)):
+                z = depth[row, column]
+                if not _ZERO < z < _SKY:
+                    continue
+                n0, n1 = normals[row, column, 0], normals[row, column, 1]
+                n2 = normals[row, column, 2]
+                z0 = z + n2 * _LIFT * z
+                u, v = np.float32(column) + _HALF - cx, np.float32(row) + _HALF - cy
+                x = u * z + n0 * _LIFT * z * fx + cx * z0
+                y = v * z + n1 * _LIFT * z * fy + cy * z0
+                place = tile[row % 4, column % 4]
+                pace, total = steps[tile[column % 4, row % 4]], _ZERO
+                point, near = (u / fx * z, v / fy * z, z), 0
+                if some > 0 and still[row, column]:
+                    near = _boxes_near(boxes, around[:some], point, radius, close)
+                for k in range(count):
+                    lx, ly, lz = ways[place, k, 0], ways[place, k, 1], ways[place, k, 2]
+                    cosine = lx * n0 + ly * n1 + lz * n2
+                    if cosine <= _ZERO:
+                        continue
                     way = (lx * fx + cx * lz, ly * fy + cy * lz, lz)
-                    total += cosine * _nearest(flat, thick, pace, radius, size, (x, y, z0), way)
-            # The mean cosine over the sphere is a quarter.
-            out[row, column] = min(total * per, _ONE)
+                    hidden = _nearest(flat, thick, per_reach, pace, radius, size, (x, y, z0), way)
+                    for b in range(near):
+                        share = _enters(boxes[close[b]], point, (lx, ly, lz)) / radius
+                        hidden = max(hidden, _ONE - share * share)
+                    total += cosine * bright[place, k] * hidden
+                # The mean cosine over the sphere is a quarter; over the ways of a pixel it varies.
+                out[row, column] = total * per
     return out
 
 
 @compiled
-def _nearest(depth, thickness, steps, radius, size, start, way):
-    """Return 1 - share^2 of the nearest of sixteen samples of a ray that lies in something, or 0.
+def _boxes_around(boxes, depth, view, top, left, radius, around):
+    """Fill `around` with the boxes that a block of pixels may be near; return how many."""
+    if boxes.shape[0] == 0:
+        return 0
+    cx, cy, per_fx, per_fy = view
+    low, high = np.full(3, np.float32(1e9)), np.full(3, np.float32(-1e9))
+    for row in range(top, min(top + _BLOCK, depth.shape[0])):
+        for column in range(left, min(left + _BLOCK, depth.shape[1])):
+            z = depth[row, column]
+            if not _ZERO < z < _SKY:
+                continue
+            x, y = (np.float32(column) + _HALF - cx) * per_fx * z, np.float32(row) + _HALF - cy
+            y = y * per_fy * z
+            low[0], low[1], low[2] = min(low[0], x), min(low[1], y), min(low[2], z)
+            high[0], high[1], high[2] = max(high[0], x), max(high[1], y), max(high[2], z)
+    count = 0
+    for b in range(boxes.shape[0]):
+        square, extent = _ZERO, _ZERO
+        for k in range(3):
+            beyond = max(low[k] - boxes[b, k], boxes[b, k] - high[k], _ZERO)
+            square += beyond * beyond
+            extent += boxes[b, 12 + k] * boxes[b, 12 + k]
+        reach = radius + np.sqrt(extent)
+        if square < reach * reach:
+            around[count] = b
+            count += 1
+    return count
 
-    `start` and `way` as in `_hits`.
+
+@compiled
+def _boxes_near(boxes, around, point, radius, close):
+    """Fill `close` with those of `around` that a point is near and not within; return how many."""
+    x, y, z = point
+    count = 0
+    for b in around:
+        box = boxes[b]
+        dx, dy, dz = x - box[0], y - box[1], z - box[2]
+        square, extent, within = _ZERO, _ZERO, True
+        for k in range(3):
+            along = abs(dx * box[3 + 3 * k] + dy * box[4 + 3 * k] + dz * box[5 + 3 * k])
+            beyond = along - box[12 + k]
+            within = within and beyond < _SLACK * z
+            square += max(beyond, _ZERO) * max(beyond, _ZERO)
+            extent += box[12 + k] * box[12 + k]
+        # From farther away than it is large it fills next to nothing of the view.
+        if not within and square < min(radius * radius, _SMALL * extent):
+            close[count] = b
+            count += 1
+    return count
+
+
+@compiled
+def _enters(box, point, way):
+    """Return how far a ray goes until it is within a box, 1e4 if it never is (the slab method)."""
+    dx, dy, dz = point[0] - box[0], point[1] - box[1], point[2] - box[2]
+    first, last = _ZERO, _SKY
+    for k in range(3):
+        a, b, c = box[3 + 3 * k], box[4 + 3 * k], box[5 + 3 * k]
+        at = dx * a + dy * b + dz * c
+        pace = way[0] * a + way[1] * b + way[2] * c
+        pace = pace if abs(pace) > _PARALLEL else _PARALLEL
+        one, other = (-box[12 + k] - at) / pace, (box[12 + k] - at) / pace
+        first, last = max(first, min(one, other)), min(last, max(one, other))
+    return first if first < last else _SKY
+
+
+@compiled
+def _nearest(depth, thickness, per_reach, steps, radius, size, start, way):
+    """Return 1 - share^2 of sixteen samples of a ray that lie in something, the most of them, or 0.
+
+    The share is that of the distance in the reach of what is met; `start` and `way` as in `_hits`.
     """
     width, height = size
     x, y, z = start
@@ -174,7 +265,8 @@ def _nearest(depth, thickness, steps, radius, size, start, way):
         place = np.int32(v * width + u if inside else _ZERO)
         gap = along - depth[place]
         within = (gap > _LIFT * along) & (gap < max(_SLACK * along, thickness[place]))
-        hides = (_ONE - steps[s] * steps[s]) * _FINE
+        share = distance * per_reach[place]
+        hides = (_ONE - share * share) * _FINE
         best = max(best, np.int32(hides if inside & within else _ZERO))
     return np.float32(best) / _FINE
 
@@ -222,3 +314,28 @@ def march(depth, thickness, normals, pinhole, towards, distances, tile, parts, g
                     seen += _ONE
             out[row, column] = seen / asked
     return out
+
+
+@compiled
+def sight(rows, points, depth, to_box, low, high, out):
+    """Raise `out` [h w] to the depth in metres by which each pixel's sight leaves its box.
+
+    `rows` [h w] number the boxes, -1 is none; `points` [h w 3] and `depth` [h w] are seen, `to_box`
+    [m 3 4] lead from camera axes to each box's, in which it goes from `low` to `high` [m 3].
+    """
+    for row in range(rows.shape[0]):
+        for column in range(rows.shape[1]):
+            m = rows[row, column]
+            if m < 0:
+                continue
+            per = _ONE / max(depth[row, column], _NEAREST)
+            deep = _SKY
+            for k in range(3):
+                towards = _ZERO
+                for c in range(3):
+                    towards += to_box[m, k, c] * points[row, column, c]
+                way = towards * per
+                way = way if abs(way) > _PARALLEL else _PARALLEL
+                far = high[m, k] if way > _ZERO else low[m, k]
+                deep = min(deep, (far - towards - to_box[m, k, 3]) / way)
+            out[row, column] = max(out[row, column], deep)

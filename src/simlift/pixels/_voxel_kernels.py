@@ -1,25 +1,160 @@
-"""Compiled loops over voxels and probes: marches through a grid, bounces, lookup by surfaces."""
-
-import math
+"""Compiled loops over voxels: meshes fill them, rays march through them."""
 
 import numpy as np
 
 from simlift.pixels._compile import compiled
 
 _ZERO, _HALF, _ONE = np.float32(0), np.float32(0.5), np.float32(1)
-_EDGE = np.float32(1e-3)  # cells by which rounding may leave the grid
-_LEAST = np.float32(1e-4)
-_BANDS = 36  # nine harmonics of four channels
+_ROUNDING = np.float32(1e-6)
+_EDGE = np.float32(1e-3)  # cells by which a step ends beyond a border
+BLOCK = 4  # cells to a side of a block
+_SHIFT, _WHOLE = np.uint32(2), np.uint32(0xFFFFFFFC)  # a place to its block, and to where it starts
+COLUMNS = 11  # of the sums over a voxel: place, normal, albedo, glow, weight
+_PER_CELL = np.float32(2)  # samples of a triangle along the side of a cell
 
 
 @compiled
-def hits(index, origin, cell, starts, ways, skip):
+def fill(index, sums, count, triangles, normals, uv, texture, glow):
+    """Add triangles to the cells that they pass through; return the sums and how many are solid.
+
+    `index` [x y z] numbers solid cells from 0, -1 is empty; `sums` [n COLUMNS] are weighted by
+    area, and grow. `triangles` [f 3 3] in cells, `normals` [f 3 3] and `uv` [f 3 2] at their
+    corners, `texture` [a b 3] linear and repeated, `glow` the share of the surface that shines.
+    """
+    nx, ny, nz = index.shape
+    size = np.empty(3, np.float32)
+    size[0], size[1], size[2] = np.float32(nx), np.float32(ny), np.float32(nz)
+    rows, columns = texture.shape[0], texture.shape[1]
+    place, facing = np.empty(3, np.float32), np.empty(3, np.float32)
+    across, down = np.empty(3, np.float32), np.empty(3, np.float32)
+    for f in range(triangles.shape[0]):
+        a, b, c = triangles[f, 0], triangles[f, 1], triangles[f, 2]
+        for m in range(3):
+            across[m], down[m] = b[m] - a[m], c[m] - a[m]
+        area = _ZERO
+        for m in range(3):
+            p, q = (m + 1) % 3, (m + 2) % 3
+            side = across[p] * down[q] - across[q] * down[p]
+            area += side * side
+        if not area > _ZERO:
+            continue
+        wide, deep = _samples(across), _samples(down)
+        weight = np.sqrt(area) / np.float32(_within(wide, deep))
+        for i in range(wide):
+            s = (np.float32(i) + _HALF) / np.float32(wide)
+            # The part of this row that is within both the triangle and the grid.
+            first, last = _ZERO, _ONE - s + _ROUNDING
+            for m in range(3):
+                at, way = a[m] + across[m] * s, down[m]
+                if abs(way) < np.float32(1e-9):
+                    if at < _ZERO or at >= size[m]:
+                        last = -_ONE
+                else:
+                    one, other = -at / way, (size[m] - at) / way
+                    first, last = max(first, min(one, other)), min(last, max(one, other))
+            if last < first:
+                continue
+            for j in range(max(int(first * np.float32(deep) - _HALF), 0), deep):
+                t = (np.float32(j) + _HALF) / np.float32(deep)
+                if t > last:
+                    break
+                for m in range(3):
+                    place[m] = a[m] + across[m] * s + down[m] * t
+                    facing[m] = _mix(normals[f, 0, m], normals[f, 1, m], normals[f, 2, m], s, t)
+                x, y = int(np.floor(place[0])), int(np.floor(place[1]))
+                z = int(np.floor(place[2]))
+                if not (0 <= x < nx and 0 <= y < ny and 0 <= z < nz):
+                    continue
+                number = index[x, y, z]
+                if number < 0:
+                    if count == sums.shape[0]:
+                        sums = _longer(sums)
+                    number = np.int32(count)
+                    index[x, y, z] = number
+                    count += 1
+                u = _mix(uv[f, 0, 0], uv[f, 1, 0], uv[f, 2, 0], s, t)
+                v = _mix(uv[f, 0, 1], uv[f, 1, 1], uv[f, 2, 1], s, t)
+                row = min(int((v - np.floor(v)) * np.float32(rows)), rows - 1)
+                column = min(int((u - np.floor(u)) * np.float32(columns)), columns - 1)
+                mine = sums[number]
+                for m in range(3):
+                    mine[m] += weight * place[m]
+                    mine[3 + m] += weight * facing[m]
+                    mine[6 + m] += weight * texture[row, column, m]
+                mine[9] += weight * glow
+                mine[10] += weight
+    return sums, count
+
+
+@compiled
+def _samples(side):
+    """Return how many samples a side [3] of a triangle takes, in cells."""
+    length = np.sqrt(side[0] * side[0] + side[1] * side[1] + side[2] * side[2])
+    return max(int(np.ceil(length * _PER_CELL)), 1)
+
+
+@compiled
+def _within(wide, deep):
+    """Return how many places of a grid over a triangle's sides lie within it."""
+    count = 0
+    for i in range(wide):
+        left = _ONE - (np.float32(i) + _HALF) / np.float32(wide) + _ROUNDING
+        count += int(np.floor(left * np.float32(deep) + _HALF))
+    return max(count, 1)
+
+
+@compiled
+def _mix(a, b, c, s, t):
+    """Return what three corners have at (s, t) between them."""
+    return a + (b - a) * s + (c - a) * t
+
+
+@compiled
+def _longer(sums):
+    more = np.zeros((2 * sums.shape[0], sums.shape[1]), np.float32)
+    more[: sums.shape[0]] = sums
+    return more
+
+
+@compiled
+def clearance(solid):
+    """Return how many blocks each is from the next solid one [x y z], corners too, at most 255.
+
+    Two sweeps of the chessboard distance (Rosenfeld and Pfaltz, "Distance functions on digital
+    pictures", 1968).
+    """
+    nx, ny, nz = solid.shape
+    out = np.full(solid.shape, 255, np.int64)
+    for sweep in range(2):
+        for a in range(nx):
+            i = a if sweep == 0 else nx - 1 - a
+            for b in range(ny):
+                j = b if sweep == 0 else ny - 1 - b
+                for c in range(nz):
+                    k = c if sweep == 0 else nz - 1 - c
+                    if solid[i, j, k]:
+                        out[i, j, k] = 0
+                        continue
+                    least = out[i, j, k]
+                    for near in range(13):  # the neighbours that this sweep has been at
+                        di, dj, dk = near // 9 - 1, near // 3 % 3 - 1, near % 3 - 1
+                        if sweep == 1:
+                            di, dj, dk = -di, -dj, -dk
+                        p, q, r = i + di, j + dj, k + dk
+                        if 0 <= p < nx and 0 <= q < ny and 0 <= r < nz:
+                            least = min(least, out[p, q, r] + 1)
+                    out[i, j, k] = least
+    return out.astype(np.uint8)
+
+
+@compiled
+def hits(index, clear, origin, cell, starts, ways, skip):
     """Return which voxel each ray meets first [n k], -1 for one that leaves the grid.
 
-    `index` [x y z] numbers solid voxels from 0, -1 is empty; `starts` [n 3] in metres, `ways`
-    [k 3] unit vectors; the first `skip` metres of a ray are not looked at.
+    `index` [x y z] numbers solid voxels from 0, -1 is empty; `clear` is the clearance of its
+    blocks; `starts` [n 3] in metres, `ways` [k 3] unit vectors; the first `skip` metres of a ray
+    are not looked at.
     """
-    flat, size = index.ravel(), index.shape
     out = np.full((starts.shape[0], ways.shape[0]), -1, np.int32)
     per, skip = _ONE / np.float32(cell), np.float32(skip)
     for n in range(starts.shape[0]):
@@ -28,14 +163,13 @@ def hits(index, origin, cell, starts, ways, skip):
             x = (starts[n, 0] + dx * skip - origin[0]) * per
             y = (starts[n, 1] + dy * skip - origin[1]) * per
             z = (starts[n, 2] + dz * skip - origin[2]) * per
-            out[n, k] = _first(flat, size, x, y, z, dx, dy, dz)
+            out[n, k] = _first(index, clear, x, y, z, dx, dy, dz)
     return out
 
 
 @compiled
-def first_hits(index, origin, cell, starts, ways, skip):
+def first_hits(index, clear, origin, cell, starts, ways, skip):
     """Return which voxel the ray from each start [n 3] along its own way [n 3] meets, or -1."""
-    flat, size = index.ravel(), index.shape
     out = np.empty(starts.shape[0], np.int32)
     per = _ONE / np.float32(cell)
     for n in range(starts.shape[0]):
@@ -43,18 +177,40 @@ def first_hits(index, origin, cell, starts, ways, skip):
         x = (starts[n, 0] + dx * skip - origin[0]) * per
         y = (starts[n, 1] + dy * skip - origin[1]) * per
         z = (starts[n, 2] + dz * skip - origin[2]) * per
-        out[n] = _first(flat, size, x, y, z, dx, dy, dz)
+        out[n] = _first(index, clear, x, y, z, dx, dy, dz)
     return out
 
 
 @compiled
-def beyond_view(index, origin, cell, starts, ways, sides, reach, skip):
+def lit(index, clear, origin, cell, starts, normals, ways, skip):
+    """Return the mean cosine [n] of `normals` [n 3] and those of `ways` [k 3] that are free."""
+    out = np.empty(starts.shape[0], np.float32)
+    per = _ONE / np.float32(cell)
+    for n in range(starts.shape[0]):
+        total = _ZERO
+        for k in range(ways.shape[0]):
+            dx, dy, dz = ways[k, 0], ways[k, 1], ways[k, 2]
+            cosine = normals[n, 0] * dx + normals[n, 1] * dy + normals[n, 2] * dz
+            if cosine <= _ZERO:
+                continue
+            x = (starts[n, 0] + dx * skip - origin[0]) * per
+            y = (starts[n, 1] + dy * skip - origin[1]) * per
+            z = (starts[n, 2] + dz * skip - origin[2]) * per
+            if _first(index, clear, x, y, z, dx, dy, dz) < 0:
+                total += cosine
+        out[n] = total / np.float32(ways.shape[0])
+    return out
+
+
+@compiled
+def beyond_view(index, clear, origin, cell, starts, turns, ways, sides, reach, skip):
     """Return the share of `ways` [k 3] that are free beyond the image, for each start.
 
-    `sides` [s 4] are the planes of the view's frustum, inside where a x + b y + c z + d >= 0. The
-    first `reach` metres of a way, or as many as it stays in view, are not looked at.
+    With `turns` [n], 0 or 1, a start asks every other way: the even ones or the odd. `sides` [s 4]
+    are the planes of the view's frustum, inside where a x + b y + c z + d >= 0. The first `reach`
+    metres of a way, or as many as it stays in view, are not looked at.
     """
-    flat, size, count = index.ravel(), index.shape, ways.shape[0]
+    count = ways.shape[0]
     out = np.ones(starts.shape[0], np.float32)
     within, per = np.empty(sides.shape[0], np.float32), _ONE / np.float32(cell)
     pace = np.zeros((count, sides.shape[0]), np.float32)  # metres along a way to a metre outwards
@@ -67,71 +223,71 @@ def beyond_view(index, origin, cell, starts, ways, sides, reach, skip):
         for s in range(sides.shape[0]):
             inside = sides[s, 0] * x + sides[s, 1] * y + sides[s, 2] * z + sides[s, 3]
             within[s] = max(inside, _ZERO)
-        free = 0
-        for k in range(count):
+        free, asked = 0, 0
+        for k in range(turns[n] % count, count, 2):
+            dx, dy, dz = ways[k, 0], ways[k, 1], ways[k, 2]
+            asked += 1
             at = reach
             for s in range(sides.shape[0]):
                 if pace[k, s] < np.float32(1e11):
                     at = min(at, within[s] * pace[k, s])
             at += skip
-            dx, dy, dz = ways[k, 0], ways[k, 1], ways[k, 2]
             px = (x + dx * at - origin[0]) * per
             py = (y + dy * at - origin[1]) * per
             pz = (z + dz * at - origin[2]) * per
-            free += 1 if _first(flat, size, px, py, pz, dx, dy, dz) < 0 else 0
-        out[n] = np.float32(free) / np.float32(count)
+            free += 1 if _first(index, clear, px, py, pz, dx, dy, dz) < 0 else 0
+        out[n] = np.float32(free) / np.float32(asked)
     return out
 
 
 @compiled
-def _first(index, size, x, y, z, dx, dy, dz):
+def _first(index, clear, x, y, z, dx, dy, dz):
     """Return what a ray from a place in cells meets first, or -1.
 
-    Source: Amanatides and Woo, "A fast voxel traversal algorithm for ray tracing", 1987.
+    Where the clearance says that blocks around are empty, it passes them in one step; else it goes
+    from cell to cell (Amanatides and Woo, "A fast voxel traversal algorithm", 1987).
     """
-    nx, ny, nz = np.int32(size[0]), np.int32(size[1]), np.int32(size[2])
+    nx, ny, nz = index.shape
+    wide, high, deep = np.float32(nx), np.float32(ny), np.float32(nz)
     ex, ey, ez = _pace(dx), _pace(dy), _pace(dz)
     # A ray from outside starts where it enters.
-    enter = max(_ahead(x, nx, dx, ex), _ahead(y, ny, dy, ey), _ahead(z, nz, dz, ez))
+    enter = max(_ahead(x, wide, dx, ex), _ahead(y, high, dy, ey), _ahead(z, deep, dz, ez))
     if enter > _ZERO:
         x, y, z = x + dx * enter, y + dy * enter, z + dz * enter
         if not (
-            -_EDGE < x < np.float32(nx) + _EDGE
-            and -_EDGE < y < np.float32(ny) + _EDGE
-            and -_EDGE < z < np.float32(nz) + _EDGE
+            -_EDGE < x < wide + _EDGE and -_EDGE < y < high + _EDGE and -_EDGE < z < deep + _EDGE
         ):
             return np.int32(-1)
-    i = min(max(np.int32(math.floor(x)), np.int32(0)), nx - np.int32(1))
-    j = min(max(np.int32(math.floor(y)), np.int32(0)), ny - np.int32(1))
-    k = min(max(np.int32(math.floor(z)), np.int32(0)), nz - np.int32(1))
-    fx, fy, fz = x - np.float32(i), y - np.float32(j), z - np.float32(k)
-    tx = (_ONE - fx if dx > _ZERO else fx) * ex
-    ty = (_ONE - fy if dy > _ZERO else fy) * ey
-    tz = (_ONE - fz if dz > _ZERO else fz) * ez
-    step_y, step_x = np.int64(nz), np.int64(ny) * np.int64(nz)
-    at = np.int64(i) * step_x + np.int64(j) * step_y + np.int64(k)
-    # Cells left on each axis before the ray is out.
-    left_x, left_y = (nx - i if dx > _ZERO else i + 1), (ny - j if dy > _ZERO else j + 1)
-    left_z = nz - k if dz > _ZERO else k + 1
-    step_x = step_x if dx > _ZERO else -step_x
-    step_y = step_y if dy > _ZERO else -step_y
-    step_z = 1 if dz > _ZERO else -1
-    while True:
-        found = index[np.uint64(at)]
-        if found >= 0:
-            return found
-        if tx < ty and tx < tz:
-            at, tx, left_x = at + step_x, tx + ex, left_x - 1
-            if left_x == 0:
-                return np.int32(-1)
-        elif ty < tz:
-            at, ty, left_y = at + step_y, ty + ey, left_y - 1
-            if left_y == 0:
-                return np.int32(-1)
+        x = min(max(x, _ZERO), wide - _EDGE)
+        y = min(max(y, _ZERO), high - _EDGE)
+        z = min(max(z, _ZERO), deep - _EDGE)
+    fastest = min(ex, ey, ez)
+    while _ZERO <= x < wide and _ZERO <= y < high and _ZERO <= z < deep:
+        # Places are not negative here: what int() cuts off is what floor() would.
+        i, j, k = np.uint32(x), np.uint32(y), np.uint32(z)
+        far = clear[i >> _SHIFT, j >> _SHIFT, k >> _SHIFT]
+        if far > 1:
+            step = np.float32(BLOCK) * np.float32(far - 1) * fastest
+        elif far == 1:
+            i, j, k = i & _WHOLE, j & _WHOLE, k & _WHOLE
+            step = _leave(x, y, z, i, j, k, dx, dy, dz, ex, ey, ez, np.float32(BLOCK))
         else:
-            at, tz, left_z = at + step_z, tz + ez, left_z - 1
-            if left_z == 0:
-                return np.int32(-1)
+            found = index[i, j, k]
+            if found >= 0:
+                return found
+            step = _leave(x, y, z, i, j, k, dx, dy, dz, ex, ey, ez, _ONE)
+        x, y, z = x + dx * step, y + dy * step, z + dz * step
+    return np.int32(-1)
+
+
+@compiled
+def _leave(x, y, z, i, j, k, dx, dy, dz, ex, ey, ez, side):
+    """Return how far a ray goes until it is past the cube at i, j, k."""
+    fx, fy, fz = x - np.float32(i), y - np.float32(j), z - np.float32(k)
+    tx = ((side - fx) if dx > _ZERO else fx) * ex
+    ty = ((side - fy) if dy > _ZERO else fy) * ey
+    tz = ((side - fz) if dz > _ZERO else fz) * ez
+    return min(tx, ty, tz) + _EDGE
 
 
 @compiled
@@ -142,124 +298,5 @@ def _pace(way):
 @compiled
 def _ahead(x, cells, way, pace):
     """Return how far a ray is from the side of the grid that it may enter by; 0 when past it."""
-    outside = -x if way > _ZERO else x - np.float32(cells)
+    outside = -x if way > _ZERO else x - cells
     return outside * pace if outside > _ZERO else _ZERO
-
-
-@compiled
-def collect(hit, leaving, sky, basis):
-    """Return each probe's radiance and its view of the sky as harmonics [p 36], nine of four.
-
-    `hit` [p k], `leaving` [v 3] what voxels radiate, `sky` [k 3], `basis` [k 9].
-    """
-    probes, rays = hit.shape
-    out = np.zeros((probes, 36), np.float32)
-    weight = np.float32(4 * math.pi / rays)
-    for p in range(probes):
-        mine = out[p]
-        for k in range(rays):
-            voxel = hit[p, k]
-            if voxel >= 0:
-                r, g, b, s = leaving[voxel, 0], leaving[voxel, 1], leaving[voxel, 2], np.float32(0)
-            else:
-                r, g, b, s = sky[k, 0], sky[k, 1], sky[k, 2], np.float32(1)
-            for m in range(9):
-                y = basis[k, m] * weight
-                mine[4 * m] += y * r
-                mine[4 * m + 1] += y * g
-                mine[4 * m + 2] += y * b
-                mine[4 * m + 3] += y * s
-    return out
-
-
-@compiled
-def _basis(x, y, z, lobes, out):
-    """Fill the nine harmonics of a direction, each band times its lobe."""
-    one, two = lobes[1] * np.float32(0.488603), lobes[2]
-    out[0] = lobes[0] * np.float32(0.282095)
-    out[1], out[2], out[3] = one * y, one * z, one * x
-    out[4] = two * np.float32(1.092548) * x * y
-    out[5] = two * np.float32(1.092548) * y * z
-    out[6] = two * np.float32(0.315392) * (np.float32(3) * z * z - np.float32(1))
-    out[7] = two * np.float32(1.092548) * x * z
-    out[8] = two * np.float32(0.546274) * (x * x - y * y)
-
-
-@compiled
-def _weights(point, normal, grid, trust, origin, per, out):
-    """Fill the weights of the eight probes around a point; return the first one's place.
-
-    They count by distance and by how far in front of the surface they stand, so that light does not
-    pass through walls (Majercik et al. 2019).
-    """
-    p0, p1, p2 = (
-        (point[0] - origin[0]) * per,
-        (point[1] - origin[1]) * per,
-        (point[2] - origin[2]) * per,
-    )
-    f0, f1, f2 = normal[0], normal[1], normal[2]
-    # Half a step in front of the surface stand probes that see what the surface sees.
-    gx = min(max(p0 + f0 * _HALF, _ZERO), np.float32(grid[0] - 1.001))
-    gy = min(max(p1 + f1 * _HALF, _ZERO), np.float32(grid[1] - 1.001))
-    gz = min(max(p2 + f2 * _HALF, _ZERO), np.float32(grid[2] - 1.001))
-    i, j, k = int(gx), int(gy), int(gz)
-    gx, gy, gz = gx - np.float32(i), gy - np.float32(j), gz - np.float32(k)
-    first = (i * grid[1] + j) * grid[2] + k
-    p0, p1, p2 = np.float32(i) - p0, np.float32(j) - p1, np.float32(k) - p2
-    total = _ZERO
-    for corner in range(8):
-        a, b, c = corner & 1, (corner >> 1) & 1, corner >> 2
-        qx, qy, qz = p0 + np.float32(a), p1 + np.float32(b), p2 + np.float32(c)
-        length = np.sqrt(qx * qx + qy * qy + qz * qz) + _LEAST
-        front = max((qx * f0 + qy * f1 + qz * f2) / length, _ZERO)
-        near = (gx if a else _ONE - gx) * (gy if b else _ONE - gy) * (gz if c else _ONE - gz)
-        known = trust[np.uint64(first + (a * grid[1] + b) * grid[2] + c)]
-        out[corner] = (near + _LEAST) * (front + np.float32(1e-3)) * known
-        total += out[corner]
-    total = _ONE / total
-    for corner in range(8):
-        out[corner] *= total
-    return first
-
-
-@compiled
-def gather(points, normals, ways, probes, trust, origin, spacing, lobes, windows):
-    """Return what arrives [n 7] at `points` [n 3]: irradiance / pi at `normals`, then radiance and
-    the share of sky around `ways`, both [n 3].
-
-    `probes` [x y z 36] harmonics, `trust` [x y z] the weight of each probe.
-    """
-    out = np.zeros((7, points.shape[0]), np.float32)
-    grid, flat, reliance = trust.shape, probes.ravel(), trust.ravel()
-    total, w = np.zeros(_BANDS, np.float32), np.zeros(8, np.float32)
-    facing, looking = np.zeros(9, np.float32), np.zeros(9, np.float32)
-    per = _ONE / spacing
-    up, over = _BANDS * grid[2], _BANDS * grid[2] * grid[1]
-    for n in range(points.shape[0]):
-        at = _BANDS * _weights(points[n], normals[n], grid, reliance, origin, per, w)
-        _sum(flat[at:], w, up, over, total)
-        _basis(normals[n, 0], normals[n, 1], normals[n, 2], lobes, facing)
-        _basis(ways[n, 0], ways[n, 1], ways[n, 2], windows, looking)
-        for c in range(4):
-            around, ahead = _ZERO, _ZERO
-            for m in range(9):
-                around += facing[m] * total[4 * m + c]
-                ahead += looking[m] * total[4 * m + c]
-            if c < 3:
-                out[c, n] = max(around, _ZERO)
-            out[3 + c, n] = max(ahead, _ZERO)
-    return out.T
-
-
-@compiled
-def _sum(probes, w, up, over, total):
-    """Fill the weighted sum of the harmonics of eight probes."""
-    a, b, c, d = probes, probes[over:], probes[up:], probes[up + over :]
-    e, f, g, h = (
-        probes[_BANDS:], probes[_BANDS + over :], probes[_BANDS + up :],
-        probes[_BANDS + up + over :],
-    )  # fmt: skip
-    w0, w1, w2, w3, w4, w5, w6, w7 = w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7]
-    for m in range(_BANDS):
-        lower = w0 * a[m] + w1 * b[m] + w2 * c[m] + w3 * d[m]
-        total[m] = lower + w4 * e[m] + w5 * f[m] + w6 * g[m] + w7 * h[m]

@@ -17,6 +17,7 @@ _LARGEST_LIGHT = np.radians(32.0)
 _MOST_SUNS = 2
 GLOSSY = (0.15, 0.3, 0.45, 0.6, 0.8, 1.0)  # roughness for which reflections are kept
 POINT = 0.1  # radians; larger lights are reflected by the map
+COSINE = np.array([1] + [2 / 3] * 3 + [1 / 4] * 5, np.float32)  # radiance to irradiance / pi
 WAYS = 8  # directions towards a light that is no point
 
 
@@ -224,6 +225,13 @@ def harmonic_basis(normal: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 9
     return out
 
 
+def turned(light: Float[np.ndarray, "9"], turn: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "9"]:
+    """Return harmonics in other axes; `turn` takes a direction in those to one of theirs."""
+    ways = sphere(256)
+    seen = harmonic_basis(np.einsum("kd,cd->kc", ways, turn).astype(np.float32)) @ light
+    return np.linalg.lstsq(harmonic_basis(ways), seen, rcond=None)[0].astype(np.float32)
+
+
 def project_irradiance(radiance: Float[np.ndarray, "h w 3"]) -> Float[np.ndarray, "9 3"]:
     """Return harmonic coefficients of irradiance / pi: a white diffuse surface's radiance.
 
@@ -233,8 +241,7 @@ def project_irradiance(radiance: Float[np.ndarray, "h w 3"]) -> Float[np.ndarray
     height, width = radiance.shape[:2]
     basis = harmonic_basis(directions(height, width)) * solid_angles(height, width)[..., None]
     light = np.tensordot(basis, radiance, axes=([0, 1], [0, 1]))
-    lobes = np.array([1, 2 / 3, 2 / 3, 2 / 3, 1 / 4, 1 / 4, 1 / 4, 1 / 4, 1 / 4])
-    return (light * lobes[:, None]).astype(np.float32)
+    return (light * COSINE[:, None]).astype(np.float32)
 
 
 def prefilter(radiance: Float[np.ndarray, "h w 3"], gloss: float) -> Float[np.ndarray, "h w 3"]:

@@ -8,15 +8,17 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
-from simlift.pixels.environment import sphere
+from simlift.pixels.environment import COSINE, harmonic_basis, sphere
 
 _DIRECTIONS = 3  # of a pixel; its 4x4 tile looks in 48
 _MARCH = 32
 _GROW = np.float32(0.3)  # of the way along a ray, where nobody knows how thick things are
 _WAYS = 8  # of a pixel, half of them below its horizon; its tile looks in 128
 _FAR = np.float32(1e5)  # stands for the sky, where a number is needed
+_SURFACES = np.float32(0.2)  # radiance of an average surface, beside 1 of open sky
+_DIMMED = np.float32(0.5)  # share of that which is lost where another surface comes before it
 
 
 def ambient_occlusion(
@@ -50,18 +52,36 @@ def ambient_occlusion(
     return 1 - tile_mean(raw, near, normals)
 
 
+@dataclass(frozen=True, eq=False)
+class Occluders:
+    """What is known of what hides light, beyond a depth buffer; in metres and camera axes.
+
+    `boxes` are where everything that moves is, seen or not: a centre, three unit axes, half its
+    sides. `light` are harmonics of how open the sky is by direction: surfaces send less light, and
+    what hides a dark side hides little.
+    """
+
+    thickness: Float[np.ndarray, "h w"]  # how deep what each pixel shows is
+    moves: Bool[np.ndarray, "h w"]  # whether it does
+    boxes: Float[np.ndarray, "m 15"]
+    light: Float[np.ndarray, "9"]
+
+
 def enclosed(
     depth: Float[np.ndarray, "h w"],
     normals: Float[np.ndarray, "h w 3"],
     intrinsics: Float[np.ndarray, "3 3"],
     radius: float,
-    thickness: Float[np.ndarray, "h w"],
+    far: float,
+    known: Occluders,
 ) -> Float[np.ndarray, "h w"]:
-    """Return what `ambient_occlusion` does, where `thickness` says in metres how deep things are.
+    """Return what `ambient_occlusion` does, where it is known how deep things are.
 
-    Rays march through the depth buffer in all directions, and pass behind what is thin (Ritschel
-    et al., "Approximating dynamic global illumination in image space", I3D 2009, with the depth of
-    things from their own extent): the ground under a car is dark, since the car is as deep as wide.
+    What moves hides light from what is less than `far` metres away, all else within `radius`. Rays
+    march through the depth buffer in all directions, and pass behind what is thin (Ritschel et al.,
+    "Approximating dynamic global illumination in image space", I3D 2009, with the depth of things
+    from their own extent): the ground under a car is dark, since the car is as deep as wide. From
+    what stands still they also meet the boxes of what moves.
     """
     from simlift.pixels import _occlusion_kernels as kernels
 
@@ -69,17 +89,26 @@ def enclosed(
     ways = np.ascontiguousarray(sphere(16 * _WAYS).reshape(_WAYS, 16, 3).transpose(1, 0, 2))
     shift = (np.arange(16) / 16)[:, None]
     steps = ((np.arange(kernels.SAMPLES) + 0.3 + 0.7 * shift) / kernels.SAMPLES) ** 1.5
+    open_sky = np.maximum(harmonic_basis(ways) @ known.light, 0)
+    bright = _SURFACES * _DIMMED + (1 - _SURFACES) * open_sky
+    from_sky = np.maximum(np.einsum("hwi,i->hw", harmonic_basis(normals), known.light * COSINE), 0)
+    arriving = _SURFACES + (1 - _SURFACES) * from_sky
+    reaches = known.moves.any() or len(known.boxes) > 0
     raw = kernels.enclosure(
         near,
-        thickness.astype(np.float32),
+        known.thickness.astype(np.float32),
+        np.where(known.moves, np.float32(far), np.float32(radius)),
+        ~known.moves,
         normals,
         _pinhole(intrinsics),
-        float(radius),
+        far if reaches else radius,
         ways,
+        bright.astype(np.float32),
         steps.astype(np.float32),
         kernels.TILE,
+        known.boxes.astype(np.float32),
     )
-    return 1 - tile_mean(raw, near, normals)
+    return 1 - np.minimum(tile_mean(raw / arriving, near, normals), 1)
 
 
 def distant_shadow(

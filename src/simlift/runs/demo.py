@@ -30,7 +30,7 @@ LOOKS: dict[str, Look] = {
         grade=Grade(warmth=0.05),
     ),
     "hard": Look(
-        light=Light(pick=6, elevation=34, turn=120, turbidity=2.4, clouds=0.1, roughness=0.36),
+        light=Light(pick=6, elevation=40, turn=-60, turbidity=2.4, clouds=0.1, roughness=0.36),
         exposure=Exposure(compensation=-0.2),
         film=Film(contrast=1.4, white=6.0),
     ),

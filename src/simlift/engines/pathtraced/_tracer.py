@@ -12,13 +12,12 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Float32
 
-from simlift.core.scene_geometry import Material, SceneGeometry
+from simlift.core.scene_geometry import Material, Part, SceneGeometry
 from simlift.engines.pathtraced._mitsuba import mi
 from simlift.pixels.colour import srgb_to_linear
 from simlift.pixels.environment import Environment, directions
 
 STATIC = 0  # the object that everything belongs to that never moves
-FULL_EMISSION = 0.2  # a material that glows by this much or more shines as lamps do
 _LAMP_WEIGHT = 0.25  # of a material that shines, in the choice of the next light; the sky has 1
 _SKY = (1024, 2048)  # rows and columns of the map that lights the scene; the sun is 4 pixels wide
 
@@ -110,28 +109,22 @@ def _merge(
     geometry: SceneGeometry, moving: frozenset[int], still: Mapping[int, np.ndarray]
 ) -> list[Mesh]:
     """Join parts of one material that move together; what never moves goes to world axes."""
-    groups: dict[tuple[int, int], list[Any]] = {}
+    groups: dict[tuple[int, int], list[Part]] = {}
     for part in geometry.parts:
         owner = part.id if part.id in moving else STATIC
-        vertices, normals = part.vertices, part.normals
-        if owner == STATIC:
-            pose = still[part.id]
-            vertices = np.einsum("vi,ji->vj", vertices, pose[:3, :3]) + pose[:3, 3]
-            normals = np.einsum("vi,ji->vj", normals, pose[:3, :3])
-        groups.setdefault((owner, part.material), []).append((vertices, normals, part))
+        placed = part.posed(still[part.id]) if owner == STATIC else part
+        groups.setdefault((owner, part.material), []).append(placed)
     meshes = []
     for (owner, material), members in groups.items():
-        starts = np.cumsum([0] + [len(v) for v, _, _ in members[:-1]])
+        starts = np.cumsum([0] + [len(p.vertices) for p in members[:-1]])
         meshes.append(
             Mesh(
                 owner,
                 material,
-                np.concatenate([v for v, _, _ in members]).astype(np.float32),
-                np.concatenate([n for _, n, _ in members]).astype(np.float32),
-                np.concatenate([p.uv for _, _, p in members]),
-                np.concatenate(
-                    [p.faces + start for (_, _, p), start in zip(members, starts, strict=True)]
-                ),
+                np.concatenate([p.vertices for p in members]),
+                np.concatenate([p.normals for p in members]),
+                np.concatenate([p.uv for p in members]),
+                np.concatenate([p.faces + k for p, k in zip(members, starts, strict=True)]),
             )
         )
     return meshes
@@ -161,7 +154,7 @@ def _mesh(index: int, mesh: Mesh, bsdf: Any, material: Material, emission: float
     properties = mi.Properties()
     properties["bsdf"] = bsdf
     if material.emission > 0:
-        level = emission * min(material.emission / FULL_EMISSION, 1.0)
+        level = emission * material.lamp
         radiance = {"type": "rgb", "value": [float(c) * level for c in material.colour]}
         light = {"type": "area", "radiance": radiance, "sampling_weight": _LAMP_WEIGHT}
         properties["emitter"] = mi.load_dict(light)

@@ -10,7 +10,7 @@ from simlift.core.errors import ClipError, RecipeError
 from simlift.core.layers import Layer
 from simlift.core.seams import Span, Stage
 from simlift.engines.photographic import Look, Photographic
-from simlift.media.gltf import read_gltf
+from simlift.engines.photographic.carried import open_scene
 
 if TYPE_CHECKING:
     from simlift.engines.pathtraced.engine import PathTracedEngine
@@ -82,14 +82,8 @@ class PathTraced:
                 f"its camera has focal lengths of {focal[0, 0]:.6g} and {focal[0, 1]:.6g} pixels",
                 allowed="the same in both axes: the renderer's pixels are square",
             )
-        geometry = read_gltf(clip.scene)
-        unknown = {part.id for part in geometry.parts} - set(clip.objects.ids.tolist())
-        if unknown:
-            raise ClipError(
-                clip.scene,
-                f"holds parts of the bodies {sorted(unknown)[:8]}",
-                allowed="bodies whose poses are in objects.npz",
-            )
+        geometry = open_scene(clip)
+        assert geometry is not None
         faces = sum(len(part.faces) for part in geometry.parts)
         return (
             Stage(

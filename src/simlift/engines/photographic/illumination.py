@@ -12,21 +12,22 @@ from simlift.engines.photographic import scene
 from simlift.engines.photographic.look import Light, Look
 from simlift.engines.photographic.settled import Settled
 from simlift.engines.photographic.surface import Surface
-from simlift.engines.photographic.surroundings import Deep
 from simlift.pixels import colour, shading
 from simlift.pixels.environment import Sun
-from simlift.pixels.light_volume import beyond_view, met
 from simlift.pixels.occlusion import distant_shadow, tile_mean, tile_places
 from simlift.pixels.reflections import mirrored, spread
+from simlift.pixels.voxels import beyond_view, met
 
 # A render without an albedo layer already holds reflections and contact shadows.
 _ESTIMATED_OCCLUSION = 0.4
-_PROBES = 3.0  # spacings of the probes within which occlusion is left to the image
+# Spacings of the probes within which occlusion is left to the image: where the scene is known, and
+# where it is guessed.
+_PROBES = {True: 1.0, False: 3.0}
 _SMOOTH = 0.5  # roughness below which a reflection shows what is reflected
 _FAR = 1e4  # metres; the sky
 _CELLS = 6  # voxels from a surface within which only the image tells what hides a light
 _SOFT = 1.5  # samples
-_COARSE = 4  # half-resolution pixels to a sample of what hides a light beyond the image
+_COARSE = 2  # half-resolution pixels to a sample of what hides a light beyond the image
 
 
 def illuminate(
@@ -155,17 +156,13 @@ def _ambient(frame: Window, look: Light, settled: Settled) -> Float[np.ndarray, 
     """Return how much of the light around each pixel nearby things leave."""
     if look.ambient_occlusion == 0 or not scene.has_depth(frame):
         return np.ones(frame.size, dtype=np.float32)
-    radius = look.occlusion_radius * settled.median_depth
-    if settled.volume is not None:
-        radius = min(radius, _PROBES * settled.volume.spacing)
-    visible = frame.derive(scene.Occlusion(radius, _deep(settled)))
+    far = radius = look.occlusion_radius * settled.median_depth
+    if settled.volume is not None and settled.around is not None:
+        radius = min(far, _PROBES[settled.around.known] * settled.volume.spacing)
+    known = settled.around.occluders if settled.around is not None else None
+    visible = frame.derive(scene.Occlusion(radius, far, known))
     share = 1.0 if Layer.ALBEDO in frame else _ESTIMATED_OCCLUSION
     return np.asarray(cv2.pow(visible, look.ambient_occlusion * share))
-
-
-def _deep(settled: Settled) -> Deep | None:
-    around = settled.around
-    return Deep(around) if around is not None and around.solid else None
 
 
 def _shadow(
@@ -184,18 +181,18 @@ def _shadow(
     length = look.shadow_length * settled.median_depth
     if settled.around is None:
         return distant_shadow(half.depth, half.normals, half.intrinsics, towards, length)
-    known = _deep(settled)
-    deep = frame.derive(known) if known is not None else None
+    known = settled.around.occluders
+    deep = frame.derive(known).thickness if known is not None else None
     seen = distant_shadow(half.depth, half.normals, half.intrinsics, towards, length, deep)
     pose = scene.camera_pose(frame)
-    coarse = half.points[_COARSE // 2 :: _COARSE, _COARSE // 2 :: _COARSE]
+    points = half.points[_COARSE // 2 :: _COARSE, _COARSE // 2 :: _COARSE]
     free = beyond_view(
         settled.around.voxels,
-        _turned(coarse, pose[:3]),
+        np.asarray(cv2.transform(points, pose[:3].astype(np.float32))),
         np.einsum("nc,dc->nd", towards, pose[:3, :3]),
         scene.frustum(frame),
         min(length, _CELLS * settled.around.voxels.cell),
-    ).reshape(coarse.shape[:2])
+    )
     height, width = seen.shape
     # The voxels are coarse, and so is their shadow: its steps must not show.
     soft = cv2.GaussianBlur(free, (0, 0), _SOFT)

@@ -9,10 +9,17 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from simlift.core.layers import Layer
+from simlift.core.scene_geometry import FULL_EMISSION
 from simlift.core.window import Survey, Window
 from simlift.pixels import geometry
 from simlift.pixels.geometry import normals_from_depth, pinhole, rays
-from simlift.pixels.occlusion import Enlargement, ambient_occlusion, enclosed, enlargement
+from simlift.pixels.occlusion import (
+    Enlargement,
+    Occluders,
+    ambient_occlusion,
+    enclosed,
+    enlargement,
+)
 
 _ASSUMED_FOV = np.radians(60.0)  # where a clip tells nothing of its camera
 _FULL_OCCLUSION_LINES = 200  # images with fewer rows get occlusion at full resolution
@@ -57,15 +64,12 @@ def world_points(frame: Window) -> Float[np.ndarray, "h w 3"]:
     return np.asarray(cv2.transform(local, pose[:3]))
 
 
-_EMITS = 0.2  # a material that glows by this much or more shines as lamps do
-
-
 def glow(frame: Window) -> Float[np.ndarray, "h w"]:
     """Return how much of a lamp each pixel is, in [0, 1]; 0 without a material layer."""
     if Layer.MATERIAL not in frame:
         return np.zeros(frame.size, np.float32)
     emission = frame[Layer.MATERIAL][0][..., 2].astype(np.float32)
-    return np.minimum(emission / np.float32(255 * _EMITS), 1)
+    return np.minimum(emission / np.float32(255 * FULL_EMISSION), 1)
 
 
 _FAR = np.float32(1e4)  # metres; where the sky is put when a number is needed
@@ -89,12 +93,12 @@ def median_depth(survey: Window) -> float:
 class Occlusion:
     """Ambient occlusion within `radius` metres, at half resolution and upsampled by depth.
 
-    `deep` finds in metres how deep what each pixel of half resolution shows is, where that is
-    known.
+    `occluders` finds what is known of what hides light; what moves reaches `far` metres.
     """
 
     radius: float
-    deep: Callable[[Window], Float[np.ndarray, "a b"]] | None = None
+    far: float
+    occluders: Callable[[Window], Occluders] | None = None
 
     def __call__(self, frame: Window) -> Float[np.ndarray, "h w"]:
         depth, camera = frame[Layer.DEPTH][0], intrinsics(frame)
@@ -102,10 +106,11 @@ class Occlusion:
         if len(depth) <= _FULL_OCCLUSION_LINES:
             return ambient_occlusion(depth, normal, camera, self.radius)
         half = halve(frame)
-        view = (half.depth, half.normals, half.intrinsics, self.radius)
-        deep = None if self.deep is None else frame.derive(self.deep)
-        small = ambient_occlusion(*view) if deep is None else enclosed(*view, deep)
-        return frame.derive(enlarger)(small)
+        view = (half.depth, half.normals, half.intrinsics)
+        if self.occluders is None:
+            return frame.derive(enlarger)(ambient_occlusion(*view, self.radius))
+        known = frame.derive(self.occluders)
+        return frame.derive(enlarger)(enclosed(*view, self.radius, self.far, known))
 
 
 @dataclass(frozen=True, eq=False)

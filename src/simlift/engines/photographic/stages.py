@@ -3,6 +3,7 @@
 from simlift.core.clip import Clip
 from simlift.core.layers import Layer
 from simlift.core.seams import Stage
+from simlift.engines.photographic.carried import open_scene
 from simlift.engines.photographic.likeness import check_album
 from simlift.engines.photographic.look import Look
 
@@ -21,8 +22,19 @@ def light_stages(look: Look, clip: Clip) -> tuple[Stage, ...]:
         Stage(
             "occlusion and shadows", depth, "from depth in metres" if depth else "no metric depth"
         ),
+        _among(look, clip),
         _backdrop(look, clip, unlit),
     )
+
+
+def _among(look: Look, clip: Clip) -> Stage:
+    name = "light among surfaces"
+    if not look.light.bounces:
+        return Stage(name, False, "turned off")
+    if not clip.metric_depth or clip.camera is None:
+        return Stage(name, False, "no camera" if clip.metric_depth else "no metric depth")
+    known = open_scene(clip) is not None
+    return Stage(name, True, "of the scene it carries" if known else "of what the images show")
 
 
 def is_lit(clip: Clip) -> bool:

@@ -1,0 +1,130 @@
+"""Compiled loops over probes: what their rays bring, and lookup by surfaces."""
+
+import math
+
+import numpy as np
+
+from simlift.pixels._compile import compiled
+
+_ZERO, _HALF, _ONE = np.float32(0), np.float32(0.5), np.float32(1)
+_LEAST = np.float32(1e-4)
+_BANDS = 36  # nine harmonics of four channels
+
+
+@compiled
+def collect(hit, leaving, sky, basis):
+    """Return each probe's radiance and its view of the sky as harmonics [p 36], nine of four.
+
+    `hit` [p k], `leaving` [v 3] what voxels radiate, `sky` [k 3], `basis` [k 9].
+    """
+    probes, rays = hit.shape
+    out = np.zeros((probes, 36), np.float32)
+    weight = np.float32(4 * math.pi / rays)
+    for p in range(probes):
+        mine = out[p]
+        for k in range(rays):
+            voxel = hit[p, k]
+            if voxel >= 0:
+                r, g, b, s = leaving[voxel, 0], leaving[voxel, 1], leaving[voxel, 2], np.float32(0)
+            else:
+                r, g, b, s = sky[k, 0], sky[k, 1], sky[k, 2], np.float32(1)
+            for m in range(9):
+                y = basis[k, m] * weight
+                mine[4 * m] += y * r
+                mine[4 * m + 1] += y * g
+                mine[4 * m + 2] += y * b
+                mine[4 * m + 3] += y * s
+    return out
+
+
+@compiled
+def _basis(x, y, z, lobes, out):
+    """Fill the nine harmonics of a direction, each band times its lobe."""
+    one, two = lobes[1] * np.float32(0.488603), lobes[2]
+    out[0] = lobes[0] * np.float32(0.282095)
+    out[1], out[2], out[3] = one * y, one * z, one * x
+    out[4] = two * np.float32(1.092548) * x * y
+    out[5] = two * np.float32(1.092548) * y * z
+    out[6] = two * np.float32(0.315392) * (np.float32(3) * z * z - np.float32(1))
+    out[7] = two * np.float32(1.092548) * x * z
+    out[8] = two * np.float32(0.546274) * (x * x - y * y)
+
+
+@compiled
+def _weights(point, normal, grid, trust, origin, per, out):
+    """Fill the weights of the eight probes around a point; return the first one's place.
+
+    They count by distance and by how far in front of the surface they stand, so that light does not
+    pass through walls (Majercik et al. 2019).
+    """
+    p0, p1, p2 = (
+        (point[0] - origin[0]) * per,
+        (point[1] - origin[1]) * per,
+        (point[2] - origin[2]) * per,
+    )
+    f0, f1, f2 = normal[0], normal[1], normal[2]
+    # Half a step in front of the surface stand probes that see what the surface sees.
+    gx = min(max(p0 + f0 * _HALF, _ZERO), np.float32(grid[0] - 1.001))
+    gy = min(max(p1 + f1 * _HALF, _ZERO), np.float32(grid[1] - 1.001))
+    gz = min(max(p2 + f2 * _HALF, _ZERO), np.float32(grid[2] - 1.001))
+    i, j, k = int(gx), int(gy), int(gz)
+    gx, gy, gz = gx - np.float32(i), gy - np.float32(j), gz - np.float32(k)
+    first = (i * grid[1] + j) * grid[2] + k
+    p0, p1, p2 = np.float32(i) - p0, np.float32(j) - p1, np.float32(k) - p2
+    total = _ZERO
+    for corner in range(8):
+        a, b, c = corner & 1, (corner >> 1) & 1, corner >> 2
+        qx, qy, qz = p0 + np.float32(a), p1 + np.float32(b), p2 + np.float32(c)
+        length = np.sqrt(qx * qx + qy * qy + qz * qz) + _LEAST
+        front = max((qx * f0 + qy * f1 + qz * f2) / length, _ZERO)
+        near = (gx if a else _ONE - gx) * (gy if b else _ONE - gy) * (gz if c else _ONE - gz)
+        known = trust[np.uint64(first + (a * grid[1] + b) * grid[2] + c)]
+        out[corner] = (near + _LEAST) * (front + np.float32(1e-3)) * known
+        total += out[corner]
+    total = _ONE / total
+    for corner in range(8):
+        out[corner] *= total
+    return first
+
+
+@compiled
+def gather(points, normals, ways, probes, trust, origin, spacing, lobes, windows):
+    """Return what arrives [n 7] at `points` [n 3]: irradiance / pi at `normals`, then radiance and
+    the share of sky around `ways`, both [n 3].
+
+    `probes` [x y z 36] harmonics, `trust` [x y z] the weight of each probe.
+    """
+    out = np.zeros((7, points.shape[0]), np.float32)
+    grid, flat, reliance = trust.shape, probes.ravel(), trust.ravel()
+    total, w = np.zeros(_BANDS, np.float32), np.zeros(8, np.float32)
+    facing, looking = np.zeros(9, np.float32), np.zeros(9, np.float32)
+    per = _ONE / spacing
+    up, over = _BANDS * grid[2], _BANDS * grid[2] * grid[1]
+    for n in range(points.shape[0]):
+        at = _BANDS * _weights(points[n], normals[n], grid, reliance, origin, per, w)
+        _sum(flat[at:], w, up, over, total)
+        _basis(normals[n, 0], normals[n, 1], normals[n, 2], lobes, facing)
+        _basis(ways[n, 0], ways[n, 1], ways[n, 2], windows, looking)
+        for c in range(4):
+            around, ahead = _ZERO, _ZERO
+            for m in range(9):
+                around += facing[m] * total[4 * m + c]
+                ahead += looking[m] * total[4 * m + c]
+            if c < 3:
+                out[c, n] = max(around, _ZERO)
+            out[3 + c, n] = max(ahead, _ZERO)
+    return out.T
+
+
+@compiled
+def _sum(probes, w, up, over, total):
+    """Fill the weighted sum of the harmonics of eight probes."""
+    a, b, c, d = probes, probes[over:], probes[up:], probes[up + over :]
+    e, f, g, h = (
+        probes[_BANDS:], probes[_BANDS + over :], probes[_BANDS + up :],
+        probes[_BANDS + up + over :],
+    )  # fmt: skip
+    w0, w1, w2, w3, w4, w5, w6, w7 = w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7]
+    for m in range(_BANDS):
+        lower = w0 * a[m] + w1 * b[m] + w2 * c[m] + w3 * d[m]
+        total[m] = lower + w4 * e[m] + w5 * f[m] + w6 * g[m] + w7 * h[m]

@@ -23,6 +23,7 @@ _ESTIMATED_OCCLUSION = 0.4
 # Spacings of the probes within which occlusion is left to the image: where the scene is known, and
 # where it is guessed.
 _PROBES = {True: 1.0, False: 3.0}
+_SPOT = np.float32(4)  # times the blurred radiance, the most that one ray brings
 _SMOOTH = 0.5  # roughness below which a reflection shows what is reflected
 _FAR = 1e4  # metres; the sky
 _CELLS = 6  # voxels from a surface within which only the image tells what hides a light
@@ -97,7 +98,7 @@ def _gathered(frame: Window, surface: Surface, settled: Settled) -> Float[np.nda
     """Return what arrives at every pixel of half resolution (see `LightVolume.at`).
 
     On smooth surfaces rays are followed through the voxels the ways that a surface of that
-    roughness reflects: one at each pixel, sixteen in a tile, and a mean over the tile.
+    roughness reflects: one at each pixel, sixteen in a tile, and a mean over the tiles around.
     """
     assert settled.volume is not None
     half, mirrors = scene.halve(frame), frame.derive(_mirrors)
@@ -112,13 +113,16 @@ def _gathered(frame: Window, surface: Surface, settled: Settled) -> Float[np.nda
         turned = spread(normals, ways, rough.reshape(-1)[smooth], tile_places(smooth, width))
         hit = met(settled.around.voxels, points, normals, turned)
         found = np.zeros((len(hit), 4), np.float32)
-        found[hit >= 0, :3] = settled.volume.leaving[hit[hit >= 0]]
+        # A small lamp that one ray in many meets would be a spot; what lobes catch of it is blurred.
+        most = _SPOT * arrived[smooth, 3:6].max(1, keepdims=True)[hit >= 0]
+        found[hit >= 0, :3] = np.minimum(settled.volume.leaving[hit[hit >= 0]], most)
         found[hit < 0, 3] = 1
         arrived[smooth, 3:] = found
     maps = np.ascontiguousarray(arrived.T).reshape(7, height, width)
     if settled.around is not None and len(smooth):
         near = np.fmin(half.depth, np.float32(_FAR))
-        for k in range(3, 7):
+        # Twice: a mean over one tile is a square where a surface is uneven.
+        for k in (*range(3, 7), *range(3, 7)):
             maps[k] = tile_mean(maps[k], near, half.normals)
     return maps
 

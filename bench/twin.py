@@ -3,6 +3,7 @@
     python bench/twin.py --table            the shipped episodes and their twins, one line each
     python bench/twin.py                    new seeds, environments and views: renders twins first
     python bench/twin.py --out FOLDER       keep what was recorded, and go on from it
+    python bench/twin.py --again            and what the path tracer itself reaches with other paths
 
 The engine is told the twin's environment, exposure, lens and film (`twin.json`), and has the clip's
 layers; what it makes of them is compared with the twin. `closed` is the share of the render's
@@ -65,25 +66,37 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--table", action="store_true", help="the shipped episodes alone")
     parser.add_argument("--out", type=Path, help="folder of the recordings that are made")
+    parser.add_argument("--again", action="store_true", help="path trace each twin once more")
     parser.add_argument("--samples", type=int, default=64, help="paths for each pixel of a twin")
     arguments = parser.parse_args()
     keep_pages()
     if arguments.table:
         for clip in demo_clips():
-            print(line(clip.name, measure(clip, twin_settings(clip).look)), flush=True)
+            spec = Photographic(twin_settings(clip).look)
+            print(line(clip.name, measure(clip, spec)), flush=True)
         return
     with _folder(arguments.out) as out:
         clips = [recorded(case, out, arguments.samples) for case in CASES]
         print("\nnew seeds, lights and views")
         for case, clip in zip(CASES, clips, strict=True):
             name = f"{case.scene} {case.seed} {case.environment} {case.turn:+.0f}"
-            print(line(name, measure(clip, twin_settings(clip).look)), flush=True)
+            print(line(name, measure(clip, Photographic(twin_settings(clip).look))), flush=True)
+        if arguments.again:
+            print("\nthe path tracer, with other paths, on the first frames")
+            for case, clip in zip(CASES, clips, strict=True):
+                spec = PathTraced(twin_settings(clip).look, samples=arguments.samples)
+                print(
+                    line(f"{case.scene} {case.seed}", measure(clip, spec, most=1), "pathtraced"),
+                    flush=True,
+                )
         print("\nwhat each stage adds, PSNR to the twin in dB")
         for scene in ("tabletop", "drive"):
             chosen = [clip for case, clip in zip(CASES, clips, strict=True) if case.scene == scene]
             for stage, change in STAGES:
-                gains = [measure(c, change(twin_settings(c).look), stills=False) for c in chosen]
-                print(f"  {scene:9} {stage:34} {np.mean([g['psnr'] for g in gains]):5.1f}")
+                specs = [Photographic(change(twin_settings(clip).look)) for clip in chosen]
+                pairs = zip(chosen, specs, strict=True)
+                gains = [measure(*pair, stills=False)["psnr"] for pair in pairs]
+                print(f"  {scene:9} {stage:34} {np.mean(gains):5.1f}")
 
 
 def _light(**settings: object) -> Callable[[Look], Look]:
@@ -145,16 +158,21 @@ class Sampled:
         )
 
 
-def measure(clip: Clip, look: Look, *, stills: bool = True) -> dict[str, float]:
-    """Lift a clip and compare take and render with the twin."""
+def measure(
+    clip: Clip, spec: Photographic | PathTraced, *, most: int | None = None, stills: bool = True
+) -> dict[str, float]:
+    """Lift a clip, or `most` of its frames, and compare take and render with the twin."""
     take, render, twin = [], [], []
-    spec = Photographic(look)
+    # Not the twin's own paths.
+    seed = SEED + 1
     with clip.open(spec.needs() | spec.uses() | {Layer.TWIN}) as reader, spec.open("cpu") as engine:
         survey = take_survey(reader)
         for window in walk(reader, spec.span()):
-            take.append(advance(engine, window, survey, None, SEED + 1, spec.span(), clip.name))
+            take.append(advance(engine, window, survey, None, seed, spec.span(), clip.name))
             render.append(window.rgb)
             twin.append(window[Layer.TWIN])
+            if most is not None and sum(map(len, take)) >= most:
+                break
     takes, renders, twins = (np.concatenate(parts) for parts in (take, render, twin))
     out = {"psnr": _psnr(takes, twins), "psnr_render": _psnr(renders, twins)}
     if stills:
@@ -188,9 +206,9 @@ def _flicker(frames: Frames) -> float:
     return float(np.abs(smooth[2:] - 2 * smooth[1:-1] + smooth[:-2]).mean())
 
 
-def line(name: str, values: dict[str, float]) -> str:
+def line(name: str, values: dict[str, float], engine: str = "photographic") -> str:
     text = (
-        f"{name} render PSNR {values['psnr_render']:.1f}, photographic PSNR {values['psnr']:.1f}, "
+        f"{name} render PSNR {values['psnr_render']:.1f}, {engine} PSNR {values['psnr']:.1f}, "
         f"SSIM distance closed {values['ssim_closed']:.0%}, "
         f"patch distance closed {values['patches_closed']:.0%}"
     )

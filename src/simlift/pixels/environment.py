@@ -245,14 +245,17 @@ def project_irradiance(radiance: Float[np.ndarray, "h w 3"]) -> Float[np.ndarray
 
 
 def prefilter(radiance: Float[np.ndarray, "h w 3"], gloss: float) -> Float[np.ndarray, "h w 3"]:
-    """Return the map seen through a normalised cos^gloss lobe, by brute force over the sphere."""
+    """Return the map seen through a normalised cos^gloss lobe, the same all along a row."""
     height, width = radiance.shape[:2]
-    way = directions(height, width).reshape(-1, 3)
-    angle = np.broadcast_to(solid_angles(height, width), (height, width)).reshape(-1)
-    kernel = np.maximum(np.einsum("ik,jk->ij", way, way), 0) ** np.float32(gloss) * angle
-    kernel /= kernel.sum(1, keepdims=True)
-    seen = np.einsum("ij,jc->ic", kernel, radiance.reshape(-1, 3))
-    return seen.reshape(radiance.shape).astype(np.float32)
+    polar = (np.arange(height) + 0.5) / height * np.pi
+    apart = np.cos(np.arange(width) / width * 2 * np.pi)
+    across, along = np.sin(polar), np.cos(polar)
+    cosine = across[:, None, None] * across[:, None] * apart + along[:, None, None] * along[:, None]
+    kernel = np.maximum(cosine, 0) ** gloss * solid_angles(height, width)
+    kernel /= kernel.sum((1, 2), keepdims=True)
+    lobes, light = np.fft.rfft(kernel, axis=2), np.fft.rfft(radiance.astype(float), axis=1)
+    seen = np.fft.irfft(np.einsum("ijf,jfc->ifc", lobes, light), width, axis=1)
+    return np.maximum(seen, 0).astype(np.float32)
 
 
 def octahedral(radiance: Float[np.ndarray, "h w 3"], size: int) -> Float[np.ndarray, "n n 3"]:

@@ -20,7 +20,7 @@ from simlift.pixels.environment import COSINE, Environment, harmonic_basis, look
 from simlift.pixels.voxels import Voxels, lit
 
 _RAYS = 128
-_SPREAD = 6  # directions towards a large light
+_SPREAD = 4  # directions towards a large light
 _BOUNCES = 4
 WINDOW = np.array([1.0, 0.8, 0.4], np.float32)
 _BURIED = 0.02  # weight of a probe within something, beside 1 of one in the open

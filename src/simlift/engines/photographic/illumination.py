@@ -28,7 +28,7 @@ _SMOOTH = 0.5  # roughness below which a reflection shows what is reflected
 _FAR = 1e4  # metres; the sky
 _CELLS = 6  # voxels from a surface within which only the image tells what hides a light
 _SOFT = 1.5  # samples
-_COARSE = 2  # half-resolution pixels to a sample of what hides a light beyond the image
+_COARSE, _COARSER = 2, 3  # half-resolution pixels to a sample of what hides a small, a large light
 
 
 def illuminate(
@@ -113,7 +113,7 @@ def _gathered(frame: Window, surface: Surface, settled: Settled) -> Float[np.nda
         turned = spread(normals, ways, rough.reshape(-1)[smooth], tile_places(smooth, width))
         hit = met(settled.around.voxels, points, normals, turned)
         found = np.zeros((len(hit), 4), np.float32)
-        # A small lamp that one ray in many meets would be a spot; what lobes catch of it is blurred.
+        # A small lamp that one ray in many meets would be a spot: it may bring no more than some.
         most = _SPOT * arrived[smooth, 3:6].max(1, keepdims=True)[hit >= 0]
         found[hit >= 0, :3] = np.minimum(settled.volume.leaving[hit[hit >= 0]], most)
         found[hit < 0, 3] = 1
@@ -189,7 +189,8 @@ def _shadow(
     deep = frame.derive(known).thickness if known is not None else None
     seen = distant_shadow(half.depth, half.normals, half.intrinsics, towards, length, deep)
     pose = scene.camera_pose(frame)
-    points = half.points[_COARSE // 2 :: _COARSE, _COARSE // 2 :: _COARSE]
+    step = _COARSE if len(towards) == 1 else _COARSER
+    points = half.points[step // 2 :: step, step // 2 :: step]
     free = beyond_view(
         settled.around.voxels,
         np.asarray(cv2.transform(points, pose[:3].astype(np.float32))),

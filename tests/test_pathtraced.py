@@ -19,7 +19,7 @@ from simlift.core.scene_geometry import Material, Part, SceneGeometry
 from simlift.core.strict_json import load
 from simlift.core.survey import take_survey
 from simlift.engines.pathtraced import PathTraced
-from simlift.engines.photographic import Look
+from simlift.engines.photographic import Look, Photographic
 from simlift.engines.photographic.look import Exposure, Light
 from simlift.engines.photographic.optics import Optics
 from simlift.media.gltf import read_gltf, write_gltf
@@ -476,12 +476,31 @@ def test_a_scene_without_its_motion_is_refused_in_words(recorded, change, words)
         PathTraced().check(replace(recorded, **change))
 
 
-def test_a_scene_of_unknown_bodies_is_refused_in_words(clip):
+@pytest.mark.parametrize("spec", [PathTraced(), Photographic()])
+def test_a_scene_of_unknown_bodies_is_refused_in_words(clip, spec):
     geometry = read_gltf(clip.scene)
     strange = replace(geometry, parts=(*geometry.parts, replace(geometry.parts[0], id=4000)))
     write_gltf(clip.scene, strange)
     with pytest.raises(ClipError, match=r"bodies \[4000\].*objects\.npz"):
-        PathTraced().check(clip)
+        spec.check(clip)
+
+
+@pytest.mark.parametrize("spec", [PathTraced(), Photographic()])
+def test_a_cut_scene_is_refused_in_words(clip, spec):
+    clip.scene.write_bytes(clip.scene.read_bytes()[:-100])
+    with pytest.raises(ClipError, match=r"scene\.glb.*bytes are there.*record the clip again"):
+        spec.check(clip)
+
+
+def test_the_light_of_a_scene_is_told_from_that_of_images(recorded):
+    def among(clip, look=Look()):
+        stages = {stage.name: stage for stage in Photographic(look).check(clip)}
+        return stages["light among surfaces"]
+
+    assert among(recorded).reason == "of the scene it carries"
+    assert among(replace(recorded, scene=None)).reason == "of what the images show"
+    assert not among(recorded, Look(light=Light(bounces=False))).on
+    assert not among(replace(recorded, camera=None)).on
 
 
 def test_pixels_that_are_not_square_are_refused_in_words(recorded):

@@ -18,6 +18,7 @@ from simlift.runs.lifting import LiftJob
 _BITS_PER_PIXEL = 1.8
 _WORKING_ARRAYS = 16  # float32 colour images that one frame passes through or leaves behind
 _BASE_BYTES = 250 << 20  # interpreter, libraries, codecs
+_SCENE_BYTES = 400_000_000  # voxels, probes and meshes of a scene that a clip carries
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,8 @@ def _measure(clip: Clip, spec: EngineSpec, device: str) -> float:
 def _memory(clip: Clip, frames: int) -> int:
     pixels = clip.height * clip.width
     bytes_read = sum(12 if s.layer in (Layer.NORMALS,) else 4 for s in clip.layers)
-    return _BASE_BYTES + pixels * (frames * (bytes_read + 19) + _WORKING_ARRAYS * 12)
+    base = _BASE_BYTES + (_SCENE_BYTES if clip.scene is not None else 0)
+    return base + pixels * (frames * (bytes_read + 19) + _WORKING_ARRAYS * 12)
 
 
 def _disk(clip: Clip) -> int:

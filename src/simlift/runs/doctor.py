@@ -71,7 +71,7 @@ _ENCODERS = (("libx264", "takes"), ("ffv1", "depth and segmentation of recorded 
 
 def _memory() -> Finding:
     size = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
-    return Finding("memory", size > 2, f"{size:.1f} GB", "a worker needs about 0.5 GB at 480p")
+    return Finding("memory", size > 2, f"{size:.1f} GB", "a worker needs 0.5 to 0.9 GB at 480p")
 
 
 def _encoder(name: str, purpose: str) -> Finding:

@@ -185,7 +185,7 @@ def demo(run: Run) -> Iterator[tuple[str, np.ndarray]]:
             tile(frame(run.path / "takes" / name / f"{look}.mp4", index), f"take: {look}")
             for look in LOOKS
         ]
-        yield name, sheet([render, takes[0], takes[1], takes[3]], 2)
+        yield name, sheet([render, *takes], 2)
         pairs += [render, takes[list(LOOKS).index(SHOWN[name])]]
     yield "readme", sheet(pairs, 2)
 

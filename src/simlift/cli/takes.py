@@ -13,7 +13,7 @@ from simlift.runs.progress import Terminal
 
 
 def demo(out: Path = Path("demo-run"), workers: int = os.cpu_count() or 1) -> int:
-    """Lift the shipped episodes into four looks, score them, write the report.
+    """Lift the shipped episodes into three looks, score them, write the report.
 
     Args:
         out: Folder of the run.

@@ -6,7 +6,7 @@ from pathlib import Path
 from simlift.core.clip import Clip
 from simlift.core.recipe import Plugin, Recipe, Variant
 from simlift.engines.photographic import Look, Photographic
-from simlift.engines.photographic.look import Exposure, Film, Grade, Lens, Light, Sensor
+from simlift.engines.photographic.look import Exposure, Film, Light
 from simlift.engines.photographic.weather import Weather
 from simlift.sources import open_clip
 
@@ -21,13 +21,6 @@ LOOKS: dict[str, Look] = {
         optional=("weather", "optics"),
         exposure=Exposure(white_balance=0.8),
         film=Film(contrast=1.2, white=4.5),
-    ),
-    "evening": Look(
-        light=Light(pick=2, elevation=13, turn=-60, turbidity=4.5, clouds=0.3),
-        exposure=Exposure(key=0.15, white_balance=0.4),
-        sensor=Sensor(shot=0.0004, read=0.0012),
-        lens=Lens(vignette=0.8, softness=0.8),
-        grade=Grade(warmth=0.05),
     ),
     "hard": Look(
         light=Light(pick=6, elevation=40, turn=-60, turbidity=2.4, clouds=0.1, roughness=0.36),
@@ -48,7 +41,7 @@ def demo_clips() -> tuple[Clip, ...]:
 
 
 def demo_recipe(seed: int = 0) -> Recipe:
-    """Return the recipe of the demo: four looks."""
+    """Return the recipe of the demo: three looks."""
     return Recipe(
         variants=tuple(Variant(name, Plugin.of(Photographic(k))) for name, k in LOOKS.items()),
         seed=seed,

@@ -323,6 +323,14 @@ def test_a_scene_fills_voxels_beyond_what_images_show(tmp_path):
     np.testing.assert_allclose(voxels.normals[:, 1], facing, atol=1e-6)
 
 
+def test_a_flat_wall_that_is_all_that_was_seen_fills_voxels(tmp_path):
+    window = hall(tmp_path)
+    low, high = np.array([-2.0, 3, -1.5]), np.array([2.0, 3, 1.5])
+    voxels = carried_voxels(window, carried_scene(window), low, high)
+    assert len(voxels.centres) > 1000
+    np.testing.assert_allclose(voxels.centres[:, 1], 3.0, atol=1e-3)
+
+
 def test_boxes_of_bodies_are_those_of_their_parts(tmp_path):
     boxes = carried_boxes(carried_scene(hall(tmp_path)))
     np.testing.assert_allclose(boxes.low[1:], [[-3, -0.5, -2], [-1, 1, -1], [-0.3, 0, -0.2]])

@@ -54,11 +54,12 @@ def carried_voxels(
     `low` and `high` bound what was seen of it.
     """
     assert window.objects is not None
-    margin = (high - low) * _BEYOND
     poses = dict(zip(window.objects.ids.tolist(), window.objects.poses[0], strict=True))
     for moving in moving_ids(window).tolist():
         del poses[moving]
     cell = float((high - low).max()) / _RESOLUTION
+    # A cell more: what is seen may be one flat wall.
+    margin = (high - low) * _BEYOND + cell
     return voxelise_meshes(_meshes(geometry, poses), low - margin, high + margin, cell)
 
 

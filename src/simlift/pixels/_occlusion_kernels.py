@@ -50,7 +50,7 @@ def _highest(depth, steps, size, view, start, way, point, normal, reach):
         length = _ONE + steps[s] * span
         u, v = np.floor(column + du * length), np.floor(row + dv * length)
         inside = (u >= _ZERO) & (u < width) & (v >= _ZERO) & (v < height)
-        other = depth[np.int32(v * width + u if inside else _ZERO)]
+        other = depth[np.uint64(np.int32(v * width + u if inside else _ZERO))]
         tx, ty, tz = (u - cx) * per_fx * other - x, (v - cy) * per_fy * other - y, other - z
         above = tx * n0 + ty * n1 + tz * n2
         square = tx * tx + ty * ty + tz * tz + _TINY
@@ -111,12 +111,12 @@ def _hits(depth, thickness, distances, size, start, way, grow):
         nearer = _ONE / along
         u, v = np.floor((x + wx * distance) * nearer), np.floor((y + wy * distance) * nearer)
         inside = (along > _NEAREST) & (u >= _ZERO) & (u < width) & (v >= _ZERO) & (v < height)
-        place = np.int32(v * width + u if inside else _ZERO)
+        place = np.uint64(np.int32(v * width + u if inside else _ZERO))
         gap = along - depth[place]
         within = (gap > _LIFT * along) & (
             gap < max(grow * distance + _SLACK * along, thickness[place])
         )
-        hits += _YES if inside & within else _NO
+        hits = np.int32(hits + (_YES if inside & within else _NO))
     return hits
 
 
@@ -142,6 +142,7 @@ def enclosure(
     per_reach = (_ONE / reach).ravel()
     radius, per = np.float32(radius), np.float32(4) / np.float32(count)
     around, close = np.empty(boxes.shape[0], np.int32), np.empty(boxes.shape[0], np.int32)
+    local, paces = np.empty((boxes.shape[0], 3), np.float32), _paces(boxes, ways)
     for block in range(-(-height // _BLOCK) * -(-width // _BLOCK)):
         top = block // -(-width // _BLOCK) * _BLOCK
         left = block % -(-width // _BLOCK) * _BLOCK
@@ -162,7 +163,7 @@ def enclosure(
                 pace, total = steps[tile[column % 4, row % 4]], _ZERO
                 point, near = (u / fx * z, v / fy * z, z), 0
                 if some > 0 and still[row, column]:
-                    near = _boxes_near(boxes, around[:some], point, radius, close)
+                    near = _boxes_near(boxes, around, some, point, radius, close, local)
                 for k in range(count):
                     lx, ly, lz = ways[place, k, 0], ways[place, k, 1], ways[place, k, 2]
                     cosine = lx * n0 + ly * n1 + lz * n2
@@ -171,7 +172,7 @@ def enclosure(
                     way = (lx * fx + cx * lz, ly * fy + cy * lz, lz)
                     hidden = _nearest(flat, thick, per_reach, pace, radius, size, (x, y, z0), way)
                     for b in range(near):
-                        share = _enters(boxes[close[b]], point, (lx, ly, lz)) / radius
+                        share = _enters(boxes, close[b], local, b, paces, place, k) / radius
                         hidden = max(hidden, _ONE - share * share)
                     total += cosine * bright[place, k] * hidden
                 # The mean cosine over the sphere is a quarter; over the ways of a pixel it varies.
@@ -210,38 +211,54 @@ def _boxes_around(boxes, depth, view, top, left, radius, around):
 
 
 @compiled
-def _boxes_near(boxes, around, point, radius, close):
-    """Fill `close` with those of `around` that a point is near and not within; return how many."""
+def _boxes_near(boxes, around, count, point, radius, close, local):
+    """Fill `close` with those of `around` that a point is near and not within; return how many.
+
+    `local` [m 3] is where the point is in the axes of each of these.
+    """
     x, y, z = point
-    count = 0
-    for b in around:
-        box = boxes[b]
-        dx, dy, dz = x - box[0], y - box[1], z - box[2]
+    near = 0
+    for a in range(count):
+        b = np.uint64(around[a])
+        dx, dy, dz = x - boxes[b, 0], y - boxes[b, 1], z - boxes[b, 2]
         square, extent, within = _ZERO, _ZERO, True
         for k in range(3):
-            along = abs(dx * box[3 + 3 * k] + dy * box[4 + 3 * k] + dz * box[5 + 3 * k])
-            beyond = along - box[12 + k]
+            at = dx * boxes[b, 3 + 3 * k] + dy * boxes[b, 4 + 3 * k] + dz * boxes[b, 5 + 3 * k]
+            local[near, k] = at
+            beyond = abs(at) - boxes[b, 12 + k]
             within = within and beyond < _SLACK * z
             square += max(beyond, _ZERO) * max(beyond, _ZERO)
-            extent += box[12 + k] * box[12 + k]
+            extent += boxes[b, 12 + k] * boxes[b, 12 + k]
         # From farther away than it is large it fills next to nothing of the view.
         if not within and square < min(radius * radius, _SMALL * extent):
-            close[count] = b
-            count += 1
-    return count
+            close[near] = around[a]
+            near += 1
+    return near
 
 
 @compiled
-def _enters(box, point, way):
+def _paces(boxes, ways):
+    """Return how far each of `ways` [16 k 3] goes for a metre along each axis of boxes [m 16 k 3].
+    """
+    out = np.empty((boxes.shape[0], *ways.shape), np.float32)
+    for b in range(boxes.shape[0]):
+        for place in range(ways.shape[0]):
+            for k in range(ways.shape[1]):
+                for c in range(3):
+                    along = _ZERO
+                    for d in range(3):
+                        along += ways[place, k, d] * boxes[b, 3 + 3 * c + d]
+                    out[b, place, k, c] = _ONE / (along if abs(along) > _PARALLEL else _PARALLEL)
+    return out
+
+
+@compiled
+def _enters(boxes, box, local, b, paces, place, k):
     """Return how far a ray goes until it is within a box, 1e4 if it never is (the slab method)."""
-    dx, dy, dz = point[0] - box[0], point[1] - box[1], point[2] - box[2]
-    first, last = _ZERO, _SKY
-    for k in range(3):
-        a, b, c = box[3 + 3 * k], box[4 + 3 * k], box[5 + 3 * k]
-        at = dx * a + dy * b + dz * c
-        pace = way[0] * a + way[1] * b + way[2] * c
-        pace = pace if abs(pace) > _PARALLEL else _PARALLEL
-        one, other = (-box[12 + k] - at) / pace, (box[12 + k] - at) / pace
+    first, last, m = _ZERO, _SKY, np.uint64(box)
+    for c in range(3):
+        pace, at, half = paces[m, place, k, c], local[b, c], boxes[m, 12 + c]
+        one, other = (-half - at) * pace, (half - at) * pace
         first, last = max(first, min(one, other)), min(last, max(one, other))
     return first if first < last else _SKY
 
@@ -262,7 +279,7 @@ def _nearest(depth, thickness, per_reach, steps, radius, size, start, way):
         nearer = _ONE / along
         u, v = np.floor((x + wx * distance) * nearer), np.floor((y + wy * distance) * nearer)
         inside = (along > _NEAREST) & (u >= _ZERO) & (u < width) & (v >= _ZERO) & (v < height)
-        place = np.int32(v * width + u if inside else _ZERO)
+        place = np.uint64(np.int32(v * width + u if inside else _ZERO))
         gap = along - depth[place]
         within = (gap > _LIFT * along) & (gap < max(_SLACK * along, thickness[place]))
         share = distance * per_reach[place]

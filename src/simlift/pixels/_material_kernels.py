@@ -1,7 +1,8 @@
 """The compiled loops that dress surfaces in textures, by where they are on their bodies.
 
-A row is taken in runs of one id, whose numbers are then constants. What has no branches goes along
-a run into a single array, so that the compiler works on many pixels at once.
+A row is taken apart into lines of one number for each pixel, and these in runs of one id, whose
+material is then constant. What has no branches goes along a run into a single line, so that the
+compiler works on many pixels at once.
 """
 
 import inspect
@@ -28,7 +29,8 @@ _SLANTED, _COARSE = np.float32(4), np.float32(4)  # longer pixels of finer level
 _WIDEST = np.float32(0.18)  # squared slopes that unseen relief may add to the roughness
 _DARKEST, _GLOSSIEST = np.float32(0.05), np.float32(0.03)
 
-# The lines of a row that are filled before textures are looked up, and those looked up.
+# The lines of a row: as it was, what is known before textures are looked up, and those looked up.
+_N, _A, _OWN = 0, 3, 6
 _Q, _M, _DEEP, _LOD, _SPREAD, _LOCATED = 0, 3, 6, 7, 8, 9
 _S, _G, _GLOSS, _STAIN, _LOST, _GATHERED = 0, 3, 6, 7, 8, 9
 
@@ -39,10 +41,37 @@ def _inlined(function):
 
 
 @_inlined
-def _along(normals, r0, r1, r2, begin, end, out):
+def _split(values, start, count, first, lines):
+    """Fill three lines from a row of vectors that begins at `start`."""
+    for i in range(count):
+        k = start + np.uint64(3 * i)
+        lines[first, i] = values[k]
+        lines[first + 1, i] = values[k + np.uint64(1)]
+        lines[first + 2, i] = values[k + np.uint64(2)]
+
+
+@_inlined
+def _join(lines, first, count, start, out):
+    """Write three lines as a row of vectors that begins at `start`."""
+    for i in range(count):
+        k = start + np.uint64(3 * i)
+        out[k] = lines[first, i]
+        out[k + np.uint64(1)] = lines[first + 1, i]
+        out[k + np.uint64(2)] = lines[first + 2, i]
+
+
+@_inlined
+def _mix(out, towards, share, begin, end):
+    """Move a line of numbers towards one of them."""
+    for i in range(begin, end):
+        out[i] += (towards - out[i]) * share
+
+
+@_inlined
+def _along(own, r0, r1, r2, begin, end, out):
     """Fill `out` with the product of a normal and a direction."""
     for i in range(begin, end):
-        out[i] = r0 * normals[i, 0] + r1 * normals[i, 1] + r2 * normals[i, 2]
+        out[i] = r0 * own[_N, i] + r1 * own[_N + 1, i] + r2 * own[_N + 2, i]
 
 
 @_inlined
@@ -53,14 +82,14 @@ def _reach(depth, x, y, r0, r1, r2, offset, begin, end, out):
 
 
 @_inlined
-def _footprint(depth, normals, x, near, y, texel, begin, end, deep, lod, spread):
+def _footprint(depth, own, x, near, y, texel, begin, end, deep, lod, spread):
     """Fill the distance to the tangent plane, the level of detail and the slant of pixels.
 
     A pixel covers z / f across, and longer where the surface slants away; `texel` is how many
     texels that is at a depth of 1. `near` is 1 over the length of the ray.
     """
     for i in range(begin, end):
-        deep[i] = normals[i, 0] * x[i] + normals[i, 1] * y + normals[i, 2]
+        deep[i] = own[_N, i] * x[i] + own[_N + 1, i] * y + own[_N + 2, i]
     for i in range(begin, end):
         longer = _ONE / max(min(abs(deep[i]) * near[i], _FLAT), _STEEP)
         lod[i] = _HALF * texel * depth[i] * (_ONE + longer)
@@ -188,9 +217,9 @@ def _dirt(stains, at, begin, end, out):
 @_inlined
 def _look_up(texels, first, steps, faint, unseen, at, place, scale, begin, end, out):
     """Fill the looked up lines of a run: `out`, from the located ones: `at`."""
-    out[:, begin:end] = _ZERO
     for i in range(begin, end):
         lod, q0, q1, q2 = at[_LOD, i], at[_Q, i], at[_Q + 1, i], at[_Q + 2, i]
+        s = (_ZERO, _ZERO, _ZERO, _ZERO, _ZERO, _ZERO, _ZERO)
         if lod < faint:
             m0, m1, m2 = at[_M, i], at[_M + 1, i], at[_M + 2, i]
             a0, a1, a2, spread = _ZERO, _ZERO, _ZERO, at[_SPREAD, i]
@@ -199,45 +228,43 @@ def _look_up(texels, first, steps, faint, unseen, at, place, scale, begin, end, 
                 a1 = ((q1 - place[1, 3]) * scale[i] - at[_DEEP, i] * m1) * spread
                 a2 = ((q2 - place[2, 3]) * scale[i] - at[_DEEP, i] * m2) * spread
             s = _gather(texels, first, steps, lod, q0, q1, q2, m0, m1, m2, a0, a1, a2)
-            out[_S, i], out[_S + 1, i], out[_S + 2, i] = s[0], s[1], s[2]
-            out[_G, i], out[_G + 1, i], out[_G + 2, i], out[_GLOSS, i] = s[3], s[4], s[5], s[6]
+        out[_S, i], out[_S + 1, i], out[_S + 2, i] = s[0], s[1], s[2]
+        out[_G, i], out[_G + 1, i], out[_G + 2, i], out[_GLOSS, i] = s[3], s[4], s[5], s[6]
         out[_LOST, i] = unseen[min(int(lod), _TOP)]
 
 
 @_inlined
-def _paint(albedo, shade, stain, colour, dirt, c, begin, end, out):
-    """Fill a channel of colours [w 3]: the albedo times a texture and stains, at most 1."""
+def _paint(shade, stain, colour, dirt, begin, end, out):
+    """Multiply a channel of colours by a texture and stains; at most 1."""
     for i in range(begin, end):
         varied = max(_ONE + colour * shade[i], _DARKEST) * (_ONE + dirt * stain[i])
-        out[i, c] = min(albedo[i, c] * varied, _ONE)
+        out[i] = min(out[i] * varied, _ONE)
 
 
 @_inlined
-def _tilt(normals, g0, g1, g2, place, relief, begin, end, out):
-    """Fill unit normals [w 3], turned against the gradient of the relief (Mikkelsen 2020)."""
+def _tilt(g0, g1, g2, place, relief, begin, end, own):
+    """Turn unit normals against the gradient of the relief (Mikkelsen 2020)."""
     r00, r01, r02 = place[0, 0] * relief, place[0, 1] * relief, place[0, 2] * relief
     r10, r11, r12 = place[1, 0] * relief, place[1, 1] * relief, place[1, 2] * relief
     r20, r21, r22 = place[2, 0] * relief, place[2, 1] * relief, place[2, 2] * relief
     for i in range(begin, end):
-        n0, n1, n2 = normals[i, 0], normals[i, 1], normals[i, 2]
+        n0, n1, n2 = own[_N, i], own[_N + 1, i], own[_N + 2, i]
         x = r00 * g0[i] + r10 * g1[i] + r20 * g2[i]
         y = r01 * g0[i] + r11 * g1[i] + r21 * g2[i]
         z = r02 * g0[i] + r12 * g1[i] + r22 * g2[i]
         rise = _ONE + x * n0 + y * n1 + z * n2
         x, y, z = rise * n0 - x, rise * n1 - y, rise * n2 - z
         scale = _ONE / np.sqrt(x * x + y * y + z * z)
-        out[i, 0] = x * scale
-        out[i, 1] = y * scale
-        out[i, 2] = z * scale
+        own[_N, i], own[_N + 1, i], own[_N + 2, i] = x * scale, y * scale, z * scale
 
 
 @_inlined
-def _roughen(roughness, varied, stain, lost, row, begin, end, out):
-    """Fill roughness: towards the material's, varied, and widened by the relief that is lost."""
+def _roughen(varied, stain, lost, row, begin, end, out):
+    """Move roughness: towards the material's, varied, and widened by the relief that is lost."""
     share, level, gloss, smear, relief = row[9], row[7], row[4], row[6], row[3]
     relief *= relief
     for i in range(begin, end):
-        base = roughness[i] + (level - roughness[i]) * share
+        base = out[i] + (level - out[i]) * share
         base = min(max(base + gloss * varied[i] + smear * stain[i], _GLOSSIEST), _ONE)
         base *= base
         out[i] = min(np.sqrt(np.sqrt(base * base + min(lost[i] * relief, _WIDEST))), _ONE)
@@ -250,8 +277,11 @@ def wear(
 ):  # fmt: skip
     """Return the dressed albedo, normals, roughness and metallic; see `materials.wear`."""
     height, width = depth.shape
-    colours, turned = albedo.copy(), normals.copy()
+    # As one line: three channels are then a known way apart.
+    colours, facing = albedo.ravel(), normals.ravel()
+    painted, turned = np.empty_like(colours), np.empty_like(facing)
     rough, metal = roughness.copy(), metallic.copy()
+    own = np.empty((_OWN, width), np.float32)
     at, found = np.empty((_LOCATED, width), np.float32), np.empty((_GATHERED, width), np.float32)
     x, near, scale = (
         np.empty(width, np.float32),
@@ -263,7 +293,9 @@ def wear(
         x[i] = (i + 0.5 - cx) / fx
     for v in range(height):
         y = np.float32((v + 0.5 - cy) / fy)
-        z, n = depth[v], normals[v]
+        z, start = depth[v], np.uint64(3 * v * width)
+        _split(facing, start, width, _N, own)
+        _split(colours, start, width, _A, own)
         for i in range(width):
             near[i] = _ONE / np.sqrt(x[i] * x[i] + y * y + _ONE)
         end = 0
@@ -277,43 +309,34 @@ def wear(
             k = np.searchsorted(known, name)
             slot = k + 1 if k < known.shape[0] and known[k] == name else 0
             row, place, cloth = rows[slot], places[slot], int(rows[slot, 0])
-            for i in range(begin, end):
-                metal[v, i] += (row[8] - metal[v, i]) * row[9]
+            # Without a sign, so that the compiler need not ask whether they count from the end.
+            first, last = np.uint64(begin), np.uint64(end)
+            _mix(metal[v], row[8], row[9], first, last)
             if row[4] > 0:
                 tiles = row[1]
-                for i in range(begin, end):
+                for i in range(first, last):
                     scale[i] = _ONE / (z[i] * tiles)
                 for c in range(3):
                     r0, r1, r2 = place[c, 0], place[c, 1], place[c, 2]
-                    _along(n, r0, r1, r2, begin, end, at[_M + c])
+                    _along(own, r0, r1, r2, first, last, at[_M + c])
                     t0, t1, t2 = r0 * tiles, r1 * tiles, r2 * tiles
-                    _reach(z, x, y, t0, t1, t2, place[c, 3], begin, end, at[_Q + c])
+                    _reach(z, x, y, t0, t1, t2, place[c, 3], first, last, at[_Q + c])
                 texel = np.float32(_SIZE / fx) * tiles
-                _footprint(z, n, x, near, y, texel, begin, end, at[_DEEP], at[_LOD], at[_SPREAD])
+                _footprint(z, own, x, near, y, texel, first, last, at[_DEEP], at[_LOD], at[_SPREAD])
                 _look_up(
                     texels, cloth * _TEXELS, steps[cloth], faint[cloth], unseen[cloth],
-                    at, place, scale, begin, end, found,
+                    at, place, scale, first, last, found,
                 )  # fmt: skip
                 if row[5] > 0 or row[6] > 0:
                     _dirt(stains, at, begin, end, found[_STAIN])
+                else:
+                    found[_STAIN, begin:end] = _ZERO
                 for c in range(3):
-                    _paint(
-                        albedo[v],
-                        found[_S + c],
-                        found[_STAIN],
-                        row[2],
-                        row[5],
-                        c,
-                        begin,
-                        end,
-                        colours[v],
-                    )
-                _tilt(
-                    n, found[_G], found[_G + 1], found[_G + 2], place, row[3], begin, end, turned[v]
-                )
+                    _paint(found[_S + c], found[_STAIN], row[2], row[5], first, last, own[_A + c])
+                _tilt(found[_G], found[_G + 1], found[_G + 2], place, row[3], first, last, own)
             else:
                 found[:, begin:end] = _ZERO
-            _roughen(
-                roughness[v], found[_GLOSS], found[_STAIN], found[_LOST], row, begin, end, rough[v]
-            )
-    return colours, turned, rough, metal
+            _roughen(found[_GLOSS], found[_STAIN], found[_LOST], row, first, last, rough[v])
+        _join(own, _A, width, start, painted)
+        _join(own, _N, width, start, turned)
+    return painted.reshape(albedo.shape), turned.reshape(normals.shape), rough, metal

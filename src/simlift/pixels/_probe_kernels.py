@@ -99,32 +99,38 @@ def gather(points, normals, ways, probes, trust, origin, spacing, lobes, windows
     total, w = np.zeros(_BANDS, np.float32), np.zeros(8, np.float32)
     facing, looking = np.zeros(9, np.float32), np.zeros(9, np.float32)
     per = _ONE / spacing
-    up, over = _BANDS * grid[2], _BANDS * grid[2] * grid[1]
+    up, over = np.uint64(_BANDS * grid[2]), np.uint64(_BANDS * grid[2] * grid[1])
     for n in range(points.shape[0]):
-        at = _BANDS * _weights(points[n], normals[n], grid, reliance, origin, per, w)
-        _sum(flat[at:], w, up, over, total)
-        _basis(normals[n, 0], normals[n, 1], normals[n, 2], lobes, facing)
+        point = (points[n, 0], points[n, 1], points[n, 2])
+        normal = (normals[n, 0], normals[n, 1], normals[n, 2])
+        first = np.uint64(_BANDS * _weights(point, normal, grid, reliance, origin, per, w))
+        _sum(flat, first, w, up, over, total)
+        _basis(normal[0], normal[1], normal[2], lobes, facing)
         _basis(ways[n, 0], ways[n, 1], ways[n, 2], windows, looking)
-        for c in range(4):
-            around, ahead = _ZERO, _ZERO
-            for m in range(9):
-                around += facing[m] * total[4 * m + c]
-                ahead += looking[m] * total[4 * m + c]
-            if c < 3:
-                out[c, n] = max(around, _ZERO)
-            out[3 + c, n] = max(ahead, _ZERO)
+        a0, a1, a2 = _ZERO, _ZERO, _ZERO
+        b0, b1, b2, b3 = _ZERO, _ZERO, _ZERO, _ZERO
+        for m in range(9):
+            r, g, b, s = total[4 * m], total[4 * m + 1], total[4 * m + 2], total[4 * m + 3]
+            a0, a1, a2 = a0 + facing[m] * r, a1 + facing[m] * g, a2 + facing[m] * b
+            b0, b1 = b0 + looking[m] * r, b1 + looking[m] * g
+            b2, b3 = b2 + looking[m] * b, b3 + looking[m] * s
+        out[0, n], out[1, n], out[2, n] = max(a0, _ZERO), max(a1, _ZERO), max(a2, _ZERO)
+        out[3, n], out[4, n] = max(b0, _ZERO), max(b1, _ZERO)
+        out[5, n], out[6, n] = max(b2, _ZERO), max(b3, _ZERO)
     return out.T
 
 
 @compiled
-def _sum(probes, w, up, over, total):
-    """Fill the weighted sum of the harmonics of eight probes."""
-    a, b, c, d = probes, probes[over:], probes[up:], probes[up + over :]
-    e, f, g, h = (
-        probes[_BANDS:], probes[_BANDS + over :], probes[_BANDS + up :],
-        probes[_BANDS + up + over :],
-    )  # fmt: skip
+def _sum(probes, first, w, up, over, total):
+    """Fill the weighted sum of the harmonics of eight probes, whose numbers begin at `first`."""
+    # No slices: each would be counted.
+    b, c, e = first + over, first + up, first + np.uint64(_BANDS)
+    d, f, g = b + up, e + over, e + up
+    h = f + up
     w0, w1, w2, w3, w4, w5, w6, w7 = w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7]
-    for m in range(_BANDS):
-        lower = w0 * a[m] + w1 * b[m] + w2 * c[m] + w3 * d[m]
-        total[m] = lower + w4 * e[m] + w5 * f[m] + w6 * g[m] + w7 * h[m]
+    for i in range(_BANDS):
+        m = np.uint64(i)
+        lower = w0 * probes[first + m] + w1 * probes[b + m]
+        lower = lower + w2 * probes[c + m] + w3 * probes[d + m]
+        upper = w4 * probes[e + m] + w5 * probes[f + m]
+        total[i] = lower + upper + w6 * probes[g + m] + w7 * probes[h + m]

@@ -28,6 +28,7 @@ _SHARED = 27 * _PART
 # The lines of one channel: colour, scattered light, mirrored light and its share.
 _A, _S, _R, _G = (_PART * k for k in range(4))
 _OWN = 4 * _PART
+_NEXT, _LAST = np.uint64(1), np.uint64(2)  # channels after the first
 
 
 @compiled
@@ -41,9 +42,13 @@ def shade(
     `ways` [k 8 3].
     """
     height, width = roughness.shape
-    scattered = np.empty((height, width, 3), np.float32)
-    mirror = np.empty((height, width, 3), np.float32)
-    gloss = np.empty((height, width, 3), np.float32)
+    # As one line each: three channels are then a known way apart.
+    colours, facing = albedo.ravel(), normals.ravel()
+    scattered, mirror, gloss = (
+        np.empty_like(colours),
+        np.empty_like(colours),
+        np.empty_like(colours),
+    )
     at, each = np.empty(_SHARED, np.float32), np.empty(3 * _OWN, np.float32)
     mine = (each[:_OWN], each[_OWN : 2 * _OWN], each[2 * _OWN :])
     across = (np.arange(width).astype(np.float32) + _HALF - pinhole[2]) / pinhole[0]
@@ -53,8 +58,9 @@ def shade(
         for left in range(0, width, _PART):
             right = min(left + _PART, width)
             count = right - left
-            _split(each, _A, _OWN, count, albedo[row, left:right])
-            _split(at, _N, _PART, count, normals[row, left:right])
+            start = np.uint64(3 * (row * width + left))
+            _split(each, _A, _OWN, count, colours, start)
+            _split(at, _N, _PART, count, facing, start)
             _line(at, _ROUGH, count, roughness[row, left:right])
             _line(at, _BODY, count, metallic[row, left:right])
             _line(at, _OPEN, count, ambient[row, left:right])
@@ -77,18 +83,20 @@ def shade(
                 _highlight(at, count, ways[k], int(suns[k, 4]), suns[k, 3], known)
                 for c in range(3):
                     _shine(at, mine[c], count, suns[k, c], specular, kept)
-            _join(each, _S, count, scattered[row, left:right])
-            _join(each, _R, count, mirror[row, left:right])
-            _join(each, _G, count, gloss[row, left:right])
-    return scattered, mirror, gloss
+            _join(each, _S, count, scattered, start)
+            _join(each, _R, count, mirror, start)
+            _join(each, _G, count, gloss, start)
+    shape = (height, width, 3)
+    return scattered.reshape(shape), mirror.reshape(shape), gloss.reshape(shape)
 
 
 @compiled
-def _split(at, first, step, count, values):
+def _split(at, first, step, count, values, start):
     for i in range(count):
-        at[first + i] = values[i, 0]
-        at[first + step + i] = values[i, 1]
-        at[first + 2 * step + i] = values[i, 2]
+        k = start + np.uint64(3 * i)
+        at[first + i] = values[k]
+        at[first + step + i] = values[k + _NEXT]
+        at[first + 2 * step + i] = values[k + _LAST]
 
 
 @compiled
@@ -98,11 +106,12 @@ def _line(at, first, count, values):
 
 
 @compiled
-def _join(each, first, count, out):
+def _join(each, first, count, out, start):
     for i in range(count):
-        out[i, 0] = each[first + i]
-        out[i, 1] = each[first + _OWN + i]
-        out[i, 2] = each[first + 2 * _OWN + i]
+        k = start + np.uint64(3 * i)
+        out[k] = each[first + i]
+        out[k + _NEXT] = each[first + _OWN + i]
+        out[k + _LAST] = each[first + 2 * _OWN + i]
 
 
 @compiled
@@ -336,18 +345,20 @@ def _highlight(at, count, ways, number, spread, known):
         s0, s1, s2 = ways[s, 0], ways[s, 1], ways[s, 2]
         for i in range(count):
             n0, n1, n2 = at[_N + i], at[_N + _PART + i], at[_N + 2 * _PART + i]
-            h0, h1, h2 = s0 - at[_V + i], s1 - at[_V + _PART + i], s2 - at[_V + 2 * _PART + i]
-            per = _ONE / (np.sqrt(h0 * h0 + h1 * h1 + h2 * h2) + np.float32(1e-9))
-            along = max((h0 * n0 + h1 * n1 + h2 * n2) * per, _ZERO)
-            back = h0 * at[_V + i] + h1 * at[_V + _PART + i] + h2 * at[_V + 2 * _PART + i]
-            cosine = max(n0 * s0 + n1 * s1 + n2 * s2, _ZERO)
-            away = _ONE - max(-back * per, _ZERO)
+            v0, v1, v2 = at[_V + i], at[_V + _PART + i], at[_V + 2 * _PART + i]
+            # The half vector of unit vectors s and -v needs no length of its own.
+            turn = _ONE - (s0 * v0 + s1 * v1 + s2 * v2)
+            square = _TWO * max(turn, np.float32(1e-6))
+            facing, cosine = at[_FACING + i], max(n0 * s0 + n1 * s1 + n2 * s2, _ZERO)
+            along = cosine + facing
+            away = _ONE - np.sqrt(_HALF * max(turn, _ZERO))
             alpha = max(at[_ROUGH + i], np.float32(0.1))
             alpha = alpha * alpha + spread
-            square, k = alpha * alpha, alpha * _HALF
-            bell = along * along * (square - _ONE) + _ONE
-            masks = (at[_FACING + i] * (_ONE - k) + k) * (cosine * (_ONE - k) + k)
-            lobe = square / (_PI * bell * bell * (masks * np.float32(4) + np.float32(1e-6)))
+            width, k = alpha * alpha, alpha * _HALF
+            bell = along * along * (width - _ONE) + square
+            masks = (facing * (_ONE - k) + k) * (cosine * (_ONE - k) + k)
+            lobe = width * square * square
+            lobe /= _PI * bell * bell * (masks * np.float32(4) + np.float32(1e-6))
             share = at[_BLUR + i] if spread > _ZERO else _ONE
             lobe = min(lobe, _BRIGHTEST) * cosine * share * per_way
             at[_LOBE + i] += lobe

@@ -238,7 +238,7 @@ def _boxes_near(boxes, around, count, point, radius, close, local):
 
 @compiled
 def _paces(boxes, ways):
-    """Return how far each of `ways` [16 k 3] goes for a metre along each axis of boxes [m 16 k 3]."""
+    """Return how far `ways` [16 k 3] go for a metre along each axis of boxes [m 16 k 3]."""
     out = np.empty((boxes.shape[0], *ways.shape), np.float32)
     for b in range(boxes.shape[0]):
         for place in range(ways.shape[0]):

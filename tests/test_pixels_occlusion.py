@@ -10,8 +10,8 @@ from simlift.pixels.occlusion import (
     ambient_occlusion,
     distant_shadow,
     enclosed,
-    upsample,
 )
+from simlift.pixels.sampling import View, enlargement
 
 HEIGHT, WIDTH = 64, 96
 K = pinhole(HEIGHT, WIDTH, np.radians(60))
@@ -38,7 +38,7 @@ FLOOR = (0, -1, -0.35)  # a floor seen from above at a slant
 @pytest.mark.parametrize("normal", [(0, 0, -1), (0.4, -0.6, -1), FLOOR])
 def test_a_plane_is_open(normal):
     depth, normals = with_normals(plane(normal, 2.0))
-    found = ambient_occlusion(depth, normals, K, 0.5)
+    found = ambient_occlusion(View(depth, normals, K), 0.5)
     assert found.shape == depth.shape
     assert found[np.isfinite(depth)].min() > 0.97
     assert found.max() <= 1
@@ -47,7 +47,7 @@ def test_a_plane_is_open(normal):
 def test_a_corner_is_darker_than_its_walls():
     depth, normals = with_normals(np.minimum(plane((-1, 0, -1), 2.0), plane((1, 0, -1), 2.0)))
     assert depth[32, 48] > depth[32, 10]  # the walls meet far away, in the middle
-    found = ambient_occlusion(depth, normals, K, 0.6)
+    found = ambient_occlusion(View(depth, normals, K), 0.6)
     corner, wall = found[20:44, 46:50].mean(), found[20:44, 8:16].mean()
     assert corner < 0.8
     assert wall > 0.95
@@ -57,7 +57,7 @@ def test_a_corner_is_darker_than_its_walls():
 def test_a_ridge_is_open():
     depth, normals = with_normals(np.maximum(plane((-1, 0, -1), 2.0), plane((1, 0, -1), 2.0)))
     assert depth[32, 48] < depth[32, 10]
-    found = ambient_occlusion(depth, normals, K, 0.6)
+    found = ambient_occlusion(View(depth, normals, K), 0.6)
     assert found[20:44, 40:56].min() > 0.9
 
 
@@ -70,24 +70,24 @@ def test_an_object_far_in_front_draws_no_halo():
     beside = np.zeros((HEIGHT, WIDTH), bool)
     beside[16:48, 30:66] = True
     beside[20:44, 36:60] = False
-    found = ambient_occlusion(near, normals, K, 0.5)[beside]
-    truth = ambient_occlusion(bare, bare_normals, K, 0.5)[beside]
+    found = ambient_occlusion(View(near, normals, K), 0.5)[beside]
+    truth = ambient_occlusion(View(bare, bare_normals, K), 0.5)[beside]
     assert np.abs(found - truth).mean() < 0.02
     assert np.abs(found - truth).max() < 0.1
 
 
 def test_occlusion_does_not_depend_on_the_scale_of_the_scene():
     depth, normals = with_normals(np.minimum(plane((-1, 0, -1), 2.0), plane((1, 0, -1), 2.0)))
-    one = ambient_occlusion(depth, normals, K, 0.5)
-    far = ambient_occlusion(depth * 10, normals, K, 5.0)
+    one = ambient_occlusion(View(depth, normals, K), 0.5)
+    far = ambient_occlusion(View(depth * 10, normals, K), 5.0)
     np.testing.assert_allclose(one, far, atol=0.02)
 
 
 def test_the_sky_is_open():
     depth = np.full((HEIGHT, WIDTH), np.inf, np.float32)
     normals = normals_from_depth(depth, K)
-    np.testing.assert_allclose(ambient_occlusion(depth, normals, K, 0.5), 1)
-    np.testing.assert_allclose(distant_shadow(depth, normals, K, np.eye(3)[[1]], 1.0), 1)
+    np.testing.assert_allclose(ambient_occlusion(View(depth, normals, K), 0.5), 1)
+    np.testing.assert_allclose(distant_shadow(View(depth, normals, K), np.eye(3)[[1]], 1.0), 1)
 
 
 def box_on_a_floor():
@@ -110,7 +110,9 @@ def box_on_a_floor():
 @pytest.mark.parametrize("normal", [(0, 0, -1), (0.4, -0.6, -1), FLOOR])
 def test_a_thick_plane_is_open(normal):
     depth, normals = with_normals(plane(normal, 2.0))
-    found = enclosed(depth, normals, K, 0.5, 0.5, known(np.full(depth.shape, 1.0, np.float32)))
+    found = enclosed(
+        View(depth, normals, K), 0.5, 0.5, known(np.full(depth.shape, 1.0, np.float32))
+    )
     # Depth is a step from pixel to pixel, which a ray along a slanted floor now and then meets.
     assert found[np.isfinite(depth)].min() > 0.93
     assert found[np.isfinite(depth)].mean() > 0.985
@@ -155,15 +157,15 @@ def test_a_box_hides_what_its_view_factor_says(side):
     normals = np.broadcast_to(np.float32([0, 0, -1]), (HEIGHT, WIDTH, 3)).copy()
     nothing = np.zeros(depth.shape, np.float32)
     seen = known(nothing, boxes=[plate(0.5, side)])
-    found = enclosed(depth, normals, K, 1.0, 1e3, seen)[30:34, 46:50].mean()
+    found = enclosed(View(depth, normals, K), 1.0, 1e3, seen)[30:34, 46:50].mean()
     assert found == pytest.approx(1 - (1 - SURFACE) * from_plate(0.5, side), abs=0.03)
     # What moves, and what is within the box, is not in its dark.
     moving = known(nothing, ~np.zeros(depth.shape, bool), [plate(0.5, side)])
-    np.testing.assert_allclose(enclosed(depth, normals, K, 1.0, 1e3, moving), 1, atol=1e-6)
+    np.testing.assert_allclose(enclosed(View(depth, normals, K), 1.0, 1e3, moving), 1, atol=1e-6)
     around = known(nothing, boxes=[plate(-0.05, 5.0)])
-    np.testing.assert_allclose(enclosed(depth, normals, K, 1.0, 1e3, around), 1, atol=1e-6)
+    np.testing.assert_allclose(enclosed(View(depth, normals, K), 1.0, 1e3, around), 1, atol=1e-6)
     # From farther away than it reaches it hides nothing.
-    near = enclosed(depth, normals, K, 0.3, 0.4, seen)
+    near = enclosed(View(depth, normals, K), 0.3, 0.4, seen)
     np.testing.assert_allclose(near, 1, atol=1e-6)
 
 
@@ -178,7 +180,9 @@ def test_what_hides_a_dark_side_hides_little():
     def taken(light):
         seen = known(nothing, boxes=[beside], light=light)
         column = int(K[0, 2] + K[0, 0] * 0.9 / 3)
-        return 1 - enclosed(depth, normals, K, 1.0, 1e3, seen)[20:44, column - 4 : column].mean()
+        return (
+            1 - enclosed(View(depth, normals, K), 1.0, 1e3, seen)[20:44, column - 4 : column].mean()
+        )
 
     even = ALL_AROUND.copy()
     left, right = even * 0.5, even * 0.5
@@ -205,7 +209,7 @@ def test_the_ground_under_a_thing_is_as_dark_as_the_thing_is_deep():
 
     def ground(deep):
         thickness = np.where(front, np.float32(deep), np.float32(0))
-        return enclosed(depth, normals, K, 1.5, 1.5, known(thickness))[under].mean()
+        return enclosed(View(depth, normals, K), 1.5, 1.5, known(thickness))[under].mean()
 
     thin, car = ground(0.05), ground(2.0)
     assert car < 0.6 < 0.85 < thin
@@ -214,8 +218,8 @@ def test_the_ground_under_a_thing_is_as_dark_as_the_thing_is_deep():
 def test_enclosure_does_not_depend_on_the_scale_of_the_scene():
     depth, normals, front, _ = slab_over_a_floor()
     near, far = (np.where(front, np.float32(deep), np.float32(0)) for deep in (1, 10))
-    one = enclosed(depth, normals, K, 0.5, 0.5, known(near))
-    far = enclosed(depth * 10, normals, K, 5.0, 5.0, known(far))
+    one = enclosed(View(depth, normals, K), 0.5, 0.5, known(near))
+    far = enclosed(View(depth * 10, normals, K), 5.0, 5.0, known(far))
     np.testing.assert_allclose(one, far, atol=0.02)
 
 
@@ -227,8 +231,8 @@ def test_a_light_passes_behind_what_is_known_to_be_thin():
     normals = np.broadcast_to(np.float32([0, 0, -1]), (HEIGHT, WIDTH, 3)).copy()
     light = unit(0.8, 0, -1)[None]
     thickness = np.where(depth < 2.8, np.float32(0.05), np.float32(0))
-    guessed = distant_shadow(depth, normals, K, light, 1.0)
-    known = distant_shadow(depth, normals, K, light, 1.0, thickness)
+    guessed = distant_shadow(View(depth, normals, K), light, 1.0)
+    known = distant_shadow(View(depth, normals, K), light, 1.0, thickness)
     dark, less = (guessed < 0.5).sum(), (known < 0.5).sum()
     assert 0 < less < 0.7 * dark
 
@@ -237,7 +241,7 @@ def test_a_light_passes_behind_what_is_known_to_be_thin():
 def test_a_shadow_falls_away_from_the_light(side):
     depth, normals, ground = box_on_a_floor()
     light = unit(side, -0.9, -0.1)[None]  # from one side and above
-    found = distant_shadow(depth, normals, K, light, 1.5)
+    found = distant_shadow(View(depth, normals, K), light, 1.5)
     where = points(depth, K)[..., 0]
     depths = np.abs(depth - 2.7) < 0.25
     shaded = ground & depths & (where * side < -0.22) & (where * side > -0.45)
@@ -249,8 +253,8 @@ def test_a_shadow_falls_away_from_the_light(side):
 
 def test_light_from_behind_a_surface_does_not_reach_it():
     depth, normals = with_normals(plane((0, 0, -1), 2.0))
-    behind = distant_shadow(depth, normals, K, unit(0.2, 0, 1)[None], 1.0)
-    front = distant_shadow(depth, normals, K, unit(0.2, 0.1, -1)[None], 1.0)
+    behind = distant_shadow(View(depth, normals, K), unit(0.2, 0, 1)[None], 1.0)
+    front = distant_shadow(View(depth, normals, K), unit(0.2, 0.1, -1)[None], 1.0)
     assert behind.max() < 0.05
     assert front.min() > 0.98
 
@@ -258,8 +262,8 @@ def test_light_from_behind_a_surface_does_not_reach_it():
 def test_several_directions_give_their_mean():
     depth, normals, _ = box_on_a_floor()
     lights = np.stack([unit(-1, -1, 0), unit(1, -1, 0)])
-    each = [distant_shadow(depth, normals, K, light[None], 1.0) for light in lights]
-    both = distant_shadow(depth, normals, K, lights, 1.0)
+    each = [distant_shadow(View(depth, normals, K), light[None], 1.0) for light in lights]
+    both = distant_shadow(View(depth, normals, K), lights, 1.0)
     np.testing.assert_allclose(both, (each[0] + each[1]) / 2, atol=1e-5)
 
 
@@ -269,14 +273,16 @@ def test_enlarging_keeps_constants_and_edges():
     normals[:] = (0, 0, -1)
     small_depth, small_normals = depth[::2, ::2].copy(), normals[::2, ::2].copy()
     flat = np.full(small_depth.shape, 0.37, np.float32)
-    found = upsample(flat, small_depth, small_normals, depth, normals)
+    half = View(small_depth, small_normals, np.diag([0.5, 0.5, 1]) @ K)
+    enlarge = enlargement(half, View(depth, normals, K))
+    found = enlarge(flat)
     np.testing.assert_allclose(found, 0.37, atol=1e-5)
     step = np.where(small_depth < 3, 0.0, 1.0).astype(np.float32)
-    found = upsample(step, small_depth, small_normals, depth, normals)
+    found = enlarge(step)
     np.testing.assert_allclose(found, depth > 3, atol=0.01)
 
 
 def test_the_same_geometry_gives_the_same_numbers():
     depth, normals, _ = box_on_a_floor()
-    one = ambient_occlusion(depth, normals, K, 0.4)
-    np.testing.assert_array_equal(one, ambient_occlusion(depth.copy(), normals, K, 0.4))
+    one = ambient_occlusion(View(depth, normals, K), 0.4)
+    np.testing.assert_array_equal(one, ambient_occlusion(View(depth.copy(), normals, K), 0.4))

@@ -13,7 +13,6 @@ import numpy as np
 
 from simlift.pixels._compile import compiled
 
-TILE = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]])  # Bayer's order
 SAMPLES = 16
 
 _ZERO, _HALF, _ONE, _TWO = np.float32(0), np.float32(0.5), np.float32(1), np.float32(2)
@@ -122,16 +121,18 @@ def _hits(depth, thickness, distances, size, start, way, grow):
 
 @compiled
 def enclosure(
-    depth, thickness, reach, still, normals, pinhole, radius, ways, bright, steps, tile, boxes
-):
-    """Return how much of the light from all around is hidden within `radius` metres, by cosine.
+    depth, thickness, reach, still, normals, pinhole, radius, ways, bright, sky, surfaces, steps,
+    tile, boxes,
+):  # fmt: skip
+    """Return the share of the light from all around that is hidden within `radius` metres.
 
     `ways` [16 k 3] are unit vectors in camera axes for each place in the tile, whose sphere all of
     them fill evenly, and `bright` [16 k] the light that comes from there; `steps` [16 16] where
-    along a way it looks, as shares of the radius. What a pixel shows hides light as far as its
-    `reach` [h w] in metres, and near that little, so that nothing appears at once. `boxes` [m 15]
-    hide it as far as the radius from what is `still` [h w], seen or not: centres, axes (one after
-    the other) and half sides.
+    along a way it looks, as shares of the radius. In all there arrives what `sky` [9] says, by
+    harmonics of irradiance / pi (1 where it is all open), and from `surfaces` the rest. What a
+    pixel shows hides light as far as its `reach` [h w] in metres, and near that little, so that
+    nothing appears at once. `boxes` [m 15] hide it as far as the radius from what is `still` [h w],
+    seen or not: centres, axes (one after the other) and half sides.
     """
     height, width = depth.shape
     fx, fy = np.float32(pinhole[0]), np.float32(pinhole[1])
@@ -176,8 +177,19 @@ def enclosure(
                         hidden = max(hidden, _ONE - share * share)
                     total += cosine * bright[place, k] * hidden
                 # The mean cosine over the sphere is a quarter; over the ways of a pixel it varies.
-                out[row, column] = total * per
+                arriving = surfaces + (_ONE - surfaces) * max(_harmonics(sky, n0, n1, n2), _ZERO)
+                out[row, column] = total * per / arriving
     return out
+
+
+@compiled
+def _harmonics(sky, x, y, z):
+    """Return the sum of nine harmonics along a direction."""
+    out = np.float32(0.282095) * sky[0]
+    out += np.float32(0.488603) * (y * sky[1] + z * sky[2] + x * sky[3])
+    out += np.float32(1.092548) * (x * y * sky[4] + y * z * sky[5] + x * z * sky[7])
+    out += np.float32(0.315392) * (np.float32(3) * z * z - _ONE) * sky[6]
+    return out + np.float32(0.546274) * (x * x - y * y) * sky[8]
 
 
 @compiled

@@ -6,27 +6,21 @@ Patterns are fixed on the screen and depend on geometry alone: no noise, no flic
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 
 from simlift.pixels.environment import COSINE, harmonic_basis, sphere
+from simlift.pixels.sampling import View
 
 _DIRECTIONS = 3  # of a pixel; its 4x4 tile looks in 48
 _MARCH = 32
 _GROW = np.float32(0.3)  # of the way along a ray, where nobody knows how thick things are
 _WAYS = 8  # of a pixel, half of them below its horizon; its tile looks in 128
-_FAR = np.float32(1e5)  # stands for the sky, where a number is needed
 _SURFACES = np.float32(0.2)  # radiance of an average surface, beside 1 of open sky
 _DIMMED = np.float32(0.5)  # share of that which is lost where another surface comes before it
 
 
-def ambient_occlusion(
-    depth: Float[np.ndarray, "h w"],
-    normals: Float[np.ndarray, "h w 3"],
-    intrinsics: Float[np.ndarray, "3 3"],
-    radius: float,
-) -> Float[np.ndarray, "h w"]:
+def ambient_occlusion(view: View, radius: float) -> Float[np.ndarray, "h w"]:
     """Return the share of the sky that each pixel sees, in [0, 1], within `radius` metres.
 
     Horizon-based (Bavoil et al., "Image-space horizon-based ambient occlusion", SIGGRAPH 2008):
@@ -34,22 +28,22 @@ def ambient_occlusion(
     the radius fade out, so that a near object draws no halo on what lies behind it.
     """
     from simlift.pixels import _occlusion_kernels as kernels
+    from simlift.pixels._sampling_kernels import TILE
 
-    near = _finite(depth)
     shift = (np.arange(16) / 16)[:, None]
     angles = 2 * np.pi * (np.arange(_DIRECTIONS) + shift) / _DIRECTIONS
     rings = np.stack([np.cos(angles), np.sin(angles)], axis=-1).astype(np.float32)
     steps = ((np.arange(kernels.SAMPLES) + 0.3 + 0.7 * shift) / kernels.SAMPLES) ** 2
     raw = kernels.horizons(
-        near,
-        normals,
-        _pinhole(intrinsics),
+        view.near,
+        view.normals,
+        view.lens,
         float(radius),
         rings,
         steps.astype(np.float32),
-        kernels.TILE,
+        TILE,
     )
-    return 1 - tile_mean(raw, near, normals)
+    return 1 - view.tiles(raw)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,14 +61,7 @@ class Occluders:
     light: Float[np.ndarray, "9"]
 
 
-def enclosed(
-    depth: Float[np.ndarray, "h w"],
-    normals: Float[np.ndarray, "h w 3"],
-    intrinsics: Float[np.ndarray, "3 3"],
-    radius: float,
-    far: float,
-    known: Occluders,
-) -> Float[np.ndarray, "h w"]:
+def enclosed(view: View, radius: float, far: float, known: Occluders) -> Float[np.ndarray, "h w"]:
     """Return what `ambient_occlusion` does, where it is known how deep things are.
 
     What moves hides light from what is less than `far` metres away, all else within `radius`. Rays
@@ -84,37 +71,35 @@ def enclosed(
     what stands still they also meet the boxes of what moves.
     """
     from simlift.pixels import _occlusion_kernels as kernels
+    from simlift.pixels._sampling_kernels import TILE
 
-    near = _finite(depth)
     ways = np.ascontiguousarray(sphere(16 * _WAYS).reshape(_WAYS, 16, 3).transpose(1, 0, 2))
     shift = (np.arange(16) / 16)[:, None]
     steps = ((np.arange(kernels.SAMPLES) + 0.3 + 0.7 * shift) / kernels.SAMPLES) ** 1.5
     open_sky = np.maximum(harmonic_basis(ways) @ known.light, 0)
     bright = _SURFACES * _DIMMED + (1 - _SURFACES) * open_sky
-    from_sky = np.maximum(np.einsum("hwi,i->hw", harmonic_basis(normals), known.light * COSINE), 0)
-    arriving = _SURFACES + (1 - _SURFACES) * from_sky
     reaches = known.moves.any() or len(known.boxes) > 0
     raw = kernels.enclosure(
-        near,
+        view.near,
         known.thickness.astype(np.float32),
         np.where(known.moves, np.float32(far), np.float32(radius)),
         ~known.moves,
-        normals,
-        _pinhole(intrinsics),
+        view.normals,
+        view.lens,
         far if reaches else radius,
         ways,
         bright.astype(np.float32),
+        (known.light * COSINE).astype(np.float32),
+        _SURFACES,
         steps.astype(np.float32),
-        kernels.TILE,
+        TILE,
         known.boxes.astype(np.float32),
     )
-    return 1 - np.minimum(tile_mean(raw / arriving, near, normals), 1)
+    return 1 - np.minimum(view.tiles(raw), 1)
 
 
 def distant_shadow(
-    depth: Float[np.ndarray, "h w"],
-    normals: Float[np.ndarray, "h w 3"],
-    intrinsics: Float[np.ndarray, "3 3"],
+    view: View,
     towards: Float[np.ndarray, "k 3"],
     length: float,
     thickness: Float[np.ndarray, "h w"] | None = None,
@@ -128,103 +113,22 @@ def distant_shadow(
     its tile all.
     """
     from simlift.pixels import _occlusion_kernels as kernels
+    from simlift.pixels._sampling_kernels import TILE
 
-    near = _finite(depth)
     directions = np.ascontiguousarray(towards, dtype=np.float32)
     shift = (np.arange(1, 17) / 16)[:, None]
     distances = length * ((np.arange(_MARCH) + shift) / _MARCH) ** 1.6
     shared = len(directions) >= 4 and len(directions) % 2 == 0
-    thick = np.zeros_like(near) if thickness is None else thickness.astype(np.float32)
+    thick = np.zeros_like(view.near) if thickness is None else thickness.astype(np.float32)
     raw = kernels.march(
-        near,
+        view.near,
         thick,
-        normals,
-        _pinhole(intrinsics),
+        view.normals,
+        view.lens,
         directions,
         distances.astype(np.float32),
-        kernels.TILE,
+        TILE,
         len(directions) // 2 if shared else 1,
         _GROW if thickness is None else np.float32(0),
     )
-    return tile_mean(raw, near, normals)
-
-
-def tile_places(pixels: Int[np.ndarray, "n"], width: int) -> Int[np.ndarray, "n"]:
-    """Return each pixel's place in its 4x4 tile, 0 to 15, given its number in rows of `width`."""
-    from simlift.pixels import _occlusion_kernels as kernels
-
-    return np.asarray(kernels.TILE[pixels // width % 4, pixels % width % 4])
-
-
-def tile_mean(
-    values: Float[np.ndarray, "h w"],
-    depth: Float[np.ndarray, "h w"],
-    normals: Float[np.ndarray, "h w 3"],
-) -> Float[np.ndarray, "h w"]:
-    """Average a 4x4 tile around each pixel over the same surface.
-
-    Rows first, then columns: Pham and van Vliet, "Separable bilateral filtering for fast video
-    preprocessing", ICME 2005.
-    """
-    from simlift.pixels import _geometry_kernels as kernels
-
-    along = kernels.smooth(values, depth, normals)
-    turned = (cv2.transpose(x) for x in (along, depth, normals))
-    return np.asarray(cv2.transpose(kernels.smooth(*turned)))
-
-
-@dataclass(frozen=True, eq=False)
-class Enlargement:
-    """Enlarges maps of one frame so that values do not leak across its edges; call it with them.
-
-    Between two small pixels `across` [a w] is the share of the right one, and between two rows of
-    these `down` [h w] that of the lower one: found once by `enlargement`, good for every map.
-    """
-
-    across: Float[np.ndarray, "a w"]
-    down: Float[np.ndarray, "h w"]
-
-    def __call__(self, small: Float[np.ndarray, "*k a b"]) -> Float[np.ndarray, "*k h w"]:
-        """Return a map, or several, at full resolution."""
-        from simlift.pixels import _geometry_kernels as kernels
-
-        maps = np.ascontiguousarray(small, dtype=np.float32).reshape(-1, *small.shape[-2:])
-        whole = kernels.enlarge(maps, self.across, self.down)
-        return np.asarray(whole.reshape(*small.shape[:-2], *self.down.shape))
-
-
-def enlargement(
-    small_depth: Float[np.ndarray, "a b"],
-    small_normals: Float[np.ndarray, "a b 3"],
-    depth: Float[np.ndarray, "h w"],
-    normals: Float[np.ndarray, "h w 3"],
-) -> Enlargement:
-    """Return joint bilateral upsampling by depth and normals, along rows and then columns.
-
-    Source: Kopf et al., "Joint bilateral upsampling", SIGGRAPH 2007.
-    """
-    from simlift.pixels import _geometry_kernels as kernels
-
-    near = _finite(depth)
-    across = kernels.mix_rows(_finite(small_depth), small_normals, near, normals)
-    return Enlargement(across, kernels.mix_columns(near, normals, len(small_depth)))
-
-
-def upsample(
-    small: Float[np.ndarray, "*k a b"],
-    small_depth: Float[np.ndarray, "a b"],
-    small_normals: Float[np.ndarray, "a b 3"],
-    depth: Float[np.ndarray, "h w"],
-    normals: Float[np.ndarray, "h w 3"],
-) -> Float[np.ndarray, "*k h w"]:
-    """Enlarge a map, or several at little more cost, by depth and normals."""
-    return enlargement(small_depth, small_normals, depth, normals)(small)
-
-
-def _finite(depth: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
-    return np.fmin(depth, _FAR).astype(np.float32, copy=False)
-
-
-def _pinhole(intrinsics: Float[np.ndarray, "3 3"]) -> tuple[float, float, float, float]:
-    k = intrinsics
-    return float(k[0, 0]), float(k[1, 1]), float(k[0, 2]), float(k[1, 2])
+    return view.tiles(raw)

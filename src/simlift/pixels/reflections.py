@@ -21,7 +21,7 @@ def mirrored(
     What the reflected ray meets in the image is `light` there; elsewhere, and on rough surfaces, it
     is `fallback`. Screen-space ray tracing (McGuire and Mara, JCGT 2014).
     """
-    from simlift.pixels import _occlusion_kernels, _reflection_kernels
+    from simlift.pixels import _reflection_kernels, _sampling_kernels
 
     if roughness.min() >= _SMOOTHEST:
         return fallback
@@ -39,7 +39,7 @@ def mirrored(
             pinhole,
             _SMOOTHEST,
             distances,
-            _occlusion_kernels.TILE,
+            _sampling_kernels.TILE,
         )
     )
 

@@ -84,8 +84,8 @@ class FindOccluders:
         inside = np.ones(ids.shape, np.uint8)
         inside[:, 1:] &= ids[:, 1:] == ids[:, :-1]
         inside[1:] &= ids[1:] == ids[:-1]
-        per_pixel = np.float32(_WIDTHS / half.intrinsics[0, 0])
-        girth = half_width(inside) * np.minimum(half.depth, np.float32(_FAR)) * per_pixel
+        per_pixel = np.float32(_WIDTHS / half.view.intrinsics[0, 0])
+        girth = half_width(inside) * np.minimum(half.view.depth, np.float32(_FAR)) * per_pixel
         thick = np.minimum(self._depth(frame, half), girth)
         moves = np.isin(np.arange(int(ids.max()) + 1), self.moving)[ids]
         light = turned(self.light, scene.camera_to_world(frame))
@@ -125,7 +125,7 @@ class FindOccluders:
         kernels.sight(
             rows[ids],
             half.points,
-            half.depth,
+            half.view.depth,
             to_box.astype(np.float32),
             boxes.low[numbers],
             boxes.high[numbers],

@@ -14,8 +14,9 @@ from simlift.engines.photographic.settled import Settled
 from simlift.engines.photographic.surface import Surface
 from simlift.pixels import colour, shading
 from simlift.pixels.environment import Sun
-from simlift.pixels.occlusion import distant_shadow, tile_mean, tile_places
+from simlift.pixels.occlusion import distant_shadow
 from simlift.pixels.reflections import mirrored, spread
+from simlift.pixels.sampling import tile_places
 from simlift.pixels.voxels import beyond_view, met
 
 # A render without an albedo layer already holds reflections and contact shadows.
@@ -103,10 +104,10 @@ def _gathered(frame: Window, surface: Surface, settled: Settled) -> Float[np.nda
     assert settled.volume is not None
     half, mirrors = scene.halve(frame), frame.derive(_mirrors)
     arrived = settled.volume.at(mirrors.points, mirrors.normals, mirrors.ways)
-    height, width = half.depth.shape
+    height, width = half.view.depth.shape
     if settled.around is not None:
         rough = cv2.resize(surface.roughness, (width, height), interpolation=cv2.INTER_NEAREST)
-        smooth = np.flatnonzero((rough < _SMOOTH) & (half.depth < _FAR))
+        smooth = np.flatnonzero((rough < _SMOOTH) & (half.view.depth < _FAR))
         points, normals, ways = (
             part[smooth] for part in (mirrors.points, mirrors.normals, mirrors.ways)
         )
@@ -120,10 +121,8 @@ def _gathered(frame: Window, surface: Surface, settled: Settled) -> Float[np.nda
         arrived[smooth, 3:] = found
     maps = np.ascontiguousarray(arrived.T).reshape(7, height, width)
     if settled.around is not None and len(smooth):
-        near = np.fmin(half.depth, np.float32(_FAR))
         # Twice: a mean over one tile is a square where a surface is uneven.
-        for k in (*range(3, 7), *range(3, 7)):
-            maps[k] = tile_mean(maps[k], near, half.normals)
+        maps[3:] = half.view.tiles(half.view.tiles(maps[3:]))
     return maps
 
 
@@ -142,12 +141,10 @@ class _Mirrors:
 def _mirrors(frame: Window) -> _Mirrors:
     half, pose = scene.halve(frame), scene.camera_pose(frame)
     turn = pose[:3, :3].astype(np.float32)
-    view = scene.unit_rays(half.intrinsics, half.depth.shape)
-    along = np.einsum("abc,abc->ab", view, half.normals)[..., None]
-    ways = view - np.float32(2) * along * half.normals
-    return _Mirrors(
-        _turned(half.points, pose[:3]), _turned(half.normals, turn), _turned(ways, turn)
-    )
+    seen, facing = scene.unit_rays(half.view.intrinsics, half.view.depth.shape), half.view.normals
+    along = np.einsum("abc,abc->ab", seen, facing)[..., None]
+    ways = seen - np.float32(2) * along * facing
+    return _Mirrors(_turned(half.points, pose[:3]), _turned(facing, turn), _turned(ways, turn))
 
 
 def _turned(
@@ -184,10 +181,10 @@ def _shadow(
     towards = np.einsum("ne,ec->nc", sun.samples(), to_environment)
     length = look.shadow_length * settled.median_depth
     if settled.around is None:
-        return distant_shadow(half.depth, half.normals, half.intrinsics, towards, length)
+        return distant_shadow(half.view, towards, length)
     known = settled.around.occluders
     deep = frame.derive(known).thickness if known is not None else None
-    seen = distant_shadow(half.depth, half.normals, half.intrinsics, towards, length, deep)
+    seen = distant_shadow(half.view, towards, length, deep)
     pose = scene.camera_pose(frame)
     step = _COARSE if len(towards) == 1 else _COARSER
     points = half.points[step // 2 :: step, step // 2 :: step]

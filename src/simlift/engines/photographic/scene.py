@@ -13,13 +13,8 @@ from simlift.core.scene_geometry import FULL_EMISSION
 from simlift.core.window import Survey, Window
 from simlift.pixels import geometry
 from simlift.pixels.geometry import normals_from_depth, pinhole, rays
-from simlift.pixels.occlusion import (
-    Enlargement,
-    Occluders,
-    ambient_occlusion,
-    enclosed,
-    enlargement,
-)
+from simlift.pixels.occlusion import Occluders, ambient_occlusion, enclosed
+from simlift.pixels.sampling import Enlargement, View, enlargement
 
 _ASSUMED_FOV = np.radians(60.0)  # where a clip tells nothing of its camera
 _FULL_OCCLUSION_LINES = 200  # images with fewer rows get occlusion at full resolution
@@ -101,27 +96,27 @@ class Occlusion:
     occluders: Callable[[Window], Occluders] | None = None
 
     def __call__(self, frame: Window) -> Float[np.ndarray, "h w"]:
-        depth, camera = frame[Layer.DEPTH][0], intrinsics(frame)
-        normal = frame.derive(normals)
-        if len(depth) <= _FULL_OCCLUSION_LINES:
-            return ambient_occlusion(depth, normal, camera, self.radius)
-        half = halve(frame)
-        view = (half.depth, half.normals, half.intrinsics)
+        if frame.size[0] <= _FULL_OCCLUSION_LINES:
+            return ambient_occlusion(frame.derive(view), self.radius)
+        half = halve(frame).view
         if self.occluders is None:
-            return frame.derive(enlarger)(ambient_occlusion(*view, self.radius))
+            return frame.derive(enlarger)(ambient_occlusion(half, self.radius))
         known = frame.derive(self.occluders)
-        return frame.derive(enlarger)(enclosed(*view, self.radius, self.far, known))
+        return frame.derive(enlarger)(enclosed(half, self.radius, self.far, known))
+
+
+def view(frame: Window) -> View:
+    """Return the surfaces that a frame shows."""
+    return View(frame[Layer.DEPTH][0], frame.derive(normals), intrinsics(frame))
 
 
 @dataclass(frozen=True, eq=False)
 class HalfFrame:
     """Geometry at half resolution, for what varies slowly over the image."""
 
-    depth: Float[np.ndarray, "a b"]
-    normals: Float[np.ndarray, "a b 3"]
+    view: View
     points: Float[np.ndarray, "a b 3"]  # metres in camera axes; the sky is far, not infinite
     segmentation: Int[np.ndarray, "a b"]  # 0 without a segmentation
-    intrinsics: Float[np.ndarray, "3 3"]
 
 
 def halve(frame: Window) -> HalfFrame:
@@ -139,19 +134,14 @@ def _halve(frame: Window) -> HalfFrame:
     if Layer.SEGMENTATION in frame:
         ids = cv2.resize(frame[Layer.SEGMENTATION][0], size, interpolation=cv2.INTER_NEAREST)
     camera = scale @ intrinsics(frame)
-    return HalfFrame(
-        small,
-        cv2.resize(frame.derive(normals), size, interpolation=cv2.INTER_NEAREST),
-        geometry.points(np.minimum(small, _FAR), camera),
-        ids,
-        camera,
-    )
+    facing = cv2.resize(frame.derive(normals), size, interpolation=cv2.INTER_NEAREST)
+    places = geometry.points(np.minimum(small, _FAR), camera)
+    return HalfFrame(View(small, facing, camera), places, ids)
 
 
 def enlarger(frame: Window) -> Enlargement:
     """Return what enlarges maps of half resolution along the frame's own edges."""
-    half = halve(frame)
-    return enlargement(half.depth, half.normals, frame[Layer.DEPTH][0], frame.derive(normals))
+    return enlargement(halve(frame).view, frame.derive(view))
 
 
 def has_depth(frame: Window) -> bool:

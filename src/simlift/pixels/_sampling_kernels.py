@@ -149,7 +149,7 @@ def _likeness(here, there, scale, turn):
 @compiled
 def _between(count, small):
     """Return the two of `small` places around each of `count`, and the share of the second."""
-    first, second = np.empty(count, np.int64), np.empty(count, np.int64)
+    first, second = np.empty(count, np.uint64), np.empty(count, np.uint64)
     share = np.empty(count, np.float32)
     for i in range(count):
         place = (i + 0.5) * small / count - 0.5

@@ -213,10 +213,10 @@ def _shining(
     A material layer says which shine; else what is bright in the render and of such a class.
     """
     if Layer.MATERIAL in frame:
-        share = frame.derive(scene.glow)
-        where = share > 0
-        shone = surface.albedo[where] * (share[where] * np.float32(look.emission))[:, None]
-        lit[where] += shone
+        lamps = frame.derive(scene.lamps)
+        shone = surface.albedo[lamps.rows, lamps.columns]
+        shone *= (lamps.share * np.float32(look.emission))[:, None]
+        lit[lamps.rows, lamps.columns] += shone
         return lit
     shining = [i for i, name in frame.categories.items() if name in look.emissive]
     if not shining or Layer.SEGMENTATION not in frame:

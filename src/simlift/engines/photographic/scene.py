@@ -67,6 +67,22 @@ def glow(frame: Window) -> Float[np.ndarray, "h w"]:
     return np.minimum(emission / np.float32(255 * FULL_EMISSION), 1)
 
 
+@dataclass(frozen=True, eq=False)
+class Lamps:
+    """The pixels that shine, and how much of a lamp each is."""
+
+    rows: Int[np.ndarray, "n"]
+    columns: Int[np.ndarray, "n"]
+    share: Float[np.ndarray, "n"]
+
+
+def lamps(frame: Window) -> Lamps:
+    """Return the pixels of a frame that its material layer says shine."""
+    share = glow(frame)
+    rows, columns = np.nonzero(share)
+    return Lamps(rows, columns, share[rows, columns])
+
+
 _FAR = np.float32(1e4)  # metres; where the sky is put when a number is needed
 OUTDOORS = 0.02  # share of pixels that hit nothing above which a clip is taken as outdoors
 

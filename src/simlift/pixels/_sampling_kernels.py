@@ -50,9 +50,9 @@ def tile_shares(depth, normals):
         for i in range(width):
             lines[0, i + 2], lines[1, i + 2] = near[row, i], facing[0, row, i]
             lines[2, i + 2], lines[3, i + 2] = facing[1, row, i], facing[2, row, i]
-        for k in range(4):
-            lines[k, 0] = lines[k, 1] = lines[k, 2]
-            lines[k, width + 2] = lines[k, width + 1]
+        for m in range(4):
+            lines[m, 0] = lines[m, 1] = lines[m, 2]
+            lines[m, width + 2] = lines[m, width + 1]
         for i in range(1, width - 1):
             slope[i] = _gentler(lines[0, i + 1], lines[0, i + 2], lines[0, i + 3])
         for j in range(_SIDE):

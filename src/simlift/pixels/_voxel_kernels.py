@@ -203,41 +203,65 @@ def lit(index, clear, origin, cell, starts, normals, ways, skip):
 
 
 @compiled
-def beyond_view(index, clear, origin, cell, starts, turns, ways, sides, reach, skip):
-    """Return the share of `ways` [k 3] that are free beyond the image, for each start.
+def beyond_view(index, clear, origin, cell, starts, ways, sides, reach, skip, even):
+    """Return the share of `ways` [k 3] that are free beyond the image, for each start [a b 3].
 
-    With `turns` [n], 0 or 1, a start asks every other way: the even ones or the odd. `sides` [s 4]
-    are the planes of the view's frustum, inside where a x + b y + c z + d >= 0. The first `reach`
-    metres of a way, or as many as it stays in view, are not looked at.
+    Neighbours take turns: each asks every other way. `sides` [s 4] are the planes of the view's
+    frustum, inside where a x + b y + c z + d >= 0. The first `reach` metres of a way, or as many as
+    it stays in view, are not looked at. If light is `even`, a start between others of which all
+    ways are free, or none, is taken to be as they are.
     """
-    count = ways.shape[0]
-    out = np.ones(starts.shape[0], np.float32)
+    height, width, count = starts.shape[0], starts.shape[1], ways.shape[0]
+    out = np.ones((height, width), np.float32)
     within, per = np.empty(sides.shape[0], np.float32), _ONE / np.float32(cell)
     pace = np.zeros((count, sides.shape[0]), np.float32)  # metres along a way to a metre outwards
     for k in range(count):
         for s in range(sides.shape[0]):
             slope = sides[s, 0] * ways[k, 0] + sides[s, 1] * ways[k, 1] + sides[s, 2] * ways[k, 2]
             pace[k, s] = -_ONE / slope if slope < np.float32(-1e-6) else np.float32(1e12)
-    for n in range(starts.shape[0]):
-        x, y, z = starts[n, 0], starts[n, 1], starts[n, 2]
-        for s in range(sides.shape[0]):
-            inside = sides[s, 0] * x + sides[s, 1] * y + sides[s, 2] * z + sides[s, 3]
-            within[s] = max(inside, _ZERO)
-        free, asked = 0, 0
-        for k in range(turns[n] % count, count, 2):
-            dx, dy, dz = ways[k, 0], ways[k, 1], ways[k, 2]
-            asked += 1
-            at = reach
-            for s in range(sides.shape[0]):
-                if pace[k, s] < np.float32(1e11):
-                    at = min(at, within[s] * pace[k, s])
-            at += skip
-            px = (x + dx * at - origin[0]) * per
-            py = (y + dy * at - origin[1]) * per
-            pz = (z + dz * at - origin[2]) * per
-            free += 1 if _first(index, clear, px, py, pz, dx, dy, dz) < 0 else 0
-        out[n] = np.float32(free) / np.float32(asked)
+    for first in range(2):  # every other row and column before those between
+        for row in range(height):
+            for column in range(width):
+                if (first == 0) != (row % 2 == 0 and column % 2 == 0):
+                    continue
+                if first == 1 and even and _agree(out, row, column):
+                    out[row, column] = out[row - row % 2, column - column % 2]
+                    continue
+                x, y, z = starts[row, column, 0], starts[row, column, 1], starts[row, column, 2]
+                for s in range(sides.shape[0]):
+                    inside = sides[s, 0] * x + sides[s, 1] * y + sides[s, 2] * z + sides[s, 3]
+                    within[s] = max(inside, _ZERO)
+                free, asked = 0, 0
+                turn = (row // 2 + column // 2 + row + column) % 2
+                for k in range(turn % count, count, 2):
+                    dx, dy, dz = ways[k, 0], ways[k, 1], ways[k, 2]
+                    asked += 1
+                    at = reach
+                    for s in range(sides.shape[0]):
+                        if pace[k, s] < np.float32(1e11):
+                            at = min(at, within[s] * pace[k, s])
+                    at += skip
+                    px = (x + dx * at - origin[0]) * per
+                    py = (y + dy * at - origin[1]) * per
+                    pz = (z + dz * at - origin[2]) * per
+                    free += 1 if _first(index, clear, px, py, pz, dx, dy, dz) < 0 else 0
+                out[row, column] = np.float32(free) / np.float32(asked)
     return out
+
+
+@compiled
+def _agree(values, row, column):
+    """Whether the even rows and columns around a place hold nothing but ones, or zeros."""
+    top, left = row - row % 2, column - column % 2
+    bottom, right = top + 2 * (row % 2), left + 2 * (column % 2)
+    if bottom >= values.shape[0] or right >= values.shape[1]:
+        return False
+    here = values[top, left]
+    if here != _ZERO and here != _ONE:
+        return False
+    return (
+        values[top, right] == here and values[bottom, left] == here and values[bottom, right] == here
+    )
 
 
 @compiled

@@ -160,21 +160,22 @@ def beyond_view(
 
     `sides` are the planes of its frustum, a x + b y + c z + d >= 0 inside; ways that are longer in
     view than `reach` metres are asked from there. Neighbours in the image take turns: each asks
-    every other way.
+    every other way. Of several ways, which lead to a large light, all or none may be free over much
+    of the image: there only every other row and column asks.
     """
     from simlift.pixels import _voxel_kernels as kernels
 
-    turns = np.indices(points.shape[:2]).sum(0) % 2
-    free = kernels.beyond_view(
-        *_grid(voxels),
-        points.reshape(-1, 3),
-        turns.ravel(),
-        ways.astype(np.float32),
-        sides.astype(np.float32),
-        np.float32(reach),
-        np.float32(_SKIP * voxels.cell),
+    return np.asarray(
+        kernels.beyond_view(
+            *_grid(voxels),
+            np.ascontiguousarray(points),
+            ways.astype(np.float32),
+            sides.astype(np.float32),
+            np.float32(reach),
+            np.float32(_SKIP * voxels.cell),
+            len(ways) > 1,
+        )
     )
-    return np.asarray(free.reshape(points.shape[:2]))
 
 
 def _grid(voxels: Voxels) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.float32]:

@@ -34,12 +34,12 @@ _NEXT, _LAST = np.uint64(1), np.uint64(2)  # channels after the first
 @compiled
 def shade(
     albedo, normals, roughness, metallic, pinhole, turn, harmonics, glossy, levels, suns, ways,
-    ambient, shadows, known, around, ahead, sky, specular,
+    lobes, ambient, shadows, known, around, ahead, sky, specular,
 ):  # fmt: skip
     """Return scattered light, mirrored radiance and the share of it that is kept, each [h w 3].
 
-    See `shading.shade`. `suns` [k 5]: irradiance, spread of each way (0 for a point), number of
-    `ways` [k 8 3].
+    See `shading.shade`. `suns` [k 6]: irradiance, spread of each lobe (0 for a point), number of
+    `ways` [k 8 3] and of `lobes` [k 4 3].
     """
     height, width = roughness.shape
     # As one line each: three channels are then a known way apart.
@@ -80,7 +80,7 @@ def shade(
                 _scatter(at, mine[c], count, specular, kept)
             for k in range(suns.shape[0]):
                 _face(at, count, ways[k], int(suns[k, 4]), shadows[k, row, left:right])
-                _highlight(at, count, ways[k], int(suns[k, 4]), suns[k, 3], known)
+                _highlight(at, count, lobes[k], int(suns[k, 5]), suns[k, 3], known)
                 for c in range(3):
                     _shine(at, mine[c], count, suns[k, c], specular, kept)
             _join(each, _S, count, scattered, start)
@@ -320,15 +320,15 @@ def _face(at, count, ways, number, shadow):
 
 
 @compiled
-def _highlight(at, count, ways, number, spread, known):
+def _highlight(at, count, lobes, number, spread, known):
     """Fill what a GGX lobe returns of a sun, plain and weighted by Schlick's Fresnel term, and
     Burley's diffuse term.
 
-    The lobe is D G / (4 n.v), averaged over `ways`. A large light is reflected by the map, but
+    The lobe is D G / (4 n.v), averaged over `lobes`. A large light is reflected by the map, but
     rough surfaces are not shown it where probes tell what they reflect, which know of no suns:
-    these get each way as a lobe whose alpha is larger by `spread`, for its part of the light.
+    these get parts of it as lobes whose alpha is larger by `spread`.
     """
-    s0, s1, s2 = ways[0, 0], ways[0, 1], ways[0, 2]
+    s0, s1, s2 = lobes[0, 0], lobes[0, 1], lobes[0, 2]
     for i in range(count):
         v0, v1, v2 = at[_V + i], at[_V + _PART + i], at[_V + 2 * _PART + i]
         rough, cosine = at[_ROUGH + i], at[_COSINE + i]
@@ -340,9 +340,9 @@ def _highlight(at, count, ways, number, spread, known):
         at[_FRESNEL + i] = _ZERO
     if spread > _ZERO and not known:
         return
-    per_way = _ONE / np.float32(number)
+    per_lobe = _ONE / np.float32(number)
     for s in range(number):
-        s0, s1, s2 = ways[s, 0], ways[s, 1], ways[s, 2]
+        s0, s1, s2 = lobes[s, 0], lobes[s, 1], lobes[s, 2]
         for i in range(count):
             n0, n1, n2 = at[_N + i], at[_N + _PART + i], at[_N + 2 * _PART + i]
             v0, v1, v2 = at[_V + i], at[_V + _PART + i], at[_V + 2 * _PART + i]
@@ -360,7 +360,7 @@ def _highlight(at, count, ways, number, spread, known):
             lobe = width * square * square
             lobe /= _PI * bell * bell * (masks * np.float32(4) + np.float32(1e-6))
             share = at[_BLUR + i] if spread > _ZERO else _ONE
-            lobe = min(lobe, _BRIGHTEST) * cosine * share * per_way
+            lobe = min(lobe, _BRIGHTEST) * cosine * share * per_lobe
             at[_LOBE + i] += lobe
             at[_FRESNEL + i] += lobe * away * away * away * away * away
 

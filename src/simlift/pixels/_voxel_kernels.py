@@ -260,7 +260,9 @@ def _agree(values, row, column):
     if here != _ZERO and here != _ONE:
         return False
     return (
-        values[top, right] == here and values[bottom, left] == here and values[bottom, right] == here
+        values[top, right] == here
+        and values[bottom, left] == here
+        and values[bottom, right] == here
     )
 
 

@@ -13,7 +13,7 @@ from simlift.pixels.environment import COSINE, harmonic_basis, sphere
 from simlift.pixels.sampling import View
 
 _DIRECTIONS = 3  # of a pixel; its 4x4 tile looks in 48
-_MARCH = 32
+_MARCH = {True: 16, False: 32}  # samples where it is known how thick things are, and where not
 _GROW = np.float32(0.3)  # of the way along a ray, where nobody knows how thick things are
 _WAYS = 8  # of a pixel, half of them below its horizon; its tile looks in 128
 _SURFACES = np.float32(0.2)  # radiance of an average surface, beside 1 of open sky
@@ -117,7 +117,8 @@ def distant_shadow(
 
     directions = np.ascontiguousarray(towards, dtype=np.float32)
     shift = (np.arange(1, 17) / 16)[:, None]
-    distances = length * ((np.arange(_MARCH) + shift) / _MARCH) ** 1.6
+    samples = _MARCH[thickness is not None]
+    distances = length * ((np.arange(samples) + shift) / samples) ** 1.6
     shared = len(directions) >= 4 and len(directions) % 2 == 0
     thick = np.zeros_like(view.near) if thickness is None else thickness.astype(np.float32)
     raw = kernels.march(

@@ -8,6 +8,8 @@ from jaxtyping import Float
 
 from simlift.pixels.environment import GLOSSY, POINT, WAYS, Environment, harmonic_basis
 
+_LOBES = 4  # that what rough surfaces reflect of a large light is put together from
+
 
 @dataclass(frozen=True, eq=False)
 class Arriving:
@@ -68,7 +70,7 @@ def shade(
     from simlift.pixels import _shading_kernels as kernels
 
     height, width = roughness.shape
-    suns, ways = _suns(environment, turn)
+    suns, ways, lobes = _suns(environment, turn)
     known = arriving.around is not None
     empty = np.zeros((3, 1, 1), np.float32)
     scattered, mirror, gloss = kernels.shade(
@@ -83,6 +85,7 @@ def shade(
         np.array(GLOSSY, np.float32),
         suns,
         ways,
+        lobes,
         arriving.ambient,
         arriving.shadows.reshape(len(suns), height, width),
         known,
@@ -96,19 +99,21 @@ def shade(
 
 def _suns(
     environment: Environment, turn: Float[np.ndarray, "3 3"]
-) -> tuple[Float[np.ndarray, "k 5"], Float[np.ndarray, "k 8 3"]]:
-    """Return each sun's irradiance, how wide each way is and how many lead to it; the ways, in
-    camera axes."""
-    suns = np.zeros((len(environment.suns), 5), np.float32)
+) -> tuple[Float[np.ndarray, "k 6"], Float[np.ndarray, "k 8 3"], Float[np.ndarray, "k 4 3"]]:
+    """Return each sun's irradiance, how wide each lobe is, how many ways and lobes there are; the
+    ways to it, and to the middles of its lobes, in camera axes."""
+    suns = np.zeros((len(environment.suns), 6), np.float32)
     ways = np.zeros((len(environment.suns), WAYS, 3), np.float32)
+    lobes = np.zeros((len(environment.suns), _LOBES, 3), np.float32)
     for k, sun in enumerate(environment.suns):
         found = np.einsum("ne,ec->nc", sun.samples(), turn)
-        # A way stands for its part of the disc, and half its angle is that of the half vector.
+        middles = np.einsum("ne,ec->nc", sun.samples(_LOBES), turn)
+        # A lobe stands for its part of the disc, and half its angle is that of the half vector.
         # Widths add as squares: a lobe of alpha a grows to sqrt(a a + s s), about a + s s.
-        part = (np.tan(sun.radius) / 2) ** 2 / len(found) if sun.radius > POINT else 0.0
-        suns[k] = (*sun.irradiance, part, len(found))
-        ways[k, : len(found)] = found
-    return suns, ways
+        part = (np.tan(sun.radius) / 2) ** 2 / len(middles) if sun.radius > POINT else 0.0
+        suns[k] = (*sun.irradiance, part, len(found), len(middles))
+        ways[k, : len(found)], lobes[k, : len(middles)] = found, middles
+    return suns, ways, lobes
 
 
 def estimate_shading(

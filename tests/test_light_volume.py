@@ -15,6 +15,7 @@ from simlift.pixels.geometry import pinhole, rays
 from simlift.pixels.light_volume import place_probes, solve
 from simlift.pixels.planes import bounding_planes, continued
 from simlift.pixels.reflections import mirrored, spread
+from simlift.pixels.shading import Leaving
 from simlift.pixels.voxels import voxelise
 
 RANDOM = np.random.default_rng(0)
@@ -266,11 +267,16 @@ def hall(height=120, width=160):
     return lens, ray, depth, normals, on_floor, light
 
 
+def leaving(scattered, mirror):
+    """Light of surfaces that keep all of what they mirror."""
+    return Leaving(scattered + mirror, mirror, np.ones_like(mirror))
+
+
 def test_a_mirror_floor_shows_the_wall_at_the_mirrored_pixel():
     lens, ray, depth, normals, on_floor, light = hall()
     roughness = np.full(depth.shape, 0.05, np.float32)
     fallback = np.full_like(light, -1)
-    found = mirrored(depth, normals, roughness, light, fallback, lens)
+    found = mirrored(depth, normals, roughness, leaving(light, fallback), lens) - light
     # A ray that falls by s a metre meets the floor at 1 / s, rises again, and meets the wall at 4.
     height_there = 1 - ray[..., 1] * (4 - depth)
     v = height_there / 4 * lens[1, 1] + lens[1, 2]
@@ -288,9 +294,10 @@ def test_rough_surfaces_keep_what_they_have():
     lens, _, depth, normals, _, light = hall()
     fallback = np.full_like(light, 0.3)
     rough = np.full(depth.shape, 0.5, np.float32)
-    assert mirrored(depth, normals, rough, light, fallback, lens) is fallback
+    there = leaving(light, fallback)
+    assert mirrored(depth, normals, rough, there, lens) is there.light
     rough[:40] = 0.05  # the wall alone is smooth: it mirrors what the image does not show
-    np.testing.assert_array_equal(mirrored(depth, normals, rough, light, fallback, lens), fallback)
+    np.testing.assert_array_equal(mirrored(depth, normals, rough, there, lens), there.light)
 
 
 def test_what_the_image_does_not_show_stays_as_it_was():
@@ -299,8 +306,8 @@ def test_what_the_image_does_not_show_stays_as_it_was():
     open_air = np.where(on_floor, depth, np.float32(np.inf))
     smooth = np.full(depth.shape, 0.05, np.float32)
     fallback = np.full_like(light, 0.3)
-    found = mirrored(open_air, normals, smooth, light, fallback, lens)
-    np.testing.assert_array_equal(found, fallback)
+    there = leaving(light, fallback)
+    np.testing.assert_array_equal(mirrored(open_air, normals, smooth, there, lens), there.light)
 
 
 def test_reflections_spread_as_ggx_does():

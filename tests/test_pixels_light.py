@@ -141,7 +141,7 @@ def plate(environment, normal=(0, 0, -1), turn=FRONT, **changes):
         settings.get("arriving", arriving),
         specular=settings["specular"],
     )
-    parts = (found.scattered, found.mirror, found.gloss, found.light())
+    parts = (found.scattered, found.mirror, found.gloss, found.light)
     return Lit(*(part[0, 0] for part in parts))
 
 

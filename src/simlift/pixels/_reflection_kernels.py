@@ -7,21 +7,26 @@ import numpy as np
 from simlift.pixels._compile import compiled
 
 _ZERO, _HALF, _ONE, _TWO = np.float32(0), np.float32(0.5), np.float32(1), np.float32(2)
-_CLEAR = np.float32(0.9)  # relative depth below which no slope within a pixel matters
+STEPS = 24
+_NEAREST = np.float32(1e-3)  # metres
 _STEEP = np.float32(0.1)  # relative change of depth from pixel to pixel that is an edge
 
 
 @compiled
-def mirrored(inverse, normals, roughness, scattered, mirror, pinhole, smoothest, distances, tile):
-    """Return `mirror` [h w 3] with what smooth surfaces reflect of the image itself.
+def mirrored(
+    inverse, normals, roughness, light, mirror, gloss, pinhole, smoothest, distances, tile
+):
+    """Return `light` [h w 3] with what smooth surfaces reflect of the image itself.
 
-    Rays march through `inverse` depth over `distances` [16 s], as shares of the pixel's depth;
-    pixels rougher than `smoothest` keep what they have, those near it a part. Hits fade towards the
+    It holds `mirror` times `gloss`, both [h w 3]; the rest is what surfaces scatter. Rays march
+    through `inverse` depth over `distances` [16 STEPS], as shares of the pixel's depth; pixels
+    rougher than `smoothest` keep what they have, those near it a part. Hits fade towards the
     image's border, where there is nothing more to find (McGuire and Mara, "Efficient GPU
     screen-space ray tracing", JCGT 2014).
     """
     height, width = inverse.shape
-    out = mirror.copy()
+    size, flat = (np.float32(width), np.float32(height)), inverse.ravel()
+    out, paces = light.copy(), distances.ravel()
     fx, fy, cx, cy = pinhole
     for row in range(height):
         for column in range(width):
@@ -38,38 +43,57 @@ def mirrored(inverse, normals, roughness, scattered, mirror, pinhole, smoothest,
             m1 = v1 * per + _TWO * facing * n1
             m2 = per + _TWO * facing * n2
             # In pixels times depth, the ray is a line.
-            x0, wx = (v0 * fx + cx) * z, m0 * fx + m2 * cx
-            y0, wy = (v1 * fy + cy) * z, m1 * fy + m2 * cy
-            pace = distances[tile[row % 4, column % 4]]
-            before = _ZERO
-            for s in range(pace.shape[0]):
-                at = pace[s] * z
-                pz = z + m2 * at
-                if pz <= np.float32(1e-3):
+            start = ((v0 * fx + cx) * z, (v1 * fy + cy) * z, z)
+            way = ((m0 * fx + m2 * cx) * z, (m1 * fy + m2 * cy) * z, m2 * z)
+            first, s = STEPS * tile[row % 4, column % 4], 0
+            while s < STEPS:
+                s = _candidate(flat, paces, np.uint64(first), s, size, start, way)
+                if s >= STEPS:
                     break
-                nearer = _ONE / pz
-                x, y = (x0 + wx * at) * nearer, (y0 + wy * at) * nearer
+                at = paces[first + s]
+                pz = start[2] + way[2] * at
+                x, y = (start[0] + way[0] * at) / pz, (start[1] + way[1] * at) / pz
                 u, v = int(x), int(y)
-                if x < _ZERO or y < _ZERO or u >= width or v >= height:
+                if pz <= _NEAREST or x < _ZERO or y < _ZERO or u >= width or v >= height:
                     break
-                if pz * inverse[v, u] <= _CLEAR:
-                    before = at
-                    continue
+                s += 1
                 near = _at(inverse, v, u, x - np.float32(u) - _HALF, y - np.float32(v) - _HALF)
                 if np.float32(0.998) * pz * near <= _ONE:
-                    before = at
                     continue
                 gap = pz - _ONE / near
+                before = paces[first + s - 2] if s > 1 else _ZERO
                 # Within the step that crossed the surface; else behind something in front.
-                if gap < np.float32(1.5) * (at - before) + np.float32(0.01) * pz:
-                    across = min(x, np.float32(width) - x) / np.float32(width)
-                    down = min(y, np.float32(height) - y) / np.float32(height)
+                if gap < np.float32(1.5) * (at - before) * z + np.float32(0.01) * pz:
+                    across = min(x, size[0] - x) / size[0]
+                    down = min(y, size[1] - y) / size[1]
                     trust = min(min(across, down) * np.float32(12), _ONE)
                     trust *= min((smoothest - rough) / (smoothest * _HALF), _ONE)
                     for c in range(3):
-                        out[row, column, c] += trust * (scattered[v, u, c] - out[row, column, c])
+                        there = light[v, u, c] - mirror[v, u, c] * gloss[v, u, c]
+                        more = trust * (there - mirror[row, column, c])
+                        out[row, column, c] += gloss[row, column, c] * more
                 break
     return out
+
+
+@compiled
+def _candidate(inverse, paces, first, least, size, start, way):
+    """Return the first step of a ray from `least` on that may be within something, or STEPS."""
+    x, y, z = start
+    wx, wy, wz = way
+    width, height = size
+    best = np.int32(STEPS)
+    for s in range(STEPS):
+        at = paces[first + np.uint64(s)]
+        pz = z + wz * at
+        nearer = _ONE / pz
+        u, v = np.floor((x + wx * at) * nearer), np.floor((y + wy * at) * nearer)
+        inside = (pz > _NEAREST) & (u >= _ZERO) & (u < width) & (v >= _ZERO) & (v < height)
+        place = np.uint64(np.int32(v * width + u if inside else _ZERO))
+        # Beyond the image a ray ends: the careful look stops there.
+        good = ((pz * inverse[place] > _ONE) | (not inside)) & (s >= least)
+        best = min(best, np.int32(s if good else STEPS))
+    return best
 
 
 @compiled

@@ -34,9 +34,9 @@ _NEXT, _LAST = np.uint64(1), np.uint64(2)  # channels after the first
 @compiled
 def shade(
     albedo, normals, roughness, metallic, pinhole, turn, harmonics, glossy, levels, suns, ways,
-    lobes, ambient, shadows, known, around, ahead, sky, specular,
+    lobes, ambient, shadows, known, around, ahead, sky, specular, apart,
 ):  # fmt: skip
-    """Return scattered light, mirrored radiance and the share of it that is kept, each [h w 3].
+    """Return the light that leaves [h w 3]; `apart`, the mirrored radiance in it and its share too.
 
     See `shading.shade`. `suns` [k 6]: irradiance, spread of each lobe (0 for a point), number of
     `ways` [k 8 3] and of `lobes` [k 4 3].
@@ -44,11 +44,8 @@ def shade(
     height, width = roughness.shape
     # As one line each: three channels are then a known way apart.
     colours, facing = albedo.ravel(), normals.ravel()
-    scattered, mirror, gloss = (
-        np.empty_like(colours),
-        np.empty_like(colours),
-        np.empty_like(colours),
-    )
+    light, rest = np.empty_like(colours), colours.size if apart else 0
+    mirror, gloss = np.empty(rest, np.float32), np.empty(rest, np.float32)
     at, each = np.empty(_SHARED, np.float32), np.empty(3 * _OWN, np.float32)
     mine = (each[:_OWN], each[_OWN : 2 * _OWN], each[2 * _OWN :])
     across = (np.arange(width).astype(np.float32) + _HALF - pinhole[2]) / pinhole[0]
@@ -83,11 +80,14 @@ def shade(
                 _highlight(at, count, lobes[k], int(suns[k, 5]), suns[k, 3], known)
                 for c in range(3):
                     _shine(at, mine[c], count, suns[k, c], specular, kept)
-            _join(each, _S, count, scattered, start)
-            _join(each, _R, count, mirror, start)
-            _join(each, _G, count, gloss, start)
-    shape = (height, width, 3)
-    return scattered.reshape(shape), mirror.reshape(shape), gloss.reshape(shape)
+            if apart:
+                _join(each, _R, count, mirror, start)
+                _join(each, _G, count, gloss, start)
+            for c in range(3):
+                _add(mine[c], count)
+            _join(each, _S, count, light, start)
+    shape, other = (height, width, 3), (height if apart else 0, width, 3)
+    return light.reshape(shape), mirror.reshape(other), gloss.reshape(other)
 
 
 @compiled
@@ -112,6 +112,13 @@ def _join(each, first, count, out, start):
         out[k] = each[first + i]
         out[k + _NEXT] = each[first + _OWN + i]
         out[k + _LAST] = each[first + 2 * _OWN + i]
+
+
+@compiled
+def _add(own, count):
+    """Add what is mirrored to what is scattered."""
+    for i in range(count):
+        own[_S + i] += own[_R + i] * own[_G + i]
 
 
 @compiled
@@ -300,7 +307,7 @@ def _scatter(at, own, count, specular, kept):
 
 @compiled
 def _face(at, count, ways, number, shadow):
-    """Fill the mean cosine towards a sun, and how much of the sun is seen.
+    """Fill the mean cosine towards a sun, how much of it is seen, and Burley's diffuse term.
 
     Ways below the horizon count as dark in the shadow, and not at all in the cosine.
     """
@@ -314,28 +321,26 @@ def _face(at, count, ways, number, shadow):
             at[_COSINE + i] += max(dot, _ZERO)
             at[_LIT + i] += _ONE if dot > _ZERO else _ZERO
     per, all_of = _ONE / np.float32(number), np.float32(number)
+    x, y, z = ways[0, 0], ways[0, 1], ways[0, 2]
     for i in range(count):
         at[_SEEN + i] = min(shadow[i] * all_of / max(at[_LIT + i], _ONE), _ONE)
         at[_COSINE + i] *= per
+        along = x * at[_V + i] + y * at[_V + _PART + i] + z * at[_V + 2 * _PART + i]
+        extra = at[_ROUGH + i] * (_ONE - along) - _HALF
+        away = max(_ONE - at[_COSINE + i], _ZERO)
+        away = away * away * away * away * away
+        at[_LIT + i] = (_ONE + extra * at[_GRAZE + i]) * (_ONE + extra * away) / _PI
 
 
 @compiled
 def _highlight(at, count, lobes, number, spread, known):
-    """Fill what a GGX lobe returns of a sun, plain and weighted by Schlick's Fresnel term, and
-    Burley's diffuse term.
+    """Fill what a GGX lobe returns of a sun, plain and weighted by Schlick's Fresnel term.
 
     The lobe is D G / (4 n.v), averaged over `lobes`. A large light is reflected by the map, but
     rough surfaces are not shown it where probes tell what they reflect, which know of no suns:
     these get parts of it as lobes whose alpha is larger by `spread`.
     """
-    s0, s1, s2 = lobes[0, 0], lobes[0, 1], lobes[0, 2]
     for i in range(count):
-        v0, v1, v2 = at[_V + i], at[_V + _PART + i], at[_V + 2 * _PART + i]
-        rough, cosine = at[_ROUGH + i], at[_COSINE + i]
-        extra = rough * (_ONE - (s0 * v0 + s1 * v1 + s2 * v2)) - _HALF
-        away = max(_ONE - cosine, _ZERO)
-        away = away * away * away * away * away
-        at[_LIT + i] = (_ONE + extra * at[_GRAZE + i]) * (_ONE + extra * away) / _PI
         at[_LOBE + i] = _ZERO
         at[_FRESNEL + i] = _ZERO
     if spread > _ZERO and not known:

@@ -3,7 +3,8 @@
 import numpy as np
 from jaxtyping import Float, Int
 
-_STEPS = 24
+from simlift.pixels.shading import Leaving
+
 _SMOOTHEST = np.float32(0.5)  # roughness above which a reflection is too blurred to be looked up
 _REACH = 1.2  # depths
 
@@ -12,21 +13,21 @@ def mirrored(
     depth: Float[np.ndarray, "h w"],
     normals: Float[np.ndarray, "h w 3"],
     roughness: Float[np.ndarray, "h w"],
-    light: Float[np.ndarray, "h w 3"],
-    fallback: Float[np.ndarray, "h w 3"],
+    leaving: Leaving,
     intrinsics: Float[np.ndarray, "3 3"],
 ) -> Float[np.ndarray, "h w 3"]:
-    """Return the radiance that arrives from each pixel's mirrored direction.
+    """Return the light that leaves surfaces, where smooth ones mirror what the image shows.
 
-    What the reflected ray meets in the image is `light` there; elsewhere, and on rough surfaces, it
-    is `fallback`. Screen-space ray tracing (McGuire and Mara, JCGT 2014).
+    What the reflected ray meets in the image is what scatters there; elsewhere, and on rough
+    surfaces, what is mirrored stays. Screen-space ray tracing (McGuire and Mara, JCGT 2014).
     """
     from simlift.pixels import _reflection_kernels, _sampling_kernels
 
     if roughness.min() >= _SMOOTHEST:
-        return fallback
+        return leaving.light
+    steps = _reflection_kernels.STEPS
     shift = (np.arange(1, 17) / 16)[:, None]
-    distances = (_REACH * ((np.arange(_STEPS) + shift) / _STEPS) ** 1.8).astype(np.float32)
+    distances = (_REACH * ((np.arange(steps) + shift) / steps) ** 1.8).astype(np.float32)
     inverse = np.reciprocal(np.fmin(depth, np.float32(1e5)))
     pinhole = tuple(np.float32(intrinsics[i]) for i in ((0, 0), (1, 1), (0, 2), (1, 2)))
     return np.asarray(
@@ -34,8 +35,9 @@ def mirrored(
             inverse,
             normals,
             roughness,
-            light,
-            fallback,
+            leaving.light,
+            leaving.mirror,
+            leaving.gloss,
             pinhole,
             _SMOOTHEST,
             distances,

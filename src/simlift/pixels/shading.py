@@ -30,18 +30,36 @@ class Arriving:
 
 @dataclass(frozen=True, eq=False)
 class Leaving:
-    """The light that leaves each pixel's surface towards the camera, in its two parts.
+    """The light that leaves each pixel's surface towards the camera.
 
-    `scattered` comes from within; `mirror` is what the surface reflects, of which it keeps `gloss`.
+    It holds what the surface mirrors, of which it keeps `gloss`; the rest is scattered from within.
     """
 
-    scattered: Float[np.ndarray, "h w 3"]
+    light: Float[np.ndarray, "h w 3"]
     mirror: Float[np.ndarray, "h w 3"]
     gloss: Float[np.ndarray, "h w 3"]
 
-    def light(self) -> Float[np.ndarray, "h w 3"]:
-        """Return both parts together."""
-        return np.asarray(cv2.add(self.scattered, cv2.multiply(self.mirror, self.gloss)))
+    @property
+    def scattered(self) -> Float[np.ndarray, "h w 3"]:
+        """The light without what is mirrored."""
+        return np.asarray(cv2.subtract(self.light, cv2.multiply(self.mirror, self.gloss)))
+
+
+def light(
+    albedo: Float[np.ndarray, "h w 3"],
+    normals: Float[np.ndarray, "h w 3"],
+    roughness: Float[np.ndarray, "h w"],
+    metallic: Float[np.ndarray, "h w"],
+    intrinsics: Float[np.ndarray, "3 3"],
+    turn: Float[np.ndarray, "3 3"],
+    environment: Environment,
+    arriving: Arriving,
+    *,
+    specular: float,
+) -> Float[np.ndarray, "h w 3"]:
+    """Return the light alone that `shade` finds, at less cost."""
+    surface = (albedo, normals, roughness, metallic)
+    return _shade(surface, intrinsics, turn, environment, arriving, specular, apart=False)[0]
 
 
 def shade(
@@ -67,17 +85,29 @@ def shade(
     al., "Practical realtime strategies for accurate indirect occlusion", 2016; Lagarde and de
     Rousiers, "Moving Frostbite to physically based rendering", 2014).
     """
+    surface = (albedo, normals, roughness, metallic)
+    found = _shade(surface, intrinsics, turn, environment, arriving, specular, apart=True)
+    return Leaving(*found)
+
+
+def _shade(
+    surface: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+    intrinsics: Float[np.ndarray, "3 3"],
+    turn: Float[np.ndarray, "3 3"],
+    environment: Environment,
+    arriving: Arriving,
+    specular: float,
+    *,
+    apart: bool,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     from simlift.pixels import _shading_kernels as kernels
 
-    height, width = roughness.shape
+    height, width = surface[2].shape
     suns, ways, lobes = _suns(environment, turn)
     known = arriving.around is not None
     empty = np.zeros((3, 1, 1), np.float32)
-    scattered, mirror, gloss = kernels.shade(
-        albedo,
-        normals,
-        roughness,
-        metallic,
+    light, mirror, gloss = kernels.shade(
+        *surface,
         tuple(np.float32(intrinsics[i]) for i in ((0, 0), (1, 1), (0, 2), (1, 2))),
         turn.astype(np.float32),
         environment.harmonics,
@@ -93,8 +123,9 @@ def shade(
         arriving.ahead if arriving.ahead is not None else empty,
         arriving.sky if arriving.sky is not None else empty[0],
         np.float32(specular),
+        apart,
     )
-    return Leaving(scattered, mirror, gloss)
+    return light, mirror, gloss
 
 
 def _suns(

@@ -1,6 +1,6 @@
 """A frame's surface and what is settled -> the light that leaves it towards the camera [h w 3]."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -39,7 +39,7 @@ def illuminate(
     assert settled.environment is not None
     given = Layer.ALBEDO in frame
     to_environment = (settled.axes @ scene.camera_to_world(frame)).astype(np.float32)
-    leaving = shading.shade(
+    met_by = (
         surface.albedo,
         surface.normals,
         surface.roughness,
@@ -48,25 +48,25 @@ def illuminate(
         to_environment,
         settled.environment,
         _arriving(frame, surface, look.light, settled, to_environment),
-        specular=look.light.specular if given else 0.0,
     )
     if not given:
         # Half the contrast of the new light, in stops: the render's own shadows are still there.
         level = float(settled.environment.mean_light @ colour.LUMINANCE)
-        halved = cv2.sqrt(leaving.light() * surface.albedo * np.float32(level))
+        halved = cv2.sqrt(shading.light(*met_by, specular=0.0) * surface.albedo * np.float32(level))
         return _shining(halved, surface, frame, look.light, settled)
-    scattered = _shining(leaving.scattered, surface, frame, look.light, settled)
-    if scene.has_depth(frame) and look.light.reflections:
-        mirror = mirrored(
-            frame[Layer.DEPTH][0],
-            surface.normals,
-            surface.roughness,
-            scattered,
-            leaving.mirror,
-            scene.intrinsics(frame),
-        )
-        return shading.Leaving(scattered, mirror, leaving.gloss).light()
-    return shading.Leaving(scattered, leaving.mirror, leaving.gloss).light()
+    specular = look.light.specular
+    if not scene.has_depth(frame) or not look.light.reflections:
+        lit = shading.light(*met_by, specular=specular)
+        return _shining(lit, surface, frame, look.light, settled)
+    leaving = shading.shade(*met_by, specular=specular)
+    lit = _shining(leaving.light, surface, frame, look.light, settled)
+    return mirrored(
+        frame[Layer.DEPTH][0],
+        surface.normals,
+        surface.roughness,
+        replace(leaving, light=lit),
+        scene.intrinsics(frame),
+    )
 
 
 def _arriving(

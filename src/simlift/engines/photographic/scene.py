@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt8
 
 from simlift.core.layers import Layer
 from simlift.core.scene_geometry import FULL_EMISSION
@@ -63,8 +63,11 @@ def glow(frame: Window) -> Float[np.ndarray, "h w"]:
     """Return how much of a lamp each pixel is, in [0, 1]; 0 without a material layer."""
     if Layer.MATERIAL not in frame:
         return np.zeros(frame.size, np.float32)
-    emission = frame[Layer.MATERIAL][0][..., 2].astype(np.float32)
-    return np.minimum(emission / np.float32(255 * FULL_EMISSION), 1)
+    return _glow(frame[Layer.MATERIAL][0][..., 2])
+
+
+def _glow(emission: UInt8[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
+    return np.minimum(emission.astype(np.float32) / np.float32(255 * FULL_EMISSION), 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,9 +81,9 @@ class Lamps:
 
 def lamps(frame: Window) -> Lamps:
     """Return the pixels of a frame that its material layer says shine."""
-    share = glow(frame)
-    rows, columns = np.nonzero(share)
-    return Lamps(rows, columns, share[rows, columns])
+    emission = np.ascontiguousarray(frame[Layer.MATERIAL][0][..., 2])
+    rows, columns = np.divmod(np.flatnonzero(emission), emission.shape[1])
+    return Lamps(rows, columns, _glow(emission[rows, columns]))
 
 
 _FAR = np.float32(1e4)  # metres; where the sky is put when a number is needed

@@ -14,6 +14,7 @@ import numpy as np
 from simlift.pixels._compile import compiled
 
 SAMPLES = 16
+NEAR = 8
 
 _ZERO, _HALF, _ONE, _TWO = np.float32(0), np.float32(0.5), np.float32(1), np.float32(2)
 _NO, _YES = np.int32(0), np.int32(1)
@@ -284,7 +285,7 @@ def _nearest(depth, thickness, per_reach, steps, radius, size, start, way):
     x, y, z = start
     wx, wy, wz = way
     best = _NO
-    for s in range(SAMPLES):
+    for s in range(NEAR):
         distance = steps[s] * radius
         along = z + wz * distance
         nearer = _ONE / along

@@ -75,7 +75,7 @@ def enclosed(view: View, radius: float, far: float, known: Occluders) -> Float[n
 
     ways = np.ascontiguousarray(sphere(16 * _WAYS).reshape(_WAYS, 16, 3).transpose(1, 0, 2))
     shift = (np.arange(16) / 16)[:, None]
-    steps = ((np.arange(kernels.SAMPLES) + 0.3 + 0.7 * shift) / kernels.SAMPLES) ** 1.5
+    steps = ((np.arange(kernels.NEAR) + 0.3 + 0.7 * shift) / kernels.NEAR) ** 1.5
     open_sky = np.maximum(harmonic_basis(ways) @ known.light, 0)
     bright = _SURFACES * _DIMMED + (1 - _SURFACES) * open_sky
     reaches = known.moves.any() or len(known.boxes) > 0

@@ -158,7 +158,8 @@ def test_a_box_hides_what_its_view_factor_says(side):
     nothing = np.zeros(depth.shape, np.float32)
     seen = known(nothing, boxes=[plate(0.5, side)])
     found = enclosed(View(depth, normals, K), 1.0, 1e3, seen)[30:34, 46:50].mean()
-    assert found == pytest.approx(1 - (1 - SURFACE) * from_plate(0.5, side), abs=0.03)
+    share = from_plate(0.5, side)
+    assert found == pytest.approx(1 - (1 - SURFACE) * share - SURFACE * share**4, abs=0.03)
     # What moves, and what is within the box, is not in its dark.
     moving = known(nothing, ~np.zeros(depth.shape, bool), [plate(0.5, side)])
     np.testing.assert_allclose(enclosed(View(depth, normals, K), 1.0, 1e3, moving), 1, atol=1e-6)
@@ -167,6 +168,14 @@ def test_a_box_hides_what_its_view_factor_says(side):
     # From farther away than it reaches it hides nothing.
     near = enclosed(View(depth, normals, K), 0.3, 0.4, seen)
     np.testing.assert_allclose(near, 1, atol=1e-6)
+
+
+def test_what_is_enclosed_on_all_sides_is_black():
+    """Under a wide plate, ten centimetres away, what would light the ground is as dark as it is."""
+    depth = np.full((HEIGHT, WIDTH), 3.0, np.float32)
+    normals = np.broadcast_to(np.float32([0, 0, -1]), (HEIGHT, WIDTH, 3)).copy()
+    seen = known(np.zeros(depth.shape, np.float32), boxes=[plate(0.1, 5.0)])
+    assert enclosed(View(depth, normals, K), 1.0, 1e3, seen)[4:-4, 4:-4].max() < 0.03
 
 
 def test_what_hides_a_dark_side_hides_little():

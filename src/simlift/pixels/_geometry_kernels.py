@@ -10,6 +10,7 @@ import numpy as np
 from simlift.pixels._compile import compiled
 
 _ZERO, _HALF, _ONE = np.float32(0), np.float32(0.5), np.float32(1)
+_TWO, _THREE = np.float32(2), np.float32(3)
 
 _REACH = 6  # pixels to either side that a slope sees
 _OUTSIDE = np.float32(-1)  # stands for inverse depth beyond the border
@@ -17,6 +18,7 @@ _BENT = np.float32(50)
 _FLATTEST = np.float32(1e-9)  # inverse depth, 1/m
 _LONE = np.float32(0.05)
 _LONG, _LONGER = np.float32(4), np.float32(9)
+_ALIEN = np.float32(1e-3)  # weight of another segment, which tells next to nothing
 _THIRD = np.float32(1 / 3)
 _NO_DEPTH = np.float32(1e-12)  # metres; nearer, the square of its inverse is too large
 _NO_WEIGHT = np.float32(1e-12)
@@ -36,44 +38,52 @@ def inverse_depth(depth):
 
 
 @compiled
-def _side(here, near, far, sharpness, most):
-    """Return the weight of one side of a pixel, and the weighted step of inverse depth to it."""
-    step = near - here
-    bend = ((far - near) - step) * sharpness
+def _side(line, own, at, step, length, sharpness, most):
+    """Return the weight of one side of a pixel, and the weighted step of inverse depth to it.
+
+    `step` is 1 to 3 pixels to the right, or to the left below 0; `length` is its size. Samples
+    beyond an edge may lie in line with this one by chance, but not the one next to it too.
+    """
+    here, near, far = line[at], line[at + step], line[at + 2 * step]
+    first = (line[at + 1 if step > 0 else at - 1] - here) * length
+    step_there = near - here
+    bend, apart = (far - near - step_there) * sharpness, (step_there - first) * sharpness
     bend *= bend
-    weight = most / (_ONE + _BENT * bend * bend)
+    apart *= apart
+    weight = most / (_ONE + _BENT * (bend * bend + apart * apart))
     # At the border the far sample is missing: the near one must do.
     weight = _LONE if far < _ZERO else weight
+    weight *= _ONE if own[at + step] == own[at] else _ALIEN
     weight = weight if near > _ZERO else _ZERO
-    return weight, weight * step
+    return weight, weight * step_there
 
 
 @compiled
-def slopes(inverse, curvature):
+def slopes(inverse, ids, curvature):
     """Return the slopes [h w] of inverse depth along the rows, never over an edge.
 
     Differences over 1, 2 and 3 pixels to both sides, each weighted by how straight its side is and
-    by its length squared: long ones average quantised depth.
+    by its length squared: long ones average quantised depth. Where `ids` [h w] change is an edge.
     """
     height, width = inverse.shape
     out = np.empty((height, width), np.float32)
     line = np.empty(width + 2 * _REACH, np.float32)
+    own = np.zeros(width + 2 * _REACH, np.int32)
     for i in range(_REACH):
         line[i] = line[_REACH + width + i] = _OUTSIDE
     curvature = np.float32(curvature)
     for row in range(height):
-        source, target = inverse[row], out[row]
+        source, target, segments = inverse[row], out[row], ids[row]
         for i in range(width):
-            line[_REACH + i] = source[i]
+            line[_REACH + i], own[_REACH + i] = source[i], segments[i]
         for i in range(width):
-            here = line[i + 6]
-            sharp = _ONE / (curvature * here + _FLATTEST)
-            w1, right1 = _side(here, line[i + 7], line[i + 8], sharp, _ONE)
-            w2, left1 = _side(here, line[i + 5], line[i + 4], sharp, _ONE)
-            w3, right2 = _side(here, line[i + 8], line[i + 10], sharp * _HALF, _LONG)
-            w4, left2 = _side(here, line[i + 4], line[i + 2], sharp * _HALF, _LONG)
-            w5, right3 = _side(here, line[i + 9], line[i + 12], sharp * _THIRD, _LONGER)
-            w6, left3 = _side(here, line[i + 3], line[i], sharp * _THIRD, _LONGER)
+            sharp = _ONE / (curvature * line[i + 6] + _FLATTEST)
+            w1, right1 = _side(line, own, i + 6, 1, _ONE, sharp, _ONE)
+            w2, left1 = _side(line, own, i + 6, -1, _ONE, sharp, _ONE)
+            w3, right2 = _side(line, own, i + 6, 2, _TWO, sharp * _HALF, _LONG)
+            w4, left2 = _side(line, own, i + 6, -2, _TWO, sharp * _HALF, _LONG)
+            w5, right3 = _side(line, own, i + 6, 3, _THREE, sharp * _THIRD, _LONGER)
+            w6, left3 = _side(line, own, i + 6, -3, _THREE, sharp * _THIRD, _LONGER)
             total = (right1 - left1) + _HALF * (right2 - left2) + _THIRD * (right3 - left3)
             target[i] = total / ((w1 + w2) + (w3 + w4) + (w5 + w6) + _NO_WEIGHT)
     return out

@@ -125,7 +125,8 @@ def enclosure(
     depth, thickness, reach, still, normals, pinhole, radius, ways, bright, sky, surfaces, steps,
     tile, boxes,
 ):  # fmt: skip
-    """Return the share of the light from all around that is hidden within `radius` metres.
+    """Return the share of the light from all around that is hidden within `radius` metres, and
+    that of the hemisphere, by cosine, over the fourth root of all light that arrives [2 h w].
 
     `ways` [16 k 3] are unit vectors in camera axes for each place in the tile, whose sphere all of
     them fill evenly, and `bright` [16 k] the light that comes from there; `steps` [16 16] where
@@ -139,7 +140,7 @@ def enclosure(
     fx, fy = np.float32(pinhole[0]), np.float32(pinhole[1])
     cx, cy = np.float32(pinhole[2]), np.float32(pinhole[3])
     size = (np.float32(width), np.float32(height))
-    out = np.zeros((height, width), np.float32)
+    out = np.zeros((2, height, width), np.float32)
     flat, thick, count = depth.ravel(), thickness.ravel(), ways.shape[1]
     per_reach = (_ONE / reach).ravel()
     radius, per = np.float32(radius), np.float32(4) / np.float32(count)
@@ -162,7 +163,7 @@ def enclosure(
                 x = u * z + n0 * _LIFT * z * fx + cx * z0
                 y = v * z + n1 * _LIFT * z * fy + cy * z0
                 place = tile[row % 4, column % 4]
-                pace, total = steps[tile[column % 4, row % 4]], _ZERO
+                pace, total, all_of = steps[tile[column % 4, row % 4]], _ZERO, _ZERO
                 point, near = (u / fx * z, v / fy * z, z), 0
                 if some > 0 and still[row, column]:
                     near = _boxes_near(boxes, around, some, point, radius, close, local)
@@ -177,9 +178,11 @@ def enclosure(
                         share = _enters(boxes, close[b], local, b, paces, place, k) / radius
                         hidden = max(hidden, _ONE - share * share)
                     total += cosine * bright[place, k] * hidden
+                    all_of += cosine * hidden
                 # The mean cosine over the sphere is a quarter; over the ways of a pixel it varies.
                 arriving = surfaces + (_ONE - surfaces) * max(_harmonics(sky, n0, n1, n2), _ZERO)
-                out[row, column] = total * per / arriving
+                out[0, row, column] = total * per / arriving
+                out[1, row, column] = all_of * per * np.sqrt(np.sqrt(_ONE / arriving))
     return out
 
 

@@ -39,23 +39,27 @@ def points(
 
 
 def normals_from_depth(
-    depth: Float[np.ndarray, "h w"], intrinsics: Float[np.ndarray, "3 3"]
+    depth: Float[np.ndarray, "h w"],
+    intrinsics: Float[np.ndarray, "3 3"],
+    ids: Int[np.ndarray, "h w"] | None = None,
 ) -> Float[np.ndarray, "h w 3"]:
     """Return unit normals that face the camera; (0, 0, -1) where nothing was hit.
 
     The inverse depth of a plane is linear in pixel coordinates: with slopes (a, b) the normal is
     proportional to (fx a, fy b, r - a (u - cx) - b (v - cy)), r the inverse depth. Slopes are
     differences over 1, 2 and 3 pixels to both sides, weighted by how straight each side is, so that
-    the normal of a surface does not see across its edge and planes come out exact.
+    the normal of a surface does not see across its edge and planes come out exact. Where `ids`
+    change there is an edge.
     """
     from simlift.pixels import _geometry_kernels as kernels
 
     inverse = kernels.inverse_depth(np.ascontiguousarray(depth, dtype=np.float32))
-    across = kernels.slopes(inverse, _CURVATURE)
-    down = cv2.transpose(kernels.slopes(cv2.transpose(inverse), _CURVATURE))
+    own = np.zeros(depth.shape, np.int32) if ids is None else ids.astype(np.int32)
+    across = kernels.slopes(inverse, np.ascontiguousarray(own), _CURVATURE)
+    down = kernels.slopes(cv2.transpose(inverse), cv2.transpose(own), _CURVATURE)
     k = intrinsics
     lens = float(k[0, 0]), float(k[1, 1]), float(k[0, 2]), float(k[1, 2])
-    return np.asarray(kernels.facing(inverse, across, down, lens))
+    return np.asarray(kernels.facing(inverse, across, cv2.transpose(down), lens))
 
 
 def _shift(image: Float[np.ndarray, "h w"], axis: int, by: int) -> Float[np.ndarray, "h w"]:

@@ -68,7 +68,8 @@ def enclosed(view: View, radius: float, far: float, known: Occluders) -> Float[n
     march through the depth buffer in all directions, and pass behind what is thin (Ritschel et al.,
     "Approximating dynamic global illumination in image space", I3D 2009, with the depth of things
     from their own extent): the ground under a car is dark, since the car is as deep as wide. From
-    what stands still they also meet the boxes of what moves.
+    what stands still they also meet the boxes of what moves. What hides light sends some itself,
+    the less the more all of the place is enclosed.
     """
     from simlift.pixels import _occlusion_kernels as kernels
     from simlift.pixels._sampling_kernels import TILE
@@ -95,7 +96,9 @@ def enclosed(view: View, radius: float, far: float, known: Occluders) -> Float[n
         TILE,
         known.boxes.astype(np.float32),
     )
-    return 1 - np.minimum(view.tiles(raw), 1)
+    dark, hidden = view.tiles(raw)
+    enclosing = _SURFACES * (1 - _DIMMED) * hidden**4
+    return 1 - np.minimum(dark + enclosing, 1)
 
 
 def distant_shadow(

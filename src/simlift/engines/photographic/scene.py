@@ -41,7 +41,8 @@ def normals(frame: Window) -> Float[np.ndarray, "h w 3"]:
     """Return camera-space normals, given or from depth."""
     if Layer.NORMALS in frame:
         return np.asarray(frame[Layer.NORMALS][0])
-    return normals_from_depth(frame[Layer.DEPTH][0], intrinsics(frame))
+    ids = frame[Layer.SEGMENTATION][0] if Layer.SEGMENTATION in frame else None
+    return normals_from_depth(frame[Layer.DEPTH][0], intrinsics(frame), ids)
 
 
 def points(frame: Window) -> Float[np.ndarray, "h w 3"]:

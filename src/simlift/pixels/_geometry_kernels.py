@@ -113,3 +113,55 @@ def facing(inverse, across, down, pinhole):
             target[i, 1] = b * scale if hit else _ZERO
             target[i, 2] = c * scale if hit else -_ONE
     return out
+
+
+@compiled
+def steps(inverse, least):
+    """Return where inverse depth [h w] jumps to the next pixel of its row or column.
+
+    By a share of `least` or more of the nearer one, and off the line through the pixel before: the
+    second difference is 0 on planes, however steeply they are seen.
+    """
+    height, width = inverse.shape
+    out = np.zeros((height, width), np.bool_)
+    for row in range(height):
+        here, target = inverse[row], out[row]
+        for i in range(1, width - 1):
+            target[i] = _jump(here[i - 1], here[i], here[i + 1], least)
+        if 0 < row < height - 1:
+            above, below = inverse[row - 1], inverse[row + 1]
+            for i in range(width):
+                target[i] |= _jump(above[i], here[i], below[i], least)
+    return out
+
+
+@compiled
+def _jump(behind, here, ahead, least):
+    step = ahead - here
+    bend = step - (here - behind)
+    return min(abs(bend), abs(step)) > least * max(here, ahead) + _FLATTEST
+
+
+@compiled
+def folds(normals, limit):
+    """Return where normals [h w 3] and those of the next pixel of the row or column meet at a
+    cosine below `limit`."""
+    height, width = normals.shape[0], normals.shape[1]
+    out, flat = np.zeros((height, width), np.bool_), normals.ravel()
+    over, down = np.uint64(3), np.uint64(3 * width)
+    for row in range(height):
+        start, target = np.uint64(3 * row * width), out[row]
+        for i in range(width - 1):
+            k = start + np.uint64(3 * i)
+            target[i] = _cosine(flat, k, k + over) < limit
+        if row < height - 1:
+            for i in range(width):
+                k = start + np.uint64(3 * i)
+                target[i] |= _cosine(flat, k, k + down) < limit
+    return out
+
+
+@compiled
+def _cosine(flat, k, m):
+    one, two = np.uint64(1), np.uint64(2)
+    return flat[k] * flat[m] + flat[k + one] * flat[m + one] + flat[k + two] * flat[m + two]

@@ -183,12 +183,15 @@ def first_hits(index, clear, origin, cell, starts, ways, skip):
 
 @compiled
 def lit(index, clear, origin, cell, starts, normals, ways, skip):
-    """Return the mean cosine [n] of `normals` [n 3] and those of `ways` [k 3] that are free."""
+    """Return the mean cosine [n] of `normals` [n 3] and those of `ways` [k 3] that are free.
+
+    Of four ways neighbours ask two each, in turns.
+    """
     out = np.empty(starts.shape[0], np.float32)
-    per = _ONE / np.float32(cell)
+    per, step = _ONE / np.float32(cell), 2 if ways.shape[0] == 4 else 1
     for n in range(starts.shape[0]):
         total = _ZERO
-        for k in range(ways.shape[0]):
+        for k in range(n % step, ways.shape[0], step):
             dx, dy, dz = ways[k, 0], ways[k, 1], ways[k, 2]
             cosine = normals[n, 0] * dx + normals[n, 1] * dy + normals[n, 2] * dz
             if cosine <= _ZERO:
@@ -198,7 +201,7 @@ def lit(index, clear, origin, cell, starts, normals, ways, skip):
             z = (starts[n, 2] + dz * skip - origin[2]) * per
             if _first(index, clear, x, y, z, dx, dy, dz) < 0:
                 total += cosine
-        out[n] = total / np.float32(ways.shape[0])
+        out[n] = total / np.float32(ways.shape[0] // step)
     return out
 
 

@@ -5,6 +5,7 @@ right as seen from inside: u = atan2(x, -z) / 2 pi + 1/2, v = acos(y) / pi. Radi
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -32,8 +33,17 @@ class Sun:
     irradiance: Float[np.ndarray, "3"]
     radius: float = 0.005
 
+    @cached_property
+    def _samples(self) -> dict[int, Float[np.ndarray, "k 3"]]:
+        return {}
+
     def samples(self, count: int = WAYS) -> Float[np.ndarray, "k 3"]:
         """Return directions spread over the light's disc: one for a point, else `count`."""
+        if count not in self._samples:
+            self._samples[count] = self._spread(count)
+        return self._samples[count]
+
+    def _spread(self, count: int) -> Float[np.ndarray, "k 3"]:
         if self.radius < 0.03:
             return self.direction[None]
         aside = np.cross(

@@ -62,30 +62,6 @@ def normals_from_depth(
     return np.asarray(kernels.facing(inverse, across, cv2.transpose(down), lens))
 
 
-def _shift(image: Float[np.ndarray, "h w"], axis: int, by: int) -> Float[np.ndarray, "h w"]:
-    """Return image[i + by], continued linearly beyond the border so that planes stay planes."""
-    size = image.shape[axis]
-    pad = abs(by)
-    if size <= pad + 1:
-        return image
-    head = (
-        np.take(image, [0], axis)
-        - (np.take(image, [1], axis) - np.take(image, [0], axis))
-        * _ramp(pad, axis)[:: -1 if axis == 0 else 1, :: -1 if axis == 1 else 1]
-    )
-    tail = np.take(image, [-1], axis) + (
-        np.take(image, [-1], axis) - np.take(image, [-2], axis)
-    ) * _ramp(pad, axis)
-    padded = np.concatenate([head, image, tail], axis)
-    window = slice(pad + by, pad + by + size)
-    return padded[window] if axis == 0 else padded[:, window]
-
-
-def _ramp(length: int, axis: int) -> Float[np.ndarray, "a b"]:
-    ramp = np.arange(1, length + 1, dtype=np.float32)
-    return ramp[:, None] if axis == 0 else ramp[None, :]
-
-
 def discontinuities(
     depth: Float[np.ndarray, "h w"] | None,
     normals: Float[np.ndarray, "h w 3"] | None,
@@ -98,21 +74,16 @@ def discontinuities(
 
     A pixel is marked when it differs from its right or lower neighbour.
     """
+    from simlift.pixels import _geometry_kernels as kernels
+
     shapes = [x.shape[:2] for x in (depth, normals, ids) if x is not None]
     out = np.zeros(shapes[0], dtype=bool)
     if depth is not None:
         with np.errstate(divide="ignore", invalid="ignore"):
             inverse = np.where(np.isfinite(depth) & (depth > 0), 1 / depth, 0)
-        for axis in (0, 1):
-            ahead, behind = _shift(inverse, axis, 1), _shift(inverse, axis, -1)
-            # The second difference is 0 on planes, however steep they are seen.
-            bend = np.abs(ahead - 2 * inverse + behind)
-            step = np.abs(ahead - inverse)
-            out |= np.minimum(bend, step) > depth_step * np.maximum(inverse, ahead) + 1e-9
+        out |= kernels.steps(inverse.astype(np.float32), np.float32(depth_step))
     if normals is not None:
-        limit = np.cos(angle)
-        out[:, :-1] |= (normals[:, :-1] * normals[:, 1:]).sum(-1) < limit
-        out[:-1] |= (normals[:-1] * normals[1:]).sum(-1) < limit
+        out |= kernels.folds(np.asarray(normals, np.float32), np.float32(np.cos(angle)))
     if ids is not None:
         out[:, :-1] |= ids[:, :-1] != ids[:, 1:]
         out[:-1] |= ids[:-1] != ids[1:]

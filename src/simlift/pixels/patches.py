@@ -47,7 +47,8 @@ def descriptors(level: Level, corners: Int[np.ndarray, "n 2"]) -> Descriptors:
 
 def shadows(points: Descriptors, directions: Directions) -> Shadows:
     """Return where the points fall on each direction, sorted: all that the distance needs."""
-    return np.sort(np.einsum("dk,nk->dn", directions, points), axis=1)
+    # Not BLAS: it starts threads, which spin where other processes are at work.
+    return np.sort(cv2.gemm(directions, points, 1, None, 0, flags=cv2.GEMM_2_T), axis=1)
 
 
 def wasserstein(one: Shadows, other: Shadows) -> float:

@@ -2,7 +2,10 @@
 
 import shutil
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+import cv2
 
 from simlift.controls import Edges, EngineEdges
 from simlift.core.clip import Clip
@@ -35,14 +38,19 @@ def report_run(run: Run, *, progress: Progress) -> Path:
     folder = Path(tempfile.mkdtemp(prefix="simlift-"))
     try:
         with progress.task("report", frames) as advance:
-            overlays = {}
-            for name, clip in clips.items():
-                overlays[name] = draw_controls(clip, _controls(clip), folder / name, _OVERLAY)
+
+            def draw(name: str) -> dict[str, Path]:
+                clip = clips[name]
+                drawn = draw_controls(clip, _controls(clip), folder / name, _OVERLAY)
                 advance(clip.num_frames)
+                return drawn
+
+            with ThreadPoolExecutor(max(cv2.getNumThreads(), 1)) as pool:
+                overlays = list(pool.map(draw, clips))
             return write_report(
                 run,
                 clips,
-                overlays=overlays,
+                overlays=dict(zip(clips, overlays, strict=True)),
                 definitions={name: d.text for name, d in DEFINITIONS.items()},
                 progress=advance,
             )

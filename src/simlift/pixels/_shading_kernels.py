@@ -379,3 +379,13 @@ def _shine(at, own, count, sun, specular, kept):
         coat = f0 * at[_LOBE + i] + (_ONE - f0) * at[_FRESNEL + i] * kept
         diffuse = base * body * at[_LIT + i] * at[_COSINE + i]
         own[_S + i] += sun * at[_SEEN + i] * (diffuse + coat)
+
+
+@compiled
+def shine(light, albedo, rows, columns, share):
+    """Add to `light` [h w 3] what the pixels at `rows` and `columns` [n] shine: `share` [n] of
+    their colour."""
+    for i in range(rows.shape[0]):
+        row, column = rows[i], columns[i]
+        for c in range(3):
+            light[row, column, c] += share[i] * albedo[row, column, c]

@@ -30,14 +30,15 @@ def linear_to_srgb(values: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]
     return np.where(values <= 0.0031308, low, high)
 
 
-@lru_cache(maxsize=1)
-def _decoding_table() -> Float[np.ndarray, "256"]:
-    return srgb_to_linear(np.arange(256) / 255.0).astype(np.float32)
+@lru_cache(maxsize=8)
+def _decoding_table(least: float) -> Float[np.ndarray, "256"]:
+    linear = srgb_to_linear(np.arange(256) / 255.0)
+    return (least + (1 - least) * linear).astype(np.float32)
 
 
-def decode(frame: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w 3"]:
-    """Turn sRGB bytes into linear light."""
-    return np.asarray(cv2.LUT(frame, _decoding_table()))
+def decode(frame: UInt8[np.ndarray, "h w 3"], least: float = 0.0) -> Float[np.ndarray, "h w 3"]:
+    """Turn sRGB bytes into linear light from `least` (black) to 1."""
+    return np.asarray(cv2.LUT(frame, _decoding_table(least)))
 
 
 def luminance(linear: Float[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w"]:

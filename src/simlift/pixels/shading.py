@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from simlift.pixels.environment import GLOSSY, POINT, WAYS, Environment, harmonic_basis
 
@@ -126,6 +126,19 @@ def _shade(
         apart,
     )
     return light, mirror, gloss
+
+
+def shine(
+    light: Float[np.ndarray, "h w 3"],
+    albedo: Float[np.ndarray, "h w 3"],
+    rows: Int[np.ndarray, "n"],
+    columns: Int[np.ndarray, "n"],
+    share: Float[np.ndarray, "n"],
+) -> None:
+    """Add in place what some pixels shine: `share` of their colour."""
+    from simlift.pixels import _shading_kernels as kernels
+
+    kernels.shine(light, albedo, rows, columns, share)
 
 
 def _suns(

@@ -98,15 +98,15 @@ class FindOccluders:
         """
         if frame.objects is None or self.boxes.least.any():
             return np.zeros((0, 15), np.float32)
-        view, poses = np.linalg.inv(scene.camera_pose(frame)), _poses(frame)
-        out = []
-        for number in self.moving.tolist():
-            if number < len(self.boxes.low):
-                low, high = self.boxes.low[number], self.boxes.high[number]
-                local = np.einsum("ab,bc->ac", view, poses[number])
-                centre = np.einsum("ab,b->a", local[:3, :3], (low + high) / 2) + local[:3, 3]
-                out.append(np.concatenate([centre, local[:3, :3].T.ravel(), (high - low) / 2]))
-        return np.array(out, np.float32).reshape(-1, 15)
+        numbers = self.moving[self.moving < len(self.boxes.low)]
+        poses = _poses(frame)
+        view = np.linalg.inv(scene.camera_pose(frame))
+        placed = np.array([poses[number] for number in numbers.tolist()]).reshape(-1, 4, 4)
+        local = np.einsum("ab,nbc->nac", view, placed)[:, :3]
+        low, high = self.boxes.low[numbers], self.boxes.high[numbers]
+        centres = np.einsum("nab,nb->na", local[:, :, :3], (low + high) / 2) + local[:, :, 3]
+        axes = local[:, :, :3].transpose(0, 2, 1).reshape(-1, 9)
+        return np.hstack([centres, axes, (high - low) / 2]).astype(np.float32)
 
     def _depth(self, frame: Window, half: scene.HalfFrame) -> Float[np.ndarray, "a b"]:
         """Return how much farther each pixel's sight leaves its thing's box than it entered it."""

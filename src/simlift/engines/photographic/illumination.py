@@ -214,9 +214,8 @@ def _shining(
     """
     if Layer.MATERIAL in frame:
         lamps = frame.derive(scene.lamps)
-        shone = surface.albedo[lamps.rows, lamps.columns]
-        shone *= (lamps.share * np.float32(look.emission))[:, None]
-        lit[lamps.rows, lamps.columns] += shone
+        share = lamps.share * np.float32(look.emission)
+        shading.shine(lit, surface.albedo, lamps.rows, lamps.columns, share)
         return lit
     shining = [i for i, name in frame.categories.items() if name in look.emissive]
     if not shining or Layer.SEGMENTATION not in frame:

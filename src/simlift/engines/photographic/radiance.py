@@ -71,8 +71,10 @@ def _surface(frame: Window, look: Look, settled: Settled, seam: backdrop.Matte |
 def _albedo(
     frame: Window, look: Albedo, settled: Settled, seam: backdrop.Matte | None
 ) -> Float[np.ndarray, "h w 3"]:
+    # No colour is darker than the floor, and pure colours may become grayer: one affine map.
+    plain = Layer.ALBEDO in frame and look.saturation == 1
     if Layer.ALBEDO in frame:
-        linear = colour.decode(frame[Layer.ALBEDO][0])
+        linear = colour.decode(frame[Layer.ALBEDO][0], look.lift if plain else 0.0)
     else:
         linear = colour.decode(frame.rgb[0])
         if settled.shading is not None:
@@ -81,7 +83,8 @@ def _albedo(
             linear = shading.remove_shading(linear, normals, settled.shading, look.delight)
     if seam is not None:
         linear = backdrop.clean_border(linear, seam)
-    # Saturation, and then a floor under every colour, as one affine map.
+    if plain:
+        return linear
     matrix = colour.saturation(look.saturation) * (1 - look.lift)
     affine = np.column_stack([matrix, np.full(3, look.lift)]).astype(np.float32)
     mapped = np.asarray(cv2.transform(linear, affine))

@@ -24,6 +24,7 @@ SHOWN = {
     "beyond_view": "shadows from voxels (quarter resolution)",
     "at": "light from probes (half resolution)",
     "met": "reflections of voxels (half resolution)",
+    "wear": "materials",
     "shade": "light",
     "mirrored": "reflections of the image",
     "soften": "softness",

@@ -167,6 +167,30 @@ def test_a_wall_hides_a_light_from_what_stands_behind_it():
     assert abs(voxels.centres[seen[0], 0]) < 0.1
 
 
+@pytest.mark.parametrize("count", [4095, 4096, 20_001])
+def test_threads_find_what_one_finds(count):
+    """Among random cells: rays, and a light whose four ways neighbours share."""
+    random = np.random.default_rng(count)
+    index = np.full((12, 10, 8), -1, np.int32)
+    solid = random.random(index.shape) < 0.1
+    index[solid] = np.arange(solid.sum())
+    voxels = grid(index)
+    points = random.uniform(-1, 13, (count, 3)).astype(np.float32)
+    normals = random.normal(size=(count, 3)).astype(np.float32)
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    threads = cv2.getNumThreads()
+    found = []
+    try:
+        for number in (1, 3):
+            cv2.setNumThreads(number)
+            light = lit(voxels, points, normals, normals[:4])
+            found.append((voxels.first(points, normals[:5]), light))
+    finally:
+        cv2.setNumThreads(threads)
+    for one, several in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, several)
+
+
 def test_the_image_is_asked_for_what_it_shows():
     """A wall in view is left to the image; beyond the view's side the voxels hide a light."""
     wall = sheet(0, 1, [1, -2, 0], [1, 2, 2], -1)

@@ -146,6 +146,7 @@ def enclosure(
     radius, per = np.float32(radius), np.float32(4) / np.float32(count)
     around, close = np.empty(boxes.shape[0], np.int32), np.empty(boxes.shape[0], np.int32)
     local, paces = np.empty((boxes.shape[0], 3), np.float32), _paces(boxes, ways)
+    farthest = _farthest(boxes, radius)
     for block in range(-(-height // _BLOCK) * -(-width // _BLOCK)):
         top = block // -(-width // _BLOCK) * _BLOCK
         left = block % -(-width // _BLOCK) * _BLOCK
@@ -166,7 +167,7 @@ def enclosure(
                 pace, total, all_of = steps[tile[column % 4, row % 4]], _ZERO, _ZERO
                 point, near = (u / fx * z, v / fy * z, z), 0
                 if some > 0 and still[row, column]:
-                    near = _boxes_near(boxes, around, some, point, radius, close, local)
+                    near = _boxes_near(boxes, farthest, around, some, point, radius, close, local)
                 for k in range(count):
                     lx, ly, lz = ways[place, k, 0], ways[place, k, 1], ways[place, k, 2]
                     cosine = lx * n0 + ly * n1 + lz * n2
@@ -227,7 +228,7 @@ def _boxes_around(boxes, depth, view, top, left, radius, around):
 
 
 @compiled
-def _boxes_near(boxes, around, count, point, radius, close, local):
+def _boxes_near(boxes, farthest, around, count, point, radius, close, local):
     """Fill `close` with those of `around` that a point is near and not within; return how many.
 
     `local` [m 3] is where the point is in the axes of each of these.
@@ -237,6 +238,8 @@ def _boxes_near(boxes, around, count, point, radius, close, local):
     for a in range(count):
         b = np.uint64(around[a])
         dx, dy, dz = x - boxes[b, 0], y - boxes[b, 1], z - boxes[b, 2]
+        if dx * dx + dy * dy + dz * dz > farthest[b]:
+            continue
         square, extent, within = _ZERO, _ZERO, True
         for k in range(3):
             at = dx * boxes[b, 3 + 3 * k] + dy * boxes[b, 4 + 3 * k] + dz * boxes[b, 5 + 3 * k]
@@ -250,6 +253,19 @@ def _boxes_near(boxes, around, count, point, radius, close, local):
             close[near] = around[a]
             near += 1
     return near
+
+
+@compiled
+def _farthest(boxes, radius):
+    """Return the square of how far from the centre of each box a point may be near it."""
+    out = np.empty(boxes.shape[0], np.float32)
+    for b in range(boxes.shape[0]):
+        extent = _ZERO
+        for k in range(3):
+            extent += boxes[b, 12 + k] * boxes[b, 12 + k]
+        reach = np.sqrt(extent) + min(radius, np.sqrt(_SMALL * extent))
+        out[b] = reach * reach
+    return out
 
 
 @compiled

@@ -3,14 +3,17 @@
 Positions are in metres in world axes.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
+import cv2
 import numpy as np
 from jaxtyping import Float, Float32, Int32, UInt8
 
 _LIFT, _SKIP = 1.2, 1.0  # cells by which a ray starts above its surface, and ahead
+_FEW = 4096  # starts below which threads cost more than they bring
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +51,10 @@ class Voxels:
         """
         from simlift.pixels import _voxel_kernels as kernels
 
-        return np.asarray(kernels.hits(*_grid(self), points, ways, np.float32(skip)))
+        grid = _grid(self)
+        return _in_parts(
+            len(points), lambda part: kernels.hits(*grid, points[part], ways, np.float32(skip))
+        )
 
 
 def voxelise(
@@ -133,7 +139,10 @@ def lit(
     from simlift.pixels import _voxel_kernels as kernels
 
     lifted, skip = _lifted(voxels, points, normals)
-    return np.asarray(kernels.lit(*_grid(voxels), lifted, normals, ways, skip))
+    grid = _grid(voxels)
+    return _in_parts(
+        len(points), lambda part: kernels.lit(*grid, lifted[part], normals[part], ways, skip)
+    )
 
 
 def met(
@@ -176,6 +185,21 @@ def beyond_view(
             len(ways) > 1,
         )
     )
+
+
+def _in_parts(count: int, work: Callable[[slice], np.ndarray]) -> np.ndarray:
+    """Return the work on `count` rays' starts, done by as many threads as OpenCV may have.
+
+    Parts begin at even numbers, so that starts that take turns do so however many threads work.
+    """
+    threads = cv2.getNumThreads()
+    if threads <= 1 or count < _FEW:
+        return np.asarray(work(slice(0, count)))
+    bounds = np.linspace(0, count // 2, 4 * threads + 1).astype(int) * 2
+    bounds[-1] = count
+    with ThreadPoolExecutor(threads) as pool:
+        parts = pool.map(work, map(slice, bounds[:-1], bounds[1:]))
+        return np.concatenate(list(parts))
 
 
 def _grid(voxels: Voxels) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.float32]:

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+_STILL = 1e-9  # change of a pose from frame to frame below which a body stands still
 _CURVATURE = 0.003  # relative second difference of inverse depth that counts as an edge
 
 
@@ -108,13 +109,11 @@ def rigid_flow(
     here = points(np.where(sky, np.float32(1e4), depth), intrinsics[0])
     ahead = world_to_camera[1] @ np.linalg.inv(world_to_camera[0])
     moved = cv2.transform(here, ahead[:3].astype(np.float32))
-    if ids is not None:
-        for k, body in enumerate(body_ids):
-            motion = body_poses[1][k] @ np.linalg.inv(body_poses[0][k])
-            if np.allclose(motion, np.eye(4), atol=1e-9):
-                continue
-            mask = ids == body
-            whole = world_to_camera[1] @ motion @ np.linalg.inv(world_to_camera[0])
+    if ids is not None and len(body_ids):
+        motions = np.einsum("oij,ojk->oik", body_poses[1], np.linalg.inv(body_poses[0]))
+        for k in np.flatnonzero(np.abs(motions - np.eye(4)).max((1, 2)) > _STILL):
+            mask = ids == body_ids[k]
+            whole = world_to_camera[1] @ motions[k] @ np.linalg.inv(world_to_camera[0])
             moved[mask] = np.einsum("nk,jk->nj", here[mask], whole[:3, :3]) + whole[:3, 3]
     z = moved[..., 2]
     k1 = intrinsics[1]

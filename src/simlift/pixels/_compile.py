@@ -1,6 +1,9 @@
 """A plain function to machine code: how every loop over pixels here is compiled.
 
-Kernels take float32 arrays and keep sums in double precision; their docstrings give the shapes.
+Kernels take float32 arrays; their docstrings give the shapes. What lets the compiler work on eight
+pixels at once: inner loops without branches; numbers of 32 bits, also for sums of whole numbers;
+places as unsigned 64-bit numbers, which cannot count from the end; vectors of three read from one
+long line, whose step is known; and no slices, each of which is counted like an array.
 """
 
 import inspect

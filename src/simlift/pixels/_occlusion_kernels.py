@@ -4,17 +4,17 @@ Screen-space sampling shifts each pixel's samples by its place in a 4x4 tile, an
 one tile of the same surface follows: sixteen times the samples for the price of one set, fixed on
 the screen, so without noise.
 
-Samples are taken sixteen at once: the loops over them have a constant length, no branches, and
-gather whole numbers, which the compiler may add up in any order. Places are kept as float32, exact
-in images of up to 16 million pixels.
+Samples are taken eight or sixteen at once: the loops over them have a constant length, no branches,
+and gather whole numbers, which the compiler may add up in any order. Places are kept as float32,
+exact in images of up to 16 million pixels.
 """
 
 import numpy as np
 
 from simlift.pixels._compile import compiled
 
-SAMPLES = 16
-NEAR = 8
+SAMPLES = 16  # of a ray at once
+NEAR = 8  # of a way that light comes from
 
 _ZERO, _HALF, _ONE, _TWO = np.float32(0), np.float32(0.5), np.float32(1), np.float32(2)
 _NO, _YES = np.int32(0), np.int32(1)
@@ -129,7 +129,7 @@ def enclosure(
     that of the hemisphere, by cosine, over the fourth root of all light that arrives [2 h w].
 
     `ways` [16 k 3] are unit vectors in camera axes for each place in the tile, whose sphere all of
-    them fill evenly, and `bright` [16 k] the light that comes from there; `steps` [16 16] where
+    them fill evenly, and `bright` [16 k] the light that comes from there; `steps` [16 NEAR] where
     along a way it looks, as shares of the radius. In all there arrives what `sky` [9] says, by
     harmonics of irradiance / pi (1 where it is all open), and from `surfaces` the rest. What a
     pixel shows hides light as far as its `reach` [h w] in metres, and near that little, so that
@@ -296,7 +296,7 @@ def _enters(boxes, box, local, b, paces, place, k):
 
 @compiled
 def _nearest(depth, thickness, per_reach, steps, radius, size, start, way):
-    """Return 1 - share^2 of sixteen samples of a ray that lie in something, the most of them, or 0.
+    """Return 1 - share^2 of the samples of a ray that lie in something, the most of them, or 0.
 
     The share is that of the distance in the reach of what is met; `start` and `way` as in `_hits`.
     """

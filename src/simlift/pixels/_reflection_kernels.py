@@ -7,7 +7,7 @@ import numpy as np
 from simlift.pixels._compile import compiled
 
 _ZERO, _HALF, _ONE, _TWO = np.float32(0), np.float32(0.5), np.float32(1), np.float32(2)
-STEPS = 24
+STEPS = 24  # of a ray
 _NEAREST = np.float32(1e-3)  # metres
 _STEEP = np.float32(0.1)  # relative change of depth from pixel to pixel that is an edge
 

@@ -27,7 +27,7 @@ def ambient_occlusion(view: View, radius: float) -> Float[np.ndarray, "h w"]:
     in each direction the highest sample above the tangent plane hides light; samples further than
     the radius fade out, so that a near object draws no halo on what lies behind it.
     """
-    from simlift.pixels import _occlusion_kernels as kernels
+    from simlift.pixels import _horizon_kernels as kernels
     from simlift.pixels._sampling_kernels import TILE
 
     shift = (np.arange(16) / 16)[:, None]

@@ -33,33 +33,17 @@ class Leaving:
     """The light that leaves each pixel's surface towards the camera.
 
     It holds what the surface mirrors, of which it keeps `gloss`; the rest is scattered from within.
+    Both are None where the light alone was asked for.
     """
 
     light: Float[np.ndarray, "h w 3"]
-    mirror: Float[np.ndarray, "h w 3"]
-    gloss: Float[np.ndarray, "h w 3"]
+    mirror: Float[np.ndarray, "h w 3"] | None
+    gloss: Float[np.ndarray, "h w 3"] | None
 
     @property
     def scattered(self) -> Float[np.ndarray, "h w 3"]:
         """The light without what is mirrored."""
         return np.asarray(cv2.subtract(self.light, cv2.multiply(self.mirror, self.gloss)))
-
-
-def light(
-    albedo: Float[np.ndarray, "h w 3"],
-    normals: Float[np.ndarray, "h w 3"],
-    roughness: Float[np.ndarray, "h w"],
-    metallic: Float[np.ndarray, "h w"],
-    intrinsics: Float[np.ndarray, "3 3"],
-    turn: Float[np.ndarray, "3 3"],
-    environment: Environment,
-    arriving: Arriving,
-    *,
-    specular: float,
-) -> Float[np.ndarray, "h w 3"]:
-    """Return the light alone that `shade` finds, at less cost."""
-    surface = (albedo, normals, roughness, metallic)
-    return _shade(surface, intrinsics, turn, environment, arriving, specular, apart=False)[0]
 
 
 def shade(
@@ -73,6 +57,7 @@ def shade(
     arriving: Arriving,
     *,
     specular: float,
+    apart: bool = True,
 ) -> Leaving:
     """Light surfaces: `normals` in camera axes, `turn` from those to the environment's.
 
@@ -84,30 +69,19 @@ def shade(
     Ambient visibility is brightened by bounces within crevices and darkens reflections (Jimenez et
     al., "Practical realtime strategies for accurate indirect occlusion", 2016; Lagarde and de
     Rousiers, "Moving Frostbite to physically based rendering", 2014).
+    What is mirrored is told `apart`, at some cost, or only the light.
     """
-    surface = (albedo, normals, roughness, metallic)
-    found = _shade(surface, intrinsics, turn, environment, arriving, specular, apart=True)
-    return Leaving(*found)
-
-
-def _shade(
-    surface: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
-    intrinsics: Float[np.ndarray, "3 3"],
-    turn: Float[np.ndarray, "3 3"],
-    environment: Environment,
-    arriving: Arriving,
-    specular: float,
-    *,
-    apart: bool,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     from simlift.pixels import _shading_kernels as kernels
 
-    height, width = surface[2].shape
+    height, width = roughness.shape
     suns, ways, lobes = _suns(environment, turn)
     known = arriving.around is not None
     empty = np.zeros((3, 1, 1), np.float32)
     light, mirror, gloss = kernels.shade(
-        *surface,
+        albedo,
+        normals,
+        roughness,
+        metallic,
         tuple(np.float32(intrinsics[i]) for i in ((0, 0), (1, 1), (0, 2), (1, 2))),
         turn.astype(np.float32),
         environment.harmonics,
@@ -125,7 +99,7 @@ def _shade(
         np.float32(specular),
         apart,
     )
-    return light, mirror, gloss
+    return Leaving(light, mirror if apart else None, gloss if apart else None)
 
 
 def shine(

@@ -39,7 +39,8 @@ def illuminate(
     assert settled.environment is not None
     given = Layer.ALBEDO in frame
     to_environment = (settled.axes @ scene.camera_to_world(frame)).astype(np.float32)
-    met_by = (
+    mirroring = given and look.light.reflections and scene.has_depth(frame)
+    leaving = shading.shade(
         surface.albedo,
         surface.normals,
         surface.roughness,
@@ -48,18 +49,17 @@ def illuminate(
         to_environment,
         settled.environment,
         _arriving(frame, surface, look.light, settled, to_environment),
+        specular=look.light.specular if given else 0.0,
+        apart=mirroring,
     )
+    lit = leaving.light
     if not given:
         # Half the contrast of the new light, in stops: the render's own shadows are still there.
         level = float(settled.environment.mean_light @ colour.LUMINANCE)
-        halved = cv2.sqrt(shading.light(*met_by, specular=0.0) * surface.albedo * np.float32(level))
-        return _shining(halved, surface, frame, look.light, settled)
-    specular = look.light.specular
-    if not scene.has_depth(frame) or not look.light.reflections:
-        lit = shading.light(*met_by, specular=specular)
-        return _shining(lit, surface, frame, look.light, settled)
-    leaving = shading.shade(*met_by, specular=specular)
-    lit = _shining(leaving.light, surface, frame, look.light, settled)
+        lit = cv2.sqrt(lit * surface.albedo * np.float32(level))
+    lit = _shining(lit, surface, frame, look.light, settled)
+    if not mirroring:
+        return lit
     return mirrored(
         frame[Layer.DEPTH][0],
         surface.normals,

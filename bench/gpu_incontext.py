@@ -19,14 +19,14 @@ import torch
 from diffusers import AutoencoderKLWan, WanTransformer3DModel
 from diffusers.models.transformers.transformer_wan import WanRotaryPosEmbed
 
-from simlift.models import _adapter
-from simlift.models._incontext import InContextTransformer, ReferenceCache
-from simlift.models._residence import BlockStream
-from simlift.models._wan import decode_latents, encode_frames
-from simlift.models.adapter import TARGETS
-from simlift.models.cost import Shape, forward_cost
-from simlift.models.incontext import InContext
-from simlift.training._trainee import Sample, VelocityLoss
+from simlift.models.wan import _adapter
+from simlift.models.wan._incontext import InContextTransformer, ReferenceCache
+from simlift.models.wan._offload import BlockStream
+from simlift.models.wan._parts import decode_latents, encode_frames
+from simlift.models.wan.adapter import TARGETS
+from simlift.models.wan.cost import Shape, forward_cost
+from simlift.models.wan.incontext import InContext
+from simlift.training._expert_trainer import Sample, VelocityLoss
 
 A14B = {"num_attention_heads": 40, "attention_head_dim": 128, "ffn_dim": 13824, "num_layers": 40}
 TOY = {"num_attention_heads": 4, "attention_head_dim": 32, "ffn_dim": 256, "num_layers": 2}

@@ -33,8 +33,8 @@ def measure(way: str) -> dict[str, float]:
     import torch
     from diffusers import WanTransformer3DModel
 
-    from simlift.models._incontext import InContextTransformer
-    from simlift.models.incontext import InContext
+    from simlift.models.wan._incontext import InContextTransformer
+    from simlift.models.wan.incontext import InContext
 
     torch.set_num_threads(2)
     torch.manual_seed(0)

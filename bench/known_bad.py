@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 
 from simlift import Gate, Layer, Photographic, open_clip
+from simlift.core.clip_sample import take_survey
 from simlift.core.score import merge_all
-from simlift.core.survey import take_survey
-from simlift.metrics import standard
-from simlift.metrics.gate import judge
-from simlift.runs.demo import EPISODES, LOOKS, episode_path
+from simlift.evaluation.gate import judge
+from simlift.evaluation.metrics import standard
+from simlift.passes.demo import EPISODES, LOOKS, episode_path
 
 SHOWN = (
     "edge_f1_near",

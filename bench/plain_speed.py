@@ -20,10 +20,11 @@ import numpy as np
 
 from simlift import Photographic, Plugin, Recipe, Variant, lift_clips, open_clip
 from simlift.core.recipe import Encoding
-from simlift.engines.photographic.look import Look
+from simlift.engines.photographic.looks.look import Look
 from simlift.media.video_writer import write_video
-from simlift.pixels import colour, film, lens, sensor
-from simlift.runs.progress import Silent
+from simlift.pixels.colour import spaces
+from simlift.pixels.optics import film, lens, sensor
+from simlift.scale.progress import Silent
 
 HEIGHT, WIDTH = 480, 832
 
@@ -65,12 +66,12 @@ def timed(work: Callable[[], object]) -> float:
 def stages() -> dict[str, float]:
     """Return milliseconds of each stage for one frame, the median of 20."""
     frame = np.random.default_rng(1).integers(0, 255, (HEIGHT, WIDTH, 3)).astype(np.uint8)
-    linear = colour.decode(frame)
+    linear = spaces.decode(frame)
     shade = np.ones((HEIGHT, WIDTH, 3), dtype=np.float32)
     codes = sensor.quantise(linear, white=1.6)
     grade = np.eye(3, 4)
     work: dict[str, Callable[[], object]] = {
-        "sRGB to linear": lambda: colour.decode(frame),
+        "sRGB to linear": lambda: spaces.decode(frame),
         "exposure and vignette": lambda: linear * shade,
         "softness": lambda: lens.soften(linear, 0.5),
         "sensor": lambda: sensor.expose(linear, white=1.6, shot=4e-4, read=1e-3, seed=(1, 1)),

@@ -20,15 +20,15 @@ import cv2
 import numpy as np
 
 from simlift import Layer, Look, open_clip
-from simlift.core.survey import take_survey
+from simlift.core.clip_sample import take_survey
 from simlift.core.window import Frames, Survey, Window
-from simlift.engines.photographic.camera import PhotographicEngine
-from simlift.engines.photographic.look import Light
-from simlift.engines.photographic.looks import NAMED, look_named, sample_look
-from simlift.engines.photographic.materials import Materials
-from simlift.engines.photographic.optics import Optics
-from simlift.runs.demo import EPISODES, episode_path
-from simlift.runs.memory import keep_pages
+from simlift.engines.photographic.camera.optics import Optics
+from simlift.engines.photographic.engine import PhotographicEngine
+from simlift.engines.photographic.looks.look import Light
+from simlift.engines.photographic.looks.named import NAMED, look_named, sample_look
+from simlift.engines.photographic.materials.settings import Materials
+from simlift.passes.demo import EPISODES, episode_path
+from simlift.scale.memory import keep_pages
 
 SIZES = ((480, 832), (720, 1280))
 THREADS = 2

@@ -12,9 +12,9 @@ from pathlib import Path
 import cv2
 
 from simlift import Layer, Photographic, open_clip
-from simlift.core.survey import take_survey
-from simlift.runs.demo import EPISODES, LOOKS, episode_path
-from simlift.runs.memory import keep_pages
+from simlift.core.clip_sample import take_survey
+from simlift.passes.demo import EPISODES, LOOKS, episode_path
+from simlift.scale.memory import keep_pages
 
 SHOWN = {
     "normals_from_depth": "normals from depth",

@@ -21,21 +21,21 @@ import cv2
 import numpy as np
 
 from simlift.core.clip import Clip
+from simlift.core.clip_sample import take_survey
 from simlift.core.layers import Layer
-from simlift.core.survey import take_survey
 from simlift.core.window import Frames
 from simlift.engines.pathtraced import PathTraced
 from simlift.engines.photographic import Look, Photographic
-from simlift.engines.photographic.look import Light
-from simlift.metrics import closed
-from simlift.metrics.flicker import calm
-from simlift.pixels.patches import texture, texture_distance
-from simlift.pixels.structure import ssim
-from simlift.runs.demo import demo_clips
-from simlift.runs.lifting import advance, walk
-from simlift.runs.memory import keep_pages
-from simlift.runs.progress import Silent
-from simlift.runs.twin import SEED, record_twin, twin_settings
+from simlift.engines.photographic.looks.look import Light
+from simlift.evaluation.metrics import closed
+from simlift.evaluation.metrics.flicker import calm
+from simlift.passes.demo import demo_clips
+from simlift.passes.lift_windows import advance, walk
+from simlift.passes.twin import SEED, record_twin, twin_settings
+from simlift.pixels.image.patches import texture, texture_distance
+from simlift.pixels.image.similarity import ssim
+from simlift.scale.memory import keep_pages
+from simlift.scale.progress import Silent
 from simlift.simulators import Drive, Tabletop, record
 from simlift.sources import open_clip
 

@@ -14,17 +14,17 @@ import cv2
 import numpy as np
 
 from simlift import Clip, Layer, Look, Photographic, Run, Survey, Window
-from simlift.core.survey import take_survey
+from simlift.core.clip_sample import take_survey
 from simlift.engines.echo import Echo
-from simlift.engines.photographic.look import Light
-from simlift.engines.photographic.looks import look_named
-from simlift.engines.photographic.materials import Materials
-from simlift.engines.photographic.optics import Optics
-from simlift.engines.photographic.words import told
+from simlift.engines.photographic.camera.optics import Optics
+from simlift.engines.photographic.looks.look import Light
+from simlift.engines.photographic.looks.named import look_named
+from simlift.engines.photographic.looks.prompt import told
+from simlift.engines.photographic.materials.settings import Materials
 from simlift.media.video import VideoStore, probe_video
-from simlift.runs.demo import EPISODES, LOOKS, demo_clips, episode_path
-from simlift.runs.memory import keep_pages
-from simlift.runs.twin import SEED, twin_settings
+from simlift.passes.demo import EPISODES, LOOKS, demo_clips, episode_path
+from simlift.passes.twin import SEED, twin_settings
+from simlift.scale.memory import keep_pages
 
 FRAMES = {"tabletop": 33, "drive": 14}
 SHOWN = {"tabletop": "hard", "drive": "day"}

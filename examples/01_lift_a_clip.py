@@ -4,10 +4,10 @@ import sys
 from pathlib import Path
 
 from simlift import Look, Photographic, Plugin, Recipe, Run, Variant, lift_clips, open_clip
-from simlift.engines.photographic.look import Exposure, Light
-from simlift.runs.demo import episode_path
-from simlift.runs.progress import Silent
-from simlift.runs.score import score_run
+from simlift.engines.photographic.looks.look import Exposure, Light
+from simlift.passes.demo import episode_path
+from simlift.passes.score import score_run
+from simlift.scale.progress import Silent
 
 out = Path(sys.argv[1] if len(sys.argv) > 1 else "out/two-looks")
 

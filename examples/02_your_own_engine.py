@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from simlift import Clip, Layer, Survey, Window, lift, open_clip
-from simlift.core.seams import Span, Stage
-from simlift.runs.demo import episode_path
+from simlift.core.protocols import Span, Stage
+from simlift.passes.demo import episode_path
 
 
 @dataclass(frozen=True)

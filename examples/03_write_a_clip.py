@@ -10,7 +10,7 @@ from simlift import Layer, Photographic, open_clip
 from simlift.core.camera import Camera
 from simlift.core.clip import Label
 from simlift.media.native import write_clip
-from simlift.pixels.geometry import pinhole
+from simlift.pixels.geometry.projection import pinhole
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else "out/my-clip")
 height, width, frames = 120, 160, 6

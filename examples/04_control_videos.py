@@ -5,9 +5,9 @@ from pathlib import Path
 
 from simlift import Layer, open_clip
 from simlift.controls import DepthControl, Edges, EngineEdges, Segmentation
-from simlift.core.survey import take_survey
-from simlift.runs.controls import draw_controls
-from simlift.runs.demo import episode_path
+from simlift.core.clip_sample import take_survey
+from simlift.passes.control_videos import draw_controls
+from simlift.passes.demo import episode_path
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else "out/controls")
 clip = open_clip(episode_path("drive"))

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from simlift import Layer, Photographic, open_clip
-from simlift.core.survey import take_survey
+from simlift.core.clip_sample import take_survey
+from simlift.evaluation.metrics import TwinDistance, shares_closed
 from simlift.media.images import write_image
-from simlift.metrics import TwinDistance, shares_closed
-from simlift.runs.demo import episode_path
-from simlift.runs.twin import SEED, twin_settings
+from simlift.passes.demo import episode_path
+from simlift.passes.twin import SEED, twin_settings
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else "out/pairs")
 clip = open_clip(Path(sys.argv[2]) if len(sys.argv) > 2 else episode_path("tabletop"))

@@ -20,7 +20,7 @@ from simlift.core.clip import Clip, Label
 from simlift.core.layers import Layer
 from simlift.media.images import write_image
 from simlift.media.native import write_clip
-from simlift.pixels.geometry import pinhole
+from simlift.pixels.geometry.projection import pinhole
 
 HEIGHT, WIDTH, FRAMES = 32, 48, 9
 LABELS = {1: Label("table-1", "table"), 2: Label("robot-arm", "robot"), 3: Label("sky", "sky")}

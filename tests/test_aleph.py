@@ -18,12 +18,12 @@ from simlift.core.errors import ClipError, InputError, RecipeError, RunError
 from simlift.core.layers import Layer
 from simlift.core.recipe import Plugin, Recipe, Variant
 from simlift.core.strict_json import dumps
-from simlift.engines.baselines import Aleph
-from simlift.engines.baselines.aleph import KEY, windows
-from simlift.engines.baselines.aleph_engine import resample
+from simlift.engines.diffusers import Aleph
+from simlift.engines.remote.aleph import KEY, windows
+from simlift.engines.remote.aleph_engine import resample
 from simlift.media.video import VideoStore, probe_video
-from simlift.runs.lift import lift_clips
-from simlift.runs.progress import Silent
+from simlift.passes.lift import lift_clips
+from simlift.scale.progress import Silent
 
 SECRET = "key_" + "a1" * 64
 COUNT, RATE = 7, 4  # few frames, a second of which are fewer still

@@ -65,7 +65,7 @@ def test_help_loads_nothing_heavy():
 def lift_code(look):
     return f"""
 import simlift
-from simlift.engines.photographic.look import Sensor
+from simlift.engines.photographic.looks.look import Sensor
 look = simlift.Look({look})
 simlift.lift(simlift.open_clip("clip"), simlift.Photographic(look))
 """
@@ -276,7 +276,7 @@ def test_wrong_input_ends_with_2_and_one_line(tmp_path):
 
 
 def test_every_score_is_documented():
-    from simlift.metrics import DEFINITIONS
+    from simlift.evaluation.metrics import DEFINITIONS
 
     text = (ROOT / "docs" / "scores.md").read_text()
     assert [name for name in DEFINITIONS if f"`{name}`" not in text] == []

@@ -18,8 +18,8 @@ import simlift
 from simlift.core.camera import Camera, Robot
 from simlift.core.errors import InputError, MissingLibrary, SimliftError
 from simlift.core.layers import Layer
-from simlift.engines.photographic.look import Backdrop, Exposure, Film, Grade, Light, Look
-from simlift.engines.photographic.looks import look_named
+from simlift.engines.photographic.looks.look import Backdrop, Exposure, Film, Grade, Light, Look
+from simlift.engines.photographic.looks.named import look_named
 from simlift.media.environments import read_environment
 from simlift.media.images import write_image
 from simlift.media.native import write_clip

@@ -14,13 +14,13 @@ import simlift
 from simlift.core.errors import MissingLibrary, RecipeError, RunError
 from simlift.core.layers import Layer
 from simlift.core.recipe import Plugin
-from simlift.engines.baselines import LICENCES, Aleph, Cosmos, Ditto, Ltx, Lucy
-from simlift.engines.baselines import _pipelines as pipelines
-from simlift.engines.baselines._vace_lora import read_vace_lora
-from simlift.engines.baselines.cosmos_controls import draw
-from simlift.engines.baselines.seams import continued
-from simlift.engines.baselines.shape import Shape
-from simlift.engines.baselines.weights import find_lora
+from simlift.engines.diffusers import LICENCES, Aleph, Cosmos, Ditto, Ltx, Lucy
+from simlift.engines.diffusers import _pipelines as pipelines
+from simlift.engines.diffusers._vace_lora import read_vace_lora
+from simlift.engines.diffusers.cosmos_controls import draw
+from simlift.engines.diffusers.shape import Shape
+from simlift.engines.diffusers.weights import find_lora
+from simlift.engines.diffusers.window_blend import continued
 
 FRAMES, HEIGHT, WIDTH = 7, 30, 46  # neither 4k+1, nor multiples of 16
 FAST = {"steps": 1, "dtype": "float32"}
@@ -73,7 +73,7 @@ def calls(monkeypatch):
         return run(pipeline, engine, seed, arguments)
 
     for name in ("_lucy", "_ditto", "_cosmos", "_ltx"):
-        monkeypatch.setattr(f"simlift.engines.baselines.{name}.run", record)
+        monkeypatch.setattr(f"simlift.engines.diffusers.{name}.run", record)
     return seen
 
 
@@ -353,7 +353,7 @@ def clip_frames(clip):
 
 
 def first_window(clip, count):
-    from simlift.core.survey import take_survey
+    from simlift.core.clip_sample import take_survey
 
     layers = [stored.layer for stored in clip.layers]
     with clip.open(layers) as reader:

@@ -21,8 +21,8 @@ from simlift.core.errors import InputError
 from simlift.core.layers import Layer, StoredLayer, Unit
 from simlift.core.pair import PairGate, PairSet
 from simlift.core.strict_json import decode, encode
-from simlift.runs.caption_endpoint import EndpointCaptions, read_cache
-from simlift.runs.captions import FileCaptions, TemplateCaptions, captions_from
+from simlift.passes.pairs.caption_endpoint import EndpointCaptions, read_cache
+from simlift.passes.pairs.captions import FileCaptions, TemplateCaptions, captions_from
 
 KEY = "sk-not-to-be-seen"
 

@@ -18,7 +18,7 @@ from simlift.controls import (
 from simlift.core.errors import ClipError, RecipeError
 from simlift.core.layers import Layer
 from simlift.core.window import Survey, Window
-from simlift.pixels.label_colours import label_colours
+from simlift.pixels.colour.label_colours import label_colours
 
 HEIGHT, WIDTH, FRAMES = 48, 64, 4
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from simlift.pixels.denoise import denoise
+from simlift.pixels.image.denoise import denoise
 
 SIZE = (64, 96)
 FACING = np.broadcast_to(np.float32([0, 0, -1]), (*SIZE, 3)).copy()

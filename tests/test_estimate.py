@@ -15,16 +15,16 @@ import pytest
 import simlift
 from simlift.core.errors import InputError, RecipeError, RunError, SimliftError
 from simlift.core.layers import Layer, Unit
-from simlift.engines.photographic.look import Look, Sensor
-from simlift.models import DepthEstimator, Segmenter
-from simlift.models.parts import FRAMES, Parts, decode, encode
-from simlift.models.preparation import Preparation, read_preparation
-from simlift.models.provenance import Estimate, advice
-from simlift.models.scale import between, in_metres, relative, spread
-from simlift.models.segmentation import labels, largest
-from simlift.models.steady import fit, steady
-from simlift.runs.estimate import estimate_clip
-from simlift.runs.progress import Silent
+from simlift.engines.photographic.looks.look import Look, Sensor
+from simlift.models.vision import DepthEstimator, Segmenter
+from simlift.models.vision.depth_scale import between, in_metres, relative, spread
+from simlift.models.vision.estimate_chunks import FRAMES, Parts, decode, encode
+from simlift.models.vision.preprocessing import Preparation, read_preparation
+from simlift.models.vision.provenance import Estimate, advice
+from simlift.models.vision.segmentation import labels, largest
+from simlift.models.vision.temporal_alignment import fit, steady
+from simlift.passes.estimate import estimate_clip
+from simlift.scale.progress import Silent
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -353,7 +353,7 @@ def test_other_families_of_depth_run(tmp_path, build, metric):
 
 
 def test_depth_pro_counts_with_its_field_of_view():
-    from simlift.models.depth import _with_field_of_view
+    from simlift.models.vision.depth import _with_field_of_view
 
     inverse = np.full((2, 3), 0.25, np.float32)
     assert np.allclose(_with_field_of_view(inverse, torch.tensor([90.0])), 0.5)

@@ -16,11 +16,11 @@ import pytest
 from simlift.core.errors import InputError, RunError
 from simlift.core.pair import NEAR_LOSSLESS, Pair, PairSet, file_digest
 from simlift.core.strict_json import dumps
+from simlift.exports import TRAINERS
+from simlift.exports.ltx import buckets_of
 from simlift.media.video_writer import write_video
-from simlift.runs.export import export_pairs
-from simlift.runs.progress import Silent
-from simlift.sinks import TRAINERS
-from simlift.sinks.ltx import buckets_of
+from simlift.passes.export import export_pairs
+from simlift.scale.progress import Silent
 
 
 def frames_of(seed, count, height, width):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from simlift.pixels.fit import fit, pad_frames, padded_length, whole_length
+from simlift.pixels.image.letterbox import fit, pad_frames, padded_length, whole_length
 
 
 def noise(count, height, width, seed=0):

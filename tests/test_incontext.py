@@ -9,8 +9,8 @@ import tiny_models
 import torch
 
 from simlift.core.errors import RecipeError
-from simlift.models._incontext import InContextTransformer
-from simlift.models.incontext import InContext
+from simlift.models.wan._incontext import InContextTransformer
+from simlift.models.wan.incontext import InContext
 
 FRAMES, HEIGHT, WIDTH, TOKENS = 3, 4, 6, 36 // 2
 

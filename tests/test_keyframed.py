@@ -21,12 +21,12 @@ from simlift.engines.keyframed.conditions import draw
 from simlift.engines.keyframed.editing_size import editing_size, editor_rule
 from simlift.engines.keyframed.engine import KeyframedEngine, fill_prompt
 from simlift.engines.keyframed.settings import AnchorGate, Drawing, Editing, Propagation
-from simlift.pixels.alignment import align, shift_between
-from simlift.pixels.cuts import find_cuts
-from simlift.pixels.fit import fit
-from simlift.runs.lifting import lift
-from simlift.runs.pair import PairRecipe, pair_clips
-from simlift.runs.progress import Silent
+from simlift.passes.lift_windows import lift
+from simlift.passes.pairs.make import PairRecipe, pair_clips
+from simlift.pixels.image.alignment import align, shift_between
+from simlift.pixels.image.cuts import find_cuts
+from simlift.pixels.image.letterbox import fit
+from simlift.scale.progress import Silent
 from simlift.sources import open_clip
 
 MEGAPIXEL = 1024 * 1024

@@ -8,15 +8,15 @@ import pytest
 from simlift.core.camera import Camera
 from simlift.core.layers import Layer
 from simlift.core.window import Window
-from simlift.engines.photographic.seen import seen_empty
-from simlift.engines.photographic.surroundings import surroundings
-from simlift.pixels.environment import Sun, build, directions, harmonic_basis
-from simlift.pixels.geometry import pinhole, rays
-from simlift.pixels.light_volume import place_probes, solve
-from simlift.pixels.planes import bounding_planes, continued
-from simlift.pixels.reflections import mirrored, spread
-from simlift.pixels.shading import Leaving
-from simlift.pixels.voxels import voxelise
+from simlift.engines.photographic.light.indirect import surroundings
+from simlift.engines.photographic.scene.observed_surfaces import seen_empty
+from simlift.pixels.geometry.planes import bounding_planes, continued
+from simlift.pixels.geometry.projection import pinhole, rays
+from simlift.pixels.geometry.voxels import voxelise
+from simlift.pixels.light.environment import Sun, build, directions, harmonic_basis
+from simlift.pixels.light.probes import place_probes, solve
+from simlift.pixels.light.reflections import mirrored, spread
+from simlift.pixels.light.shading import Leaving
 
 RANDOM = np.random.default_rng(0)
 WAYS = RANDOM.normal(size=(64, 3))

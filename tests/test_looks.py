@@ -11,27 +11,35 @@ import pytest
 from builders import FRAMES
 
 import simlift
+from simlift.core.clip_sample import take_survey
 from simlift.core.errors import ClipError, RecipeError
 from simlift.core.layers import Layer
 from simlift.core.recipe import Plugin, Recipe, Variant
 from simlift.core.strict_json import decode, dumps
-from simlift.core.survey import take_survey
 from simlift.engines.pathtraced import PathTraced
-from simlift.engines.photographic import Look, Photographic, backdrop, scene
-from simlift.engines.photographic.likeness import read_album
-from simlift.engines.photographic.look import Exposure, Grade, Light, Sensor
-from simlift.engines.photographic.looks import NAMED, look_named, named_variants, sample_look
-from simlift.engines.photographic.materials import Materials
-from simlift.engines.photographic.optics import Optics
-from simlift.engines.photographic.radiance import radiance
-from simlift.engines.photographic.suited import suited_optics, suited_weather
-from simlift.engines.photographic.weather import Weather
-from simlift.engines.photographic.words import _SYNONYMS, LIGHT, TABLES, WEATHER, phrases_of, told
+from simlift.engines.photographic import Look, Photographic
+from simlift.engines.photographic.camera.colour_transfer import read_album
+from simlift.engines.photographic.camera.optics import Optics
+from simlift.engines.photographic.light.radiance import radiance
+from simlift.engines.photographic.looks.look import Exposure, Grade, Light, Sensor
+from simlift.engines.photographic.looks.named import NAMED, look_named, named_variants, sample_look
+from simlift.engines.photographic.looks.prompt import (
+    _SYNONYMS,
+    LIGHT,
+    TABLES,
+    WEATHER,
+    phrases_of,
+    told,
+)
+from simlift.engines.photographic.materials.settings import Materials
+from simlift.engines.photographic.scene import backdrop, frame_geometry
+from simlift.engines.photographic.supported_effects import suited_optics, suited_weather
+from simlift.engines.photographic.weather.effects import Weather
 from simlift.media.images import write_image
-from simlift.pixels import colour, transfer
-from simlift.runs.engines import variants_of
-from simlift.runs.lift import lift_clips
-from simlift.runs.progress import Silent
+from simlift.passes.lift import lift_clips
+from simlift.passes.variants import variants_of
+from simlift.pixels.colour import class_transfer, spaces
+from simlift.scale.progress import Silent
 
 QUIET = Look(sensor=Sensor(bayer=False))
 EVERYTHING = Look(
@@ -356,7 +364,7 @@ def test_a_border_takes_the_colour_of_the_scene_inside():
 
 def test_views_are_unit_and_made_once(clip):
     with clip.open([Layer.RGB]) as reader:
-        one, other = (scene.view_directions(reader.window([i])) for i in (0, 3))
+        one, other = (frame_geometry.view_directions(reader.window([i])) for i in (0, 3))
     assert one is other
     np.testing.assert_allclose((one**2).sum(-1), 1, rtol=1e-6)
 
@@ -431,13 +439,13 @@ NO_PARTS = np.zeros((0, 3, 4))
 
 def test_an_identity_recolours_nothing():
     display = np.random.default_rng(0).integers(0, 65536, (6, 8, 3)).astype(np.uint16)
-    found = transfer.recolour(display, np.eye(3, 4), NO_PARTS, np.zeros((0, 6, 8), np.uint8))
+    found = class_transfer.recolour(display, np.eye(3, 4), NO_PARTS, np.zeros((0, 6, 8), np.uint8))
     np.testing.assert_array_equal(found, np.floor(display / 65535 * 255 + 0.5).astype(np.uint8))
 
 
 def test_highlights_keep_their_own_colour():
     half = np.column_stack([np.eye(3) * 0.5, np.zeros(3)])
-    found = transfer.recolour(codes(0.4, 0.9, 0.95, 1.0), half, NO_PARTS, NONE)[0, :, 0]
+    found = class_transfer.recolour(codes(0.4, 0.9, 0.95, 1.0), half, NO_PARTS, NONE)[0, :, 0]
     assert found[0] == 51
     assert found[1] == 115
     assert found[3] == 255
@@ -447,7 +455,7 @@ def test_highlights_keep_their_own_colour():
 def test_maps_are_blended_by_how_much_a_class_holds():
     up, down = (np.column_stack([np.eye(3), np.full(3, by)]) for by in (0.2, -0.2))
     held = np.array([[[0, 255, 102, 51]]], np.uint8)
-    found = transfer.recolour(codes(0.5, 0.5, 0.5, 0.5), up, down[None], held)[0, :, 1] / 255
+    found = class_transfer.recolour(codes(0.5, 0.5, 0.5, 0.5), up, down[None], held)[0, :, 1] / 255
     np.testing.assert_allclose(found, [0.7, 0.3, 0.54, 0.62], atol=0.004)
 
 
@@ -455,8 +463,8 @@ def test_a_transfer_brings_the_mean_and_bounds_the_contrast():
     draw = np.random.default_rng(1)
     gray = 0.4 + 0.02 * draw.normal(size=(500, 3))
     wild = np.clip(draw.uniform(size=(500, 3)), 0, 1)
-    whole = transfer.transfer(colour.moments(gray), colour.moments(wild), 1.0)
+    whole = class_transfer.transfer(spaces.moments(gray), spaces.moments(wild), 1.0)
     np.testing.assert_allclose(whole[:, :3] @ gray.mean(0) + whole[:, 3], wild.mean(0))
     assert np.linalg.svd(whole[:, :3])[1].max() <= 2.0 + 1e-9
-    none = transfer.transfer(colour.moments(gray), colour.moments(wild), 0.0)
+    none = class_transfer.transfer(spaces.moments(gray), spaces.moments(wild), 0.0)
     np.testing.assert_allclose(none, np.eye(3, 4))

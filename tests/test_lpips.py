@@ -12,11 +12,11 @@ from simlift.core.recipe import Recipe
 from simlift.core.run import Run
 from simlift.core.score import merge_all
 from simlift.core.window import Window
-from simlift.metrics import DEFINITIONS, Lpips
-from simlift.runs.engines import variants_of
-from simlift.runs.lift import lift_clips
-from simlift.runs.progress import Silent
-from simlift.runs.score import LPIPS_VARIABLE, score_run
+from simlift.evaluation.metrics import DEFINITIONS, Lpips
+from simlift.passes.lift import lift_clips
+from simlift.passes.score import LPIPS_VARIABLE, score_run
+from simlift.passes.variants import variants_of
+from simlift.scale.progress import Silent
 
 torch = pytest.importorskip("torch")
 

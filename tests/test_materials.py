@@ -11,21 +11,22 @@ import pytest
 
 from simlift.core import strict_json
 from simlift.core.camera import Camera, Objects
+from simlift.core.clip_sample import take_survey
 from simlift.core.errors import ClipError, RecipeError
 from simlift.core.layers import Layer
-from simlift.core.survey import take_survey
 from simlift.core.window import Survey, Window
-from simlift.engines.photographic import wardrobe
-from simlift.engines.photographic.material_names import MATERIALS, material_of, moves
-from simlift.engines.photographic.material_photos import read_textures
-from simlift.engines.photographic.materials import Materials, check
-from simlift.engines.photographic.surface import Surface
+from simlift.engines.photographic.materials import assignment
+from simlift.engines.photographic.materials.classes import MATERIALS, material_of, moves
+from simlift.engines.photographic.materials.photos import read_textures
+from simlift.engines.photographic.materials.settings import Materials, check
+from simlift.engines.photographic.scene.surface import Surface
 from simlift.media.images import write_image
-from simlift.pixels import materials, noise, patterns, tiling
-from simlift.pixels.geometry import pinhole, points
+from simlift.pixels.geometry.projection import pinhole, points
+from simlift.pixels.image import noise
+from simlift.pixels.materials import patterns, photo_texture, textures
 from simlift.sources import open_clip
 
-SIZE = materials.SIZE
+SIZE = textures.SIZE
 HEIGHT, WIDTH = 48, 64
 K = pinhole(HEIGHT, WIDTH, np.radians(50))
 
@@ -69,7 +70,7 @@ def test_an_unknown_pattern_is_refused():
 
 
 def test_each_level_is_the_average_of_the_one_before():
-    levels = materials.pyramid(patterns.built_in("brick"))
+    levels = textures.pyramid(patterns.built_in("brick"))
     assert [len(level) for level in levels] == [SIZE >> k for k in range(SIZE.bit_length())]
     for finer, level in pairwise(levels):
         n = len(level)
@@ -80,9 +81,9 @@ def test_each_level_is_the_average_of_the_one_before():
 
 def test_an_atlas_holds_the_levels_to_half_a_step():
     names = ("brick", "none", "wood")
-    cloths = materials.atlas(tuple(patterns.built_in(name) for name in names))
+    cloths = textures.atlas(tuple(patterns.built_in(name) for name in names))
     for k, name in enumerate(names):
-        levels = materials.pyramid(patterns.built_in(name))
+        levels = textures.pyramid(patterns.built_in(name))
         whole = np.concatenate([level.reshape(-1, 6) for level in levels])
         found = cloths.texels[k] * cloths.steps[k]
         assert (np.abs(found - whole) <= 0.501 * cloths.steps[k]).all()
@@ -117,7 +118,7 @@ def test_cells_are_the_distances_to_the_points():
 
 @pytest.mark.parametrize("shuffle", [False, True])
 def test_a_photo_becomes_a_texture(shuffle):
-    one = tiling.from_photo(photo(), 1.5, steepness=0.05, shuffle=shuffle)
+    one = photo_texture.from_photo(photo(), 1.5, steepness=0.05, shuffle=shuffle)
     np.testing.assert_allclose(one.albedo.mean((0, 1), dtype=np.float64), 1, atol=1e-6)
     assert np.sqrt((one.slope**2).mean()) == pytest.approx(0.05, rel=1e-3)
     for axis in (0, 1):
@@ -131,7 +132,7 @@ def test_a_photo_becomes_a_texture(shuffle):
 
 def test_shuffling_keeps_the_histogram():
     tile = np.exp(0.4 * noise.spectral((5,), (SIZE, SIZE), 0.4))[..., None] * np.ones(3, np.float32)
-    mixed = tiling.shuffled(tile.astype(np.float32))
+    mixed = photo_texture.shuffled(tile.astype(np.float32))
     share = np.linspace(0.05, 0.95, 10)
     before, after = np.quantile(tile, share), np.quantile(mixed, share)
     np.testing.assert_allclose(after, before, rtol=0.05)
@@ -298,8 +299,8 @@ def test_strength_0_returns_the_same_surface():
     depth, normals = plane()
     window = frame(depth)
     before = surface(normals)
-    worn = wardrobe.fit(Survey(window), Materials(strength=0), 1)
-    assert wardrobe.dress(before, window, worn) is before
+    worn = assignment.fit(Survey(window), Materials(strength=0), 1)
+    assert assignment.dress(before, window, worn) is before
 
 
 def test_dressing_varies_colour_and_relief_and_keeps_units():
@@ -307,7 +308,7 @@ def test_dressing_varies_colour_and_relief_and_keeps_units():
     depth[:4] = np.inf
     window = frame(depth)
     before = surface(normals)
-    out = wardrobe.dress(before, window, wardrobe.fit(Survey(window), Materials(), 1))
+    out = assignment.dress(before, window, assignment.fit(Survey(window), Materials(), 1))
     np.testing.assert_allclose(np.linalg.norm(out.normals, axis=-1), 1, atol=1e-5)
     assert out.albedo[4:].std() > 0.005
     assert out.albedo.mean() == pytest.approx(0.3, rel=0.1)
@@ -321,23 +322,23 @@ def test_a_texture_sticks_to_a_body_and_to_the_world():
     """Whatever carries the body and the camera about: what the camera sees alike looks alike."""
     depth, normals = plane()
     first = frame(depth, body=turned(0.2, [1, 2, 3]))
-    worn = wardrobe.fit(Survey(first), Materials(), 7)
+    worn = assignment.fit(Survey(first), Materials(), 7)
     motion = turned(1.1, [40.0, -7.0, 2.0])
     for second in (
         frame(depth, body=motion @ turned(0.2, [1, 2, 3]), pose=np.linalg.inv(motion)),
         frame(depth, body=turned(0.2, [1, 2, 3])),
     ):
         for layer in ("albedo", "normals", "roughness"):
-            one = getattr(wardrobe.dress(surface(normals), first, worn), layer)
-            two = getattr(wardrobe.dress(surface(normals), second, worn), layer)
+            one = getattr(assignment.dress(surface(normals), first, worn), layer)
+            two = getattr(assignment.dress(surface(normals), second, worn), layer)
             np.testing.assert_allclose(one, two, atol=2e-3)
     still = frame(depth)
-    worn = wardrobe.fit(Survey(still), Materials(), 7)
-    one = wardrobe.dress(surface(normals), still, worn).albedo
+    worn = assignment.fit(Survey(still), Materials(), 7)
+    one = assignment.dress(surface(normals), still, worn).albedo
     # The camera rolls about its axis by half a turn: the picture of the plane turns with it.
     rolled = frame(depth[::-1, ::-1], pose=turned(np.pi, [0, 0, 0]))
     flipped = surface(np.ascontiguousarray(normals[::-1, ::-1] * np.float32([-1, -1, 1])))
-    two = wardrobe.dress(flipped, rolled, worn).albedo[::-1, ::-1]
+    two = assignment.dress(flipped, rolled, worn).albedo[::-1, ::-1]
     np.testing.assert_allclose(one, two, atol=2e-3)
 
 
@@ -349,9 +350,9 @@ def test_the_same_point_has_the_same_texel_when_the_camera_passes():
     moved = np.eye(4)
     moved[0, 3] = -step
     first, second = frame(depth, category="wall"), frame(depth, category="wall", pose=moved)
-    worn = wardrobe.fit(Survey(first), Materials(), 7)
-    one = wardrobe.dress(surface(normals), first, worn)
-    two = wardrobe.dress(surface(normals), second, worn)
+    worn = assignment.fit(Survey(first), Materials(), 7)
+    one = assignment.dress(surface(normals), first, worn)
+    two = assignment.dress(surface(normals), second, worn)
     np.testing.assert_allclose(one.albedo[:, 5:], two.albedo[:, :-5], atol=2e-3)
     np.testing.assert_allclose(one.normals[:, 5:], two.normals[:, :-5], atol=4e-3)
     assert np.abs(one.albedo - two.albedo).max() > 0.005
@@ -360,7 +361,9 @@ def test_the_same_point_has_the_same_texel_when_the_camera_passes():
 def test_far_away_a_texture_is_its_mean():
     depth, normals = plane()
     far = frame(depth * 400, category="wall")
-    out = wardrobe.dress(surface(normals), far, wardrobe.fit(Survey(far), Materials(scale=0.1), 1))
+    out = assignment.dress(
+        surface(normals), far, assignment.fit(Survey(far), Materials(scale=0.1), 1)
+    )
     stain = MATERIALS["plaster"].stain
     np.testing.assert_allclose(out.albedo, 0.3, rtol=2.6 * stain)
     np.testing.assert_allclose(out.normals, normals, atol=0.01)
@@ -371,11 +374,11 @@ def test_relief_turns_normals_against_the_slope():
     flat = patterns.built_in("none")
     slope = np.zeros_like(flat.slope)
     slope[..., 0] = 1
-    cloths = materials.atlas((replace(flat, slope=slope),))
+    cloths = textures.atlas((replace(flat, slope=slope),))
     one = np.ones(1)
-    worn = materials.Wear(np.zeros(1, np.int64), one, one, one, one, *(0 * one,) * 5)
+    worn = textures.Wear(np.zeros(1, np.int64), one, one, one, one, *(0 * one,) * 5)
     normals = np.tile(np.array([0, 0, -1], np.float32), (4, 4, 1))
-    out = materials.wear(
+    out = textures.wear(
         np.full((4, 4, 3), 0.5, np.float32),
         normals,
         np.full((4, 4), 0.5, np.float32),
@@ -397,7 +400,9 @@ def test_a_painted_surface_keeps_more_of_its_own():
     board = np.indices((HEIGHT, WIDTH)).sum(0) % 4 // 2 * 90 + 80
     arrays = {**plain.arrays, Layer.ALBEDO: np.tile(board[None, ..., None], (1, 1, 1, 3))}
     busy = replace(plain, arrays={k: v.astype(plain.arrays[k].dtype) for k, v in arrays.items()})
-    free = [wardrobe.fit(Survey(w), Materials(strength=1), 1).worn.colour[1] for w in (plain, busy)]
+    free = [
+        assignment.fit(Survey(w), Materials(strength=1), 1).worn.colour[1] for w in (plain, busy)
+    ]
     assert free[0] == 1
     assert free[1] < 0.1
 
@@ -406,12 +411,12 @@ def test_what_may_move_without_a_pose_gets_gloss_alone():
     depth, normals = plane()
     window = frame(depth, category="person")
     before = surface(normals)
-    out = wardrobe.dress(before, window, wardrobe.fit(Survey(window), Materials(strength=1), 1))
+    out = assignment.dress(before, window, assignment.fit(Survey(window), Materials(strength=1), 1))
     np.testing.assert_array_equal(out.albedo, before.albedo)
     np.testing.assert_array_equal(out.normals, before.normals)
     np.testing.assert_allclose(out.roughness, MATERIALS["fabric"].roughness, atol=1e-6)
     blind = frame(depth, camera=False)
-    out = wardrobe.dress(before, blind, wardrobe.fit(Survey(blind), Materials(strength=1), 1))
+    out = assignment.dress(before, blind, assignment.fit(Survey(blind), Materials(strength=1), 1))
     np.testing.assert_array_equal(out.albedo, before.albedo)
     np.testing.assert_allclose(out.roughness, MATERIALS["wood"].roughness, atol=1e-6)
 
@@ -422,7 +427,7 @@ def test_a_material_layer_wins():
     given = np.zeros((1, HEIGHT, WIDTH, 3), np.uint8)
     window = replace(window, arrays={**window.arrays, Layer.MATERIAL: given})
     before = surface(normals)
-    out = wardrobe.dress(before, window, wardrobe.fit(Survey(window), Materials(strength=1), 1))
+    out = assignment.dress(before, window, assignment.fit(Survey(window), Materials(strength=1), 1))
     np.testing.assert_array_equal(out.metallic, before.metallic)
     assert out.roughness.mean() == pytest.approx(0.5, abs=0.05)
 
@@ -432,10 +437,10 @@ def test_a_photo_of_a_class_is_worn(tmp_path):
     depth, normals = plane()
     window = frame(depth)
     looks = [
-        wardrobe.dress(
+        assignment.dress(
             surface(normals),
             window,
-            wardrobe.fit(Survey(window), Materials(textures=folder), 1),
+            assignment.fit(Survey(window), Materials(textures=folder), 1),
         ).albedo
         for folder in (None, tmp_path)
     ]
@@ -447,14 +452,14 @@ def test_any_clip_of_the_contract_is_dressed(tmp_path):
     clip = open_clip(builders.native(tmp_path / "clip"))
     with clip.open(Layer) as reader:
         survey, window = take_survey(reader), reader.window([2, 3])
-    worn = wardrobe.fit(survey, Materials(), 5)
+    worn = assignment.fit(survey, Materials(), 5)
     for index in range(2):
         one = window.frame(index)
         ids = one[Layer.SEGMENTATION].copy()
         ids[0, -4:] = 999
         one = replace(one, arrays={**one.arrays, Layer.SEGMENTATION: ids}, _derived={})
         before = surface(one[Layer.NORMALS][0])
-        first, again = (wardrobe.dress(before, one, worn) for _ in range(2))
+        first, again = (assignment.dress(before, one, worn) for _ in range(2))
         np.testing.assert_array_equal(first.albedo, again.albedo)
         assert np.isfinite(first.albedo).all()
         assert np.isfinite(first.roughness).all()

@@ -16,12 +16,18 @@ from simlift.core.layers import Layer
 from simlift.core.recipe import Gate
 from simlift.core.score import Direction, Reduction, Score, frame_scores, merge_all
 from simlift.core.window import Frames, Window
-from simlift.metrics import DEFINITIONS, flow_source, standard
-from simlift.metrics.gate import THRESHOLDS, judge
-from simlift.metrics.motion import motions
-from simlift.pixels.edges import covered, exact_agreement, near_agreement, offset, relative_canny
-from simlift.pixels.motion import estimate_flow, returns, smooth, uncrowded
-from simlift.pixels.structure import ssim
+from simlift.evaluation.gate import THRESHOLDS, judge
+from simlift.evaluation.metrics import DEFINITIONS, flow_source, standard
+from simlift.evaluation.metrics.motion import motions
+from simlift.pixels.geometry.flow import estimate_flow, returns, smooth, uncrowded
+from simlift.pixels.image.edges import (
+    covered,
+    exact_agreement,
+    near_agreement,
+    offset,
+    relative_canny,
+)
+from simlift.pixels.image.similarity import ssim
 
 HEIGHT, WIDTH, FRAMES, FOCAL = 96, 144, 12, 100.0
 WALL, BOX, CAMERA_STEP, BOX_STEP = 6.0, 3.0, 0.06, 0.12

@@ -7,14 +7,14 @@ import pytest
 from builders import native
 
 from simlift.core.camera import Camera, Objects
+from simlift.core.clip_sample import take_survey
 from simlift.core.errors import ClipError, RecipeError
 from simlift.core.layers import Layer
-from simlift.core.survey import take_survey
 from simlift.core.window import Motion
-from simlift.engines.photographic import optics as stage
-from simlift.engines.photographic.optics import Optics
-from simlift.pixels import optics
-from simlift.pixels.geometry import pinhole, rigid_flow
+from simlift.engines.photographic.camera import optics as stage
+from simlift.engines.photographic.camera.optics import Optics
+from simlift.pixels.geometry.projection import pinhole, rigid_flow
+from simlift.pixels.optics import lens_effects
 from simlift.sources import open_clip
 
 DRAW = np.random.default_rng(0)
@@ -47,7 +47,7 @@ def test_the_circle_of_confusion_is_that_of_the_thin_lens():
     lens, s, aperture, pitch = 0.05, 2.0, 0.05 / 1.8, 36e-3 / 832
     image_distance = 1 / (1 / lens - 1 / s)
     depth = np.float32([[0.5, 1.0, 1.9, 2.0, 2.1, 8.0, 1000.0]])
-    found = optics.circle_of_confusion(depth, s, image_distance / pitch, aperture)
+    found = lens_effects.circle_of_confusion(depth, s, image_distance / pitch, aperture)
     d = depth.astype(np.float64)
     truth = aperture * lens * np.abs(d - s) / (d * (s - lens)) / pitch
     np.testing.assert_allclose(np.abs(found), truth, rtol=1e-4, atol=1e-4)
@@ -56,18 +56,18 @@ def test_the_circle_of_confusion_is_that_of_the_thin_lens():
 
 def test_the_sky_has_the_largest_circle_of_the_far_side():
     depth = np.float32([[np.inf, 1e6, 10.0, 2.0]])
-    found = optics.circle_of_confusion(depth, 2.0, 800.0, 0.02)[0]
+    found = lens_effects.circle_of_confusion(depth, 2.0, 800.0, 0.02)[0]
     assert found[0] == pytest.approx(0.02 * 800 / 2)
     assert found[0] >= found[1] > found[2] > found[3] == 0
-    infinity = optics.circle_of_confusion(depth, np.inf, 800.0, 0.02)[0]
+    infinity = lens_effects.circle_of_confusion(depth, np.inf, 800.0, 0.02)[0]
     np.testing.assert_allclose(infinity, [0, -1.6e-5, -1.6, -8], rtol=1e-5)
 
 
 def test_circles_of_a_pixel_leave_the_image_bit_for_bit():
-    assert optics.depth_of_field(NOISE, flat(0.9)) is NOISE
+    assert lens_effects.depth_of_field(NOISE, flat(0.9)) is NOISE
     circles = flat(0.4)
     circles[:, 120:] = 6.0
-    found = optics.depth_of_field(NOISE, circles)
+    found = lens_effects.depth_of_field(NOISE, circles)
     np.testing.assert_array_equal(found[:, :120], NOISE[:, :120])
     assert np.abs(found[:, 124:] - NOISE[:, 124:]).max() > 0.1
 
@@ -75,7 +75,7 @@ def test_circles_of_a_pixel_leave_the_image_bit_for_bit():
 @pytest.mark.parametrize("widest", [2.0, 7.0, 20.0, 60.0])
 def test_a_constant_image_stays_constant(widest):
     circles = DRAW.uniform(-widest, widest, (12, 20)).astype(np.float32).repeat(8, 0).repeat(8, 1)
-    found = optics.depth_of_field(np.full_like(NOISE, 0.7), circles)
+    found = lens_effects.depth_of_field(np.full_like(NOISE, 0.7), circles)
     np.testing.assert_allclose(found, 0.7, rtol=1e-5)
 
 
@@ -83,7 +83,7 @@ def test_a_constant_image_stays_constant(widest):
 @pytest.mark.parametrize("diameter", [3.0, 6.0, 10.0, 16.0, 30.0])
 def test_a_point_becomes_a_disc_and_keeps_its_light(diameter, side):
     image = point()
-    found = optics.depth_of_field(image, flat(side * diameter, (129, 129)))
+    found = lens_effects.depth_of_field(image, flat(side * diameter, (129, 129)))
     energy, centre, spread = moments(found[..., 1])
     assert energy == pytest.approx(1000, rel=1e-3)
     np.testing.assert_allclose(centre, 64, atol=max(0.6, diameter / 15))
@@ -101,7 +101,7 @@ def test_a_blurred_background_takes_nothing_from_what_is_sharp_before_it():
     image, circles = np.zeros_like(NOISE), flat(12.0)
     image[30:60, 60:100] = 1
     circles[30:60, 60:100] = 0.0
-    np.testing.assert_array_equal(optics.depth_of_field(image, circles), image)
+    np.testing.assert_array_equal(lens_effects.depth_of_field(image, circles), image)
 
 
 def test_a_blurred_foreground_covers_a_sharp_background():
@@ -109,7 +109,7 @@ def test_a_blurred_foreground_covers_a_sharp_background():
     image, circles = np.zeros_like(NOISE), flat(0.0)
     image[:, :80] = 1
     circles[:, :80] = -8.0
-    row = optics.depth_of_field(image, circles)[48, :, 1]
+    row = lens_effects.depth_of_field(image, circles)[48, :, 1]
     assert (np.diff(row) <= 1e-5).all()
     assert row[79] == pytest.approx(0.55, abs=0.1)
     assert row[80] == pytest.approx(0.45, abs=0.1)
@@ -140,19 +140,19 @@ def test_depth_of_field_is_that_of_a_lens_with_many_pupils():
         total += np.where(hit, 2.0, at(back, -far))
     image = np.where(front, np.float32(2), back)[..., None].repeat(3, -1)
     circles = np.where(front, np.float32(near), np.float32(far))
-    found = optics.depth_of_field(image, circles)[..., 0]
+    found = lens_effects.depth_of_field(image, circles)[..., 0]
     assert np.abs(found - total / 400).mean() < 0.02
     assert np.abs(found - total / 400).max() < 0.35
 
 
 def test_a_still_image_is_left_bit_for_bit():
     still = np.zeros((*SIZE, 2), np.float32)
-    assert optics.motion_blur(NOISE, still, flat(2.0), 1.0) is NOISE
-    assert optics.motion_blur(NOISE, still + 9, flat(2.0), 0.0) is NOISE
-    assert optics.motion_blur(NOISE, still * np.nan, flat(2.0), 1.0) is NOISE
+    assert lens_effects.motion_blur(NOISE, still, flat(2.0), 1.0) is NOISE
+    assert lens_effects.motion_blur(NOISE, still + 9, flat(2.0), 0.0) is NOISE
+    assert lens_effects.motion_blur(NOISE, still * np.nan, flat(2.0), 1.0) is NOISE
     moving = still.copy()
     moving[40:50, 20:30] = (8, 0)
-    found = optics.motion_blur(NOISE, moving, flat(2.0), 0.5)
+    found = lens_effects.motion_blur(NOISE, moving, flat(2.0), 0.5)
     np.testing.assert_array_equal(found[:38], NOISE[:38])
     np.testing.assert_array_equal(found[:, 60:], NOISE[:, 60:])
 
@@ -167,7 +167,7 @@ def test_a_moving_point_becomes_a_line_about_its_place(flow, alike):
         depth[::8] = 3.3
         depth[64] = 3.0
         image[64, 64] = 1000
-    found = optics.motion_blur(image, motion, depth, 0.5)[..., 1]
+    found = lens_effects.motion_blur(image, motion, depth, 0.5)[..., 1]
     energy, centre, spread = moments(found)
     np.testing.assert_allclose(centre, 64, atol=0.1)
     if alike:
@@ -182,7 +182,7 @@ def test_a_moving_foreground_is_spread_over_a_still_background():
     image, depth = np.zeros_like(NOISE), flat(4.0)
     motion = np.zeros((*SIZE, 2), np.float32)
     image[:, 60:100], depth[:, 60:100], motion[:, 60:100] = 1, 2.0, (16, 0)
-    row = optics.motion_blur(image, motion, depth, 0.5)[48, :, 1]
+    row = lens_effects.motion_blur(image, motion, depth, 0.5)[48, :, 1]
     x = np.arange(SIZE[1])
     # At any time a bar covers 60 to 100, moved by -4 to 4 pixels.
     truth = np.clip((x + 0.5 - 56) / 8, 0, 1) * np.clip((104 - x - 0.5) / 8, 0, 1)
@@ -195,24 +195,28 @@ def test_a_moving_background_is_not_spread_over_a_still_foreground():
     motion, depth = np.zeros((*SIZE, 2), np.float32), flat(9.0)
     motion[..., 0] = 16
     depth[:, 60:100], motion[:, 60:100] = 2.0, 0
-    found = optics.motion_blur(NOISE, motion, depth, 0.5)
+    found = lens_effects.motion_blur(NOISE, motion, depth, 0.5)
     np.testing.assert_array_equal(found[:, 60:100], NOISE[:, 60:100])
     constant = np.full_like(NOISE, 0.3)
-    np.testing.assert_allclose(optics.motion_blur(constant, motion, depth, 0.5), 0.3, rtol=1e-5)
+    np.testing.assert_allclose(
+        lens_effects.motion_blur(constant, motion, depth, 0.5), 0.3, rtol=1e-5
+    )
 
 
 def test_lateral_colour_leaves_green_and_the_centre():
-    found = optics.chromatic_aberration(NOISE, (80.0, 48.0), 2.0)
+    found = lens_effects.chromatic_aberration(NOISE, (80.0, 48.0), 2.0)
     np.testing.assert_array_equal(found[..., 1], NOISE[..., 1])
     np.testing.assert_allclose(found[46:50, 78:82], NOISE[46:50, 78:82], atol=1e-3)
-    assert optics.chromatic_aberration(NOISE, (80.0, 48.0), 0.0) is NOISE
+    assert lens_effects.chromatic_aberration(NOISE, (80.0, 48.0), 0.0) is NOISE
     ones = np.ones_like(NOISE)
-    np.testing.assert_allclose(optics.chromatic_aberration(ones, (80.0, 48.0), 2.0), 1, rtol=1e-6)
+    np.testing.assert_allclose(
+        lens_effects.chromatic_aberration(ones, (80.0, 48.0), 2.0), 1, rtol=1e-6
+    )
 
 
 def test_lateral_colour_moves_red_out_and_blue_in():
     ramp = np.broadcast_to(np.arange(160, dtype=np.float32)[None, :, None], (96, 160, 3)).copy()
-    found = optics.chromatic_aberration(ramp, (80.0, 48.0), 3.0)
+    found = lens_effects.chromatic_aberration(ramp, (80.0, 48.0), 3.0)
     x, y = np.arange(160) + 0.5 - 80, 20.5 - 48
     farthest = np.hypot(79.5, 47.5)
     moved = 3.0 * x * (x**2 + y**2) / farthest**3
@@ -225,17 +229,17 @@ def test_lateral_colour_moves_red_out_and_blue_in():
 def test_glare_keeps_the_light(shape):
     image = DRAW.random((*shape, 3), dtype=np.float32)
     image[shape[0] // 2, shape[1] // 2] = 500
-    found = optics.glare(image, 0.1)
+    found = lens_effects.glare(image, 0.1)
     assert found.mean() == pytest.approx(image.mean(), rel=0.02)
     ones = np.ones_like(image)
-    np.testing.assert_allclose(optics.glare(ones, 0.2), 1, rtol=1e-5)
-    assert optics.glare(image, 0.0) is image
+    np.testing.assert_allclose(lens_effects.glare(ones, 0.2), 1, rtol=1e-5)
+    assert lens_effects.glare(image, 0.0) is image
 
 
 def test_glare_falls_off_with_the_square_of_the_distance():
     image = np.zeros((512, 512, 3), np.float32)
     image[254:258, 254:258] = 1000
-    found = optics.glare(image, 0.1)[..., 1]
+    found = lens_effects.glare(image, 0.1)[..., 1]
     assert found[256, 256] > 890
     levels = np.array([found[256, 256 + r] for r in (8, 16, 32, 64)])
     slopes = -np.diff(np.log2(levels))
@@ -257,10 +261,10 @@ def test_rigid_motion_is_that_of_rigid_flow():
     ids[:5] = 0
     bodies = np.array([3, 7])
     truth, _ = rigid_flow(depth, ids, (k, k), (camera, ahead), bodies, (poses, moved))
-    steps = optics.body_steps((k, k), (camera, ahead), (poses, moved))
-    found = optics.rigid_motion(depth, ids, bodies, steps)
+    steps = lens_effects.body_steps((k, k), (camera, ahead), (poses, moved))
+    found = lens_effects.rigid_motion(depth, ids, bodies, steps)
     np.testing.assert_allclose(found, truth, atol=5e-3)
-    unnamed = optics.rigid_motion(depth, None, bodies, steps)
+    unnamed = lens_effects.rigid_motion(depth, None, bodies, steps)
     np.testing.assert_allclose(unnamed[ids == 0], found[ids == 0])
 
 

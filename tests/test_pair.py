@@ -24,17 +24,17 @@ from simlift.core.strict_json import load
 from simlift.engines.echo import Echo
 from simlift.engines.keyframed import Keyframed
 from simlift.engines.keyframed.settings import Editing
+from simlift.evaluation.gate import judge
+from simlift.evaluation.metrics.anchors import anchor_scores, novelty, thumbnails
+from simlift.evaluation.metrics.faces import FaceModels, face_scores, overlap
 from simlift.media.native import write_clip
 from simlift.media.video import VideoStore, probe_video
-from simlift.metrics.anchors import anchor_scores, novelty, thumbnails
-from simlift.metrics.faces import FaceModels, face_scores, overlap
-from simlift.metrics.gate import judge
-from simlift.pixels.cuts import find_cuts
-from simlift.runs.lift import lift_clips
-from simlift.runs.pair import PairRecipe, pair_clips, pair_recipe, pair_takes
-from simlift.runs.pairing.stretches import divide
-from simlift.runs.progress import Silent
-from simlift.runs.score import score_run
+from simlift.passes.lift import lift_clips
+from simlift.passes.pairs.make import PairRecipe, pair_clips, pair_recipe, pair_takes
+from simlift.passes.pairs.segments import divide
+from simlift.passes.score import score_run
+from simlift.pixels.image.cuts import find_cuts
+from simlift.scale.progress import Silent
 from simlift.sources import open_clip
 
 HEIGHT, WIDTH = 64, 96
@@ -234,8 +234,8 @@ def test_clips_may_be_added_and_a_changed_clip_is_paired_anew(tmp_path):
 KILLED = """
 import sys
 from pathlib import Path
-from simlift.runs.pair import PairRecipe, pair_clips
-from simlift.runs.progress import Silent
+from simlift.passes.pairs.make import PairRecipe, pair_clips
+from simlift.scale.progress import Silent
 from simlift.sources import open_clip
 folder = Path(sys.argv[1])
 clips = [open_clip(folder / name) for name in "ab"]
@@ -493,7 +493,7 @@ def test_files_that_are_no_networks_are_refused(tmp_path):
 
 
 def test_a_shipped_twin_is_a_good_pair(tmp_path):
-    from simlift.runs.demo import demo_clips
+    from simlift.passes.demo import demo_clips
 
     recipe = PairRecipe(twins=True, frames=5, min_frames=5)
     clip = short(demo_clips()[0])

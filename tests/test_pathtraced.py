@@ -13,19 +13,21 @@ import cv2
 import numpy as np
 import pytest
 
+from simlift.core.clip_sample import take_survey
 from simlift.core.errors import ClipError, RecipeError, RunError
 from simlift.core.layers import Layer
 from simlift.core.scene_geometry import Material, Part, SceneGeometry
 from simlift.core.strict_json import load
-from simlift.core.survey import take_survey
 from simlift.engines.pathtraced import PathTraced
 from simlift.engines.photographic import Look, Photographic
-from simlift.engines.photographic.look import Exposure, Light
-from simlift.engines.photographic.optics import Optics
+from simlift.engines.photographic.camera.optics import Optics
+from simlift.engines.photographic.looks.look import Exposure, Light
 from simlift.media.gltf import read_gltf, write_gltf
 from simlift.media.native import NativeManifest
-from simlift.pixels import colour
-from simlift.pixels.environment import (
+from simlift.passes.twin import lock_exposure, record_twin, twin_settings, twin_spec
+from simlift.pixels.colour import spaces
+from simlift.pixels.geometry.projection import pinhole, rays
+from simlift.pixels.light.environment import (
     Sun,
     axes_from_world,
     build,
@@ -33,11 +35,9 @@ from simlift.pixels.environment import (
     harmonic_basis,
     lookup,
 )
-from simlift.pixels.geometry import pinhole, rays
-from simlift.runs.progress import Silent
-from simlift.runs.twin import lock_exposure, record_twin, twin_settings, twin_spec
+from simlift.scale.progress import Silent
 from simlift.simulators import ModelScene
-from simlift.simulators._primitives import primitive
+from simlift.simulators.mujoco._primitives import primitive
 from simlift.simulators.record import record
 from simlift.sources import open_clip
 
@@ -207,11 +207,11 @@ def test_edges_of_the_traced_surface_lie_on_those_of_the_render(recorded):
     image = mi.render(tracer.scene, sensor=sensor_of(plain_view(frame)), spp=64, seed=0,
                       integrator=integrator)  # fmt: skip
     found = np.array(image)[..., :3]
-    truth = colour.decode(frame[Layer.ALBEDO][0])
+    truth = spaces.decode(frame[Layer.ALBEDO][0])
     known = np.isfinite(frame[Layer.DEPTH][0])
     assert (np.abs(found - truth).max(-1)[known] < 0.15).mean() > 0.95
     # How far the whole image would have to move: least squares over its gradient, in pixels.
-    ours, theirs = (colour.luminance(np.float32(x)) * known for x in (found, truth))
+    ours, theirs = (spaces.luminance(np.float32(x)) * known for x in (found, truth))
     down, across = np.gradient(theirs)
     slopes = np.stack([across.ravel(), down.ravel()], axis=1)
     shift = np.linalg.lstsq(slopes, (theirs - ours).ravel(), rcond=None)[0]
@@ -362,9 +362,9 @@ import numpy as np
 from simlift.engines.pathtraced._mitsuba import LIBRARY, mi
 from simlift.engines.pathtraced._tracer import Tracer, View
 from simlift.core.scene_geometry import Material, Part, SceneGeometry
-from simlift.pixels.environment import build
-from simlift.pixels.geometry import pinhole
-from simlift.simulators._primitives import primitive
+from simlift.pixels.light.environment import build
+from simlift.pixels.geometry.projection import pinhole
+from simlift.simulators.mujoco._primitives import primitive
 assert LIBRARY is None and mi.variant() == "scalar_rgb", (LIBRARY, mi.variant())
 shape = primitive("sphere", np.array([1.0, 0, 0]))
 names = ("vertices", "normals", "uv")

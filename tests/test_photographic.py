@@ -14,13 +14,13 @@ from builders import FRAMES, HEIGHT, WIDTH
 
 import simlift
 from simlift.core.clip import Clip
+from simlift.core.clip_sample import shrink, take_survey
 from simlift.core.layers import Layer
 from simlift.core.recipe import Plugin, Recipe, Variant
 from simlift.core.run import Run, TakeKey
 from simlift.core.strict_json import decode, dumps
-from simlift.core.survey import shrink, take_survey
 from simlift.engines.photographic import Look, Photographic
-from simlift.engines.photographic.look import (
+from simlift.engines.photographic.looks.look import (
     BUILT_IN,
     Albedo,
     Backdrop,
@@ -29,11 +29,11 @@ from simlift.engines.photographic.look import (
     Light,
     Sensor,
 )
-from simlift.engines.photographic.looks import NAMED, look_named, named_variants, sample_look
+from simlift.engines.photographic.looks.named import NAMED, look_named, named_variants, sample_look
 from simlift.engines.photographic.spec import Photographic as Spec
 from simlift.media.images import write_image
-from simlift.runs.lift import lift_clips
-from simlift.runs.progress import Silent
+from simlift.passes.lift import lift_clips
+from simlift.scale.progress import Silent
 
 QUIET = Look(sensor=Sensor(bayer=False))
 

@@ -6,8 +6,8 @@ import shutil
 import pytest
 
 from simlift.core.errors import RecipeError
-from simlift.models.hub import locate
-from simlift.models.pipeline_folder import PipelineFolder, check_whole, find_pipeline
+from simlift.models.hub.locate import locate
+from simlift.models.hub.pipeline_folder import PipelineFolder, check_whole, find_pipeline
 
 
 def safetensors(path, numbers=bytes(16), name="w"):

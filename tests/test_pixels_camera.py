@@ -3,63 +3,64 @@
 import numpy as np
 import pytest
 
-from simlift.pixels import colour, film, lens, sensor
-from simlift.pixels.geometry import pinhole
+from simlift.pixels.colour import spaces
+from simlift.pixels.geometry.projection import pinhole
+from simlift.pixels.optics import film, lens, sensor
 
 CODES = np.arange(256) / 255.0
 
 
 def test_srgb_comes_back():
-    linear = colour.srgb_to_linear(CODES)
-    np.testing.assert_allclose(colour.linear_to_srgb(linear), CODES, atol=1e-6)
+    linear = spaces.srgb_to_linear(CODES)
+    np.testing.assert_allclose(spaces.linear_to_srgb(linear), CODES, atol=1e-6)
     assert linear[0] == 0
     assert np.isclose(linear[255], 1)
-    assert np.isclose(colour.srgb_to_linear(np.array([0.5]))[0], 0.21404, atol=1e-5)
+    assert np.isclose(spaces.srgb_to_linear(np.array([0.5]))[0], 0.21404, atol=1e-5)
     assert (np.diff(linear) > 0).all()
 
 
 def test_decoding_bytes_is_the_formula():
     frame = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(3, -1)
-    truth = colour.srgb_to_linear(frame / 255.0)
-    np.testing.assert_allclose(colour.decode(frame), truth, atol=1e-6)
+    truth = spaces.srgb_to_linear(frame / 255.0)
+    np.testing.assert_allclose(spaces.decode(frame), truth, atol=1e-6)
 
 
 def test_luminance_of_white_is_one():
     white = np.ones((2, 3, 3), np.float32)
-    np.testing.assert_allclose(colour.luminance(white), 1, atol=1e-5)
+    np.testing.assert_allclose(spaces.luminance(white), 1, atol=1e-5)
     green = white * np.float32([0, 1, 0])
-    np.testing.assert_allclose(colour.luminance(green), 0.7152, atol=1e-5)
+    np.testing.assert_allclose(spaces.luminance(green), 0.7152, atol=1e-5)
 
 
 def test_daylight_at_6504_is_white():
-    np.testing.assert_allclose(colour.daylight(6504), 1, atol=0.02)
+    np.testing.assert_allclose(spaces.daylight(6504), 1, atol=0.02)
 
 
 @pytest.mark.parametrize("kelvin", [1700, 2222, 2856, 3700, 4000, 4300, 5000, 7000, 12000, 25000])
 def test_daylight_has_equal_luminance_and_grows_bluer(kelvin):
-    found = colour.daylight(kelvin)
+    found = spaces.daylight(kelvin)
     if kelvin > 2000:  # warmer light leaves the gamut: its blue is clipped
-        assert found @ colour.LUMINANCE == pytest.approx(1, abs=0.02)
+        assert found @ spaces.LUMINANCE == pytest.approx(1, abs=0.02)
     if kelvin < 24000:
-        warmer, cooler = found, colour.daylight(kelvin + 150)
+        warmer, cooler = found, spaces.daylight(kelvin + 150)
         assert cooler[2] / cooler[0] > warmer[2] / warmer[0]
 
 
 def test_daylight_is_continuous():
     kelvins = np.linspace(1700, 25000, 2000)
-    found = np.array([colour.daylight(float(k)) for k in kelvins])
+    found = np.array([spaces.daylight(float(k)) for k in kelvins])
     assert np.abs(np.diff(np.log(found[200:]), axis=0)).max() < 0.05
 
 
 @pytest.mark.parametrize("kelvin", [1000, 1699, 25001, float("nan")])
 def test_daylight_out_of_range(kelvin):
     with pytest.raises(ValueError, match="1700 to 25000"):
-        colour.daylight(kelvin)
+        spaces.daylight(kelvin)
 
 
 def test_xyy_of_d65_is_white():
     ones = np.ones(3)
-    found = colour.xyy_to_rgb(0.3127 * ones, 0.3290 * ones, 0.5 * ones)
+    found = spaces.xyy_to_rgb(0.3127 * ones, 0.3290 * ones, 0.5 * ones)
     np.testing.assert_allclose(found, 0.5, atol=2e-3)
 
 
@@ -68,10 +69,10 @@ def test_monge_kantorovich_maps_moments_exactly():
     for _ in range(5):
         source = draw.normal(size=(500, 3)) @ draw.normal(size=(3, 3)) + draw.normal(size=3)
         target = draw.normal(size=(400, 3)) @ draw.normal(size=(3, 3)) + draw.normal(size=3)
-        found = colour.monge_kantorovich(colour.moments(source), colour.moments(target))
+        found = spaces.monge_kantorovich(spaces.moments(source), spaces.moments(target))
         moved = source @ found[:, :3].T + found[:, 3]
-        mean, covariance = colour.moments(moved)
-        truth = colour.moments(target)
+        mean, covariance = spaces.moments(moved)
+        truth = spaces.moments(target)
         np.testing.assert_allclose(mean, truth[0], atol=1e-9)
         scale = np.abs(truth[1]).max()
         np.testing.assert_allclose(covariance, truth[1], atol=0.02 * scale)
@@ -82,15 +83,15 @@ def test_monge_kantorovich_maps_moments_exactly():
 
 def test_equal_moments_are_left_alone():
     pixels = np.random.default_rng(0).random((900, 3))
-    some = colour.moments(pixels)
-    found = colour.monge_kantorovich(some, some)
+    some = spaces.moments(pixels)
+    found = spaces.monge_kantorovich(some, some)
     np.testing.assert_allclose(found, np.eye(3, 4), atol=1e-3)
 
 
 def test_gray_clips_do_not_blow_up():
     gray = np.random.default_rng(0).random((900, 1)).repeat(3, -1)
     vivid = np.random.default_rng(1).random((900, 3))
-    found = colour.monge_kantorovich(colour.moments(gray), colour.moments(vivid))
+    found = spaces.monge_kantorovich(spaces.moments(gray), spaces.moments(vivid))
     assert np.isfinite(found).all()
 
 
@@ -123,7 +124,7 @@ def test_film_curves_that_cannot_be(contrast, white):
 def test_the_film_table_is_the_curve():
     table = film.film_table(1.3, 5.0)
     codes = np.array([0, 1000, 30000, 65535])
-    truth = colour.linear_to_srgb(film.film_curve(codes / 65535 * 5.0, 1.3, 5.0))
+    truth = spaces.linear_to_srgb(film.film_curve(codes / 65535 * 5.0, 1.3, 5.0))
     np.testing.assert_allclose(table[codes] / 65535, truth, atol=1e-5)
     assert (np.diff(table.astype(int)) >= 0).all()
 

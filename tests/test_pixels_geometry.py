@@ -4,7 +4,7 @@ import builders
 import numpy as np
 import pytest
 
-from simlift.pixels.geometry import (
+from simlift.pixels.geometry.projection import (
     discontinuities,
     inside,
     normals_from_depth,

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from simlift.pixels import sky
-from simlift.pixels.environment import (
+from simlift.pixels.light import sky
+from simlift.pixels.light.environment import (
     GLOSSY,
     Sun,
     axes_from_world,
@@ -22,7 +22,7 @@ from simlift.pixels.environment import (
     project_irradiance,
     solid_angles,
 )
-from simlift.pixels.shading import Arriving, estimate_shading, remove_shading, shade
+from simlift.pixels.light.shading import Arriving, estimate_shading, remove_shading, shade
 
 SIZE = (32, 64)
 AROUND = np.random.default_rng(0).normal(size=(8, 25, 3))

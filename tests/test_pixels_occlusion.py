@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from simlift.engines.photographic.boxes import half_width
-from simlift.pixels.geometry import normals_from_depth, pinhole, points, rays
-from simlift.pixels.occlusion import (
+from simlift.engines.photographic.scene.bounding_boxes import half_width
+from simlift.pixels.geometry.projection import normals_from_depth, pinhole, points, rays
+from simlift.pixels.image.upsampling import View, enlargement
+from simlift.pixels.light.occlusion import (
     Occluders,
     ambient_occlusion,
     distant_shadow,
     enclosed,
 )
-from simlift.pixels.sampling import View, enlargement
 
 HEIGHT, WIDTH = 64, 96
 K = pinhole(HEIGHT, WIDTH, np.radians(60))

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from simlift.pixels import sensor
-from simlift.pixels.geometry import normals_from_depth, pinhole, rays
-from simlift.pixels.occlusion import ambient_occlusion, distant_shadow
-from simlift.pixels.sampling import View, enlargement
+from simlift.pixels.geometry.projection import normals_from_depth, pinhole, rays
+from simlift.pixels.image.upsampling import View, enlargement
+from simlift.pixels.light.occlusion import ambient_occlusion, distant_shadow
+from simlift.pixels.optics import sensor
 
 HEIGHT, WIDTH = 72, 96
 K = pinhole(HEIGHT, WIDTH, np.radians(60))

@@ -11,9 +11,9 @@ import pytest
 from simlift.core.errors import InputError, RecipeError, RunError
 from simlift.core.pair import Pair
 from simlift.core.strict_json import encode
-from simlift.models.adapter import CARD_KEY, FORMAT, AdapterCard
-from simlift.models.incontext import InContext
-from simlift.runs.publish import push_adapter
+from simlift.models.wan.adapter import CARD_KEY, FORMAT, AdapterCard
+from simlift.models.wan.incontext import InContext
+from simlift.passes.publish import push_adapter
 from simlift.training.card import AdapterFacts, ExpertFacts, SetFacts, adapter_card, on_hub
 
 FACTS = AdapterFacts(

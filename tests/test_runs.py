@@ -19,21 +19,21 @@ import pytest
 from simlift.core.clip import Clip
 from simlift.core.errors import ClipError, RecipeError, RunError
 from simlift.core.layers import Layer
+from simlift.core.protocols import Span, Stage
 from simlift.core.recipe import Gate, Plugin, Recipe, Variant, derive_seed
 from simlift.core.run import Run, TakeKey
-from simlift.core.seams import Span, Stage
 from simlift.core.window import Frames, Survey, Tail, Window
 from simlift.engines.echo import Echo
 from simlift.engines.photographic import Photographic
 from simlift.media.native import write_clip
 from simlift.media.video import VideoStore, probe_video
 from simlift.media.video_writer import write_video
-from simlift.runs.engines import variants_of
-from simlift.runs.lift import lift_clips
-from simlift.runs.lifting import lift
-from simlift.runs.plan import plan_lift
-from simlift.runs.progress import Silent
-from simlift.runs.score import score_run
+from simlift.passes.lift import lift_clips
+from simlift.passes.lift_windows import lift
+from simlift.passes.plan import plan_lift
+from simlift.passes.score import score_run
+from simlift.passes.variants import variants_of
+from simlift.scale.progress import Silent
 from simlift.sources import open_clip
 
 HEIGHT, WIDTH = 48, 64
@@ -312,7 +312,7 @@ def test_needs_are_checked_before_the_first_frame(tmp_path: Path) -> None:
             return frozenset({Layer.RGB, Layer.DEPTH})
 
     clip = open_clip(make_video(tmp_path / "a.mp4"))
-    from simlift.runs.lift import check_layers
+    from simlift.passes.lift import check_layers
 
     with pytest.raises(ClipError, match="the engine needs depth; allowed: the clip has rgb"):
         check_layers(clip, Deep().needs())

@@ -11,9 +11,9 @@ import pytest
 from simlift.core.errors import ClipError, SimliftError
 from simlift.core.scene_geometry import Material, Part, SceneGeometry
 from simlift.media.gltf import read_gltf, write_gltf
-from simlift.pixels.geometry import rays
+from simlift.pixels.geometry.projection import rays
 from simlift.simulators import ModelScene
-from simlift.simulators._primitives import primitive
+from simlift.simulators.mujoco._primitives import primitive
 
 RANDOM = np.random.default_rng(0)
 QUAD = np.int32([[0, 1, 2], [0, 2, 3]])

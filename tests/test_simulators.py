@@ -11,7 +11,7 @@ import pytest
 from simlift.core.errors import RecipeError
 from simlift.core.layers import Layer
 from simlift.media.gltf import read_gltf
-from simlift.pixels.colour import srgb_to_linear
+from simlift.pixels.colour.spaces import srgb_to_linear
 from simlift.simulators import Drive, ModelScene, Tabletop
 from simlift.simulators.record import record
 from simlift.sources import open_clip
@@ -212,7 +212,7 @@ def test_tabletop_too_short_is_refused_before_anything_runs():
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_lemon_is_lifted_let_go_and_ends_in_the_bowl(seed):
-    from simlift.simulators._tabletop_task import simulate_tabletop
+    from simlift.simulators.tabletop._task import simulate_tabletop
 
     recording, outcome = simulate_tabletop(**SMALL, fps=24, num_frames=72, seed=seed)
     assert outcome.lift > 0.10

@@ -21,16 +21,16 @@ from simlift.core.errors import ClipError, RecipeError, RunError
 from simlift.core.pair import NEAR_LOSSLESS, Pair, PairSet, file_digest
 from simlift.core.strict_json import dumps
 from simlift.media.video_writer import write_video
-from simlift.models._incontext import InContextTransformer
-from simlift.models.adapter import find_adapter, read_card
-from simlift.models.flow import Experts
-from simlift.models.incontext import InContext
-from simlift.models.wan import find_wan
-from simlift.runs.progress import Silent
-from simlift.runs.train import train_adapter
+from simlift.models.wan._incontext import InContextTransformer
+from simlift.models.wan.adapter import find_adapter, read_card
+from simlift.models.wan.base import find_wan
+from simlift.models.wan.flow_matching import Experts
+from simlift.models.wan.incontext import InContext
+from simlift.passes.train import train_adapter
+from simlift.scale.progress import Silent
 from simlift.training._encode import Cache
-from simlift.training._trainee import Sample, Trainee, VelocityLoss
-from simlift.training._world import World
+from simlift.training._expert_trainer import Sample, Trainee, VelocityLoss
+from simlift.training._process_group import World
 from simlift.training.draws import Draws, evaluation_levels, logit_normal
 from simlift.training.items import split, training_items
 from simlift.training.recipe import TrainRecipe
@@ -332,8 +332,8 @@ import sys
 from pathlib import Path
 from simlift.core.pair import PairSet
 from simlift.core.strict_json import load
-from simlift.runs.progress import Silent
-from simlift.runs.train import train_adapter
+from simlift.scale.progress import Silent
+from simlift.passes.train import train_adapter
 from simlift.training.recipe import TrainRecipe
 pairs, recipe, out, sharding = sys.argv[1:]
 made = load(Path(recipe), TrainRecipe)
@@ -378,7 +378,7 @@ def test_two_processes_train_what_one_does(single, pairs, tmp_path, sharding):
             process.kill()
     errors = [process.communicate()[1][-2000:] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], errors
-    from simlift.models._adapter import read_adapter
+    from simlift.models.wan._adapter import read_adapter
 
     expected = read_adapter(one / "single.safetensors")
     found = read_adapter(out / "single.safetensors")
@@ -472,7 +472,7 @@ def test_another_recipe_is_refused(base, pairs, tmp_path):
     ],
 )
 def test_recipes_are_checked(base, pairs, changes, words):
-    from simlift.runs.train import plan_training
+    from simlift.passes.train import plan_training
 
     if words is None:
         assert len(plan_training(pairs, recipe(base, **changes)).items) == 2

@@ -14,18 +14,23 @@ from rich.console import Console
 import simlift
 from simlift.core.errors import SimliftError
 from simlift.core.layers import Layer
+from simlift.core.protocols import EngineSpec
 from simlift.core.recipe import Recipe
 from simlift.core.run import Run
 from simlift.core.score import merge_all
-from simlift.core.seams import EngineSpec
 from simlift.core.window import Window
 from simlift.engines.echo import Echo
 from simlift.engines.photographic import Photographic
+from simlift.evaluation.metrics import DEFINITIONS, TwinDistance, closed, shares_closed, standard
 from simlift.media.native import add_layer
 from simlift.media.video import VideoStore, probe_video
 from simlift.media.video_writer import LOSSLESS_RGB, write_video
-from simlift.metrics import DEFINITIONS, TwinDistance, closed, shares_closed, standard
-from simlift.pixels.patches import (
+from simlift.passes.lift import lift_clips
+from simlift.passes.report import report_run
+from simlift.passes.score import score_run
+from simlift.passes.tables import print_summary
+from simlift.passes.variants import variants_of
+from simlift.pixels.image.patches import (
     descriptors,
     laplacian_pyramid,
     shadows,
@@ -33,12 +38,7 @@ from simlift.pixels.patches import (
     texture_distance,
     wasserstein,
 )
-from simlift.runs.engines import variants_of
-from simlift.runs.lift import lift_clips
-from simlift.runs.progress import Silent
-from simlift.runs.report import report_run
-from simlift.runs.score import score_run
-from simlift.runs.summary import print_summary
+from simlift.scale.progress import Silent
 
 LINES, COLUMNS, COUNT = 64, 96, 6
 

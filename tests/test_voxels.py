@@ -10,14 +10,26 @@ from simlift.core.camera import Camera, Objects
 from simlift.core.layers import Layer
 from simlift.core.scene_geometry import Material, Part, SceneGeometry
 from simlift.core.window import Window
-from simlift.engines.photographic.boxes import Boxes, FindOccluders
-from simlift.engines.photographic.carried import carried_boxes, carried_scene, carried_voxels
-from simlift.engines.photographic.surroundings import surroundings
+from simlift.engines.photographic.light.indirect import surroundings
+from simlift.engines.photographic.scene.bounding_boxes import Boxes, FindOccluders
+from simlift.engines.photographic.scene.stored_scene import (
+    carried_boxes,
+    carried_scene,
+    carried_voxels,
+)
 from simlift.media.gltf import write_gltf
-from simlift.pixels import _voxel_kernels as kernels
-from simlift.pixels.environment import sphere
-from simlift.pixels.geometry import pinhole, rays
-from simlift.pixels.voxels import Mesh, Voxels, beyond_view, lit, met, voxelise, voxelise_meshes
+from simlift.pixels.geometry import _voxel_kernels as kernels
+from simlift.pixels.geometry.projection import pinhole, rays
+from simlift.pixels.geometry.voxels import (
+    Mesh,
+    Voxels,
+    beyond_view,
+    lit,
+    met,
+    voxelise,
+    voxelise_meshes,
+)
+from simlift.pixels.light.environment import sphere
 
 RANDOM = np.random.default_rng(0)
 WAYS = RANDOM.normal(size=(64, 3))

@@ -15,17 +15,17 @@ from diffusers import AutoencoderKLWan, WanPipeline
 import simlift
 from simlift.core.errors import RecipeError, RunError
 from simlift.core.layers import Layer
-from simlift.core.seams import Span
+from simlift.core.protocols import Span
 from simlift.engines.wan import Wan
 from simlift.engines.wan._sampler import Conditions, Sampler, fused_parts
-from simlift.models import _adapter, _wan
-from simlift.models._incontext import InContextTransformer
-from simlift.models._residence import BlockStream
-from simlift.models.adapter import FORMAT, TARGETS, AdapterCard, find_adapter, read_card
-from simlift.models.flow import Experts, schedule, shifted, stratified, unshifted
-from simlift.models.incontext import InContext
-from simlift.models.wan import find_wan
-from simlift.pixels.match import colour_correction, correct
+from simlift.models.wan import _adapter, _parts
+from simlift.models.wan._incontext import InContextTransformer
+from simlift.models.wan._offload import BlockStream
+from simlift.models.wan.adapter import FORMAT, TARGETS, AdapterCard, find_adapter, read_card
+from simlift.models.wan.base import find_wan
+from simlift.models.wan.flow_matching import Experts, schedule, shifted, stratified, unshifted
+from simlift.models.wan.incontext import InContext
+from simlift.pixels.colour.drift_correction import colour_correction, correct
 
 RANK = 2
 
@@ -49,7 +49,7 @@ def write_adapter(folder: Path, base: Path, incontext=InContext(), noise=0.3, **
     """Write an adapter with random weights for every expert of a base."""
     model = find_wan(str(base))
     for expert in model.experts.names:
-        network = _wan.load_transformer(model, expert, torch.float32)
+        network = _parts.load_transformer(model, expert, torch.float32)
         _adapter.add_adapter(network, rank=RANK, alpha=RANK, targets=TARGETS["attention"], seed=1)
         tensors = _adapter.adapter_tensors(network)
         generator = torch.manual_seed(7)
@@ -124,7 +124,7 @@ def test_strata_hold_one_value_each():
 @pytest.mark.parametrize("model", ["base", "dense"])
 def test_streamed_decoding_equals_decoding_at_once(model, request):
     base = request.getfixturevalue(model)
-    vae = _wan.load_vae(find_wan(str(base)).folder)
+    vae = _parts.load_vae(find_wan(str(base)).folder)
     channels = vae.config.z_dim
     latents = torch.randn(1, channels, 3, 4, 6, generator=torch.manual_seed(1))
     mean = torch.tensor(vae.config.latents_mean).view(1, -1, 1, 1, 1)
@@ -132,7 +132,7 @@ def test_streamed_decoding_equals_decoding_at_once(model, request):
     with torch.no_grad():
         whole = vae.decode(latents * std + mean).sample[0].clamp(-1, 1)
     expected = ((whole + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 3, 0).numpy()
-    parts = list(_wan.decode_latents(vae, latents))
+    parts = list(_parts.decode_latents(vae, latents))
     assert [len(part) for part in parts] == [1, 4, 4]
     np.testing.assert_array_equal(np.concatenate(parts), expected)
 
@@ -144,10 +144,10 @@ def test_a_prompt_becomes_what_the_stock_pipeline_makes_of_it(base):
             "a  street &amp; rain", do_classifier_free_guidance=False, max_sequence_length=512
         )
     folder = find_wan(str(base)).folder
-    encoder = _wan.TextEncoder(folder, torch.float32, torch.device("cpu"))
+    encoder = _parts.TextEncoder(folder, torch.float32, torch.device("cpu"))
     found = encoder("a  street &amp; rain")
     assert len(found) == len("a street & rain") + 1
-    padded = _wan.padded_text(found, torch.device("cpu"), torch.float32)
+    padded = _parts.padded_text(found, torch.device("cpu"), torch.float32)
     torch.testing.assert_close(padded, expected, atol=0, rtol=0)
 
 
@@ -354,8 +354,8 @@ def test_without_adapter_the_render_is_where_it_starts(base, tmp_path):
     vae = AutoencoderKLWan.from_pretrained(base / "vae")
     with source.open([Layer.RGB]) as reader:
         render = reader.window(range(5)).rgb
-    code = _wan.encode_frames(vae, render)
-    known = np.concatenate(list(_wan.decode_latents(vae, code))).astype(float)
+    code = _parts.encode_frames(vae, render)
+    known = np.concatenate(list(_parts.decode_latents(vae, code))).astype(float)
     assert np.abs(known - near).mean() < np.abs(known - far).mean() / 4
 
 
@@ -380,7 +380,7 @@ def test_an_adapter_is_a_plain_lora_to_diffusers(base, adapter):
         adapter_name="low",
         load_into_transformer_2=True,
     )
-    network = _wan.load_transformer(find_wan(str(base)), "low", torch.float32)
+    network = _parts.load_transformer(find_wan(str(base)), "low", torch.float32)
     file = adapter / "low.safetensors"
     _adapter.load_lora(
         network, _adapter.read_adapter(file), name=_adapter.ADAPTER, path=file, alpha=float(RANK)

@@ -10,12 +10,12 @@ from simlift.core.camera import Camera, Objects
 from simlift.core.errors import ClipError, RecipeError
 from simlift.core.layers import Layer
 from simlift.core.window import Window
-from simlift.engines.photographic import weather
-from simlift.engines.photographic.surface import Surface
-from simlift.engines.photographic.weather import Weather
-from simlift.pixels import falling
-from simlift.pixels import weather as laws
-from simlift.pixels.geometry import pinhole
+from simlift.engines.photographic.scene.surface import Surface
+from simlift.engines.photographic.weather import effects
+from simlift.engines.photographic.weather.effects import Weather
+from simlift.pixels.geometry.projection import pinhole
+from simlift.pixels.weather import atmosphere as laws
+from simlift.pixels.weather import precipitation
 from simlift.sources import open_clip
 
 AIR = np.array([0.5, 0.6, 0.7])
@@ -79,7 +79,7 @@ def test_fog_counts_metres_along_the_ray():
     depth[:10] = np.inf
     frame = window(depth, pose(LOOK_AHEAD, (0, 0, 1.5)))
     light = np.full((HEIGHT, WIDTH, 3), 0.2, np.float32)
-    seen = weather.in_air(light, frame, Weather(visibility=100.0), AIR)
+    seen = effects.in_air(light, frame, Weather(visibility=100.0), AIR)
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
     ray = np.sqrt(1 + ((x + 0.5 - WIDTH / 2) / 60) ** 2 + ((y + 0.5 - HEIGHT / 2) / 60) ** 2)
     t = np.exp(-3.912 / 100 * 30.0 * ray)[..., None]
@@ -91,8 +91,8 @@ def test_two_walls_of_fog_are_one_twice_as_thick():
     frame = window(np.full((HEIGHT, WIDTH), 20.0), pose(LOOK_AHEAD, (0, 0, 1.5)))
     light = np.random.default_rng(0).random((HEIGHT, WIDTH, 3), dtype=np.float32)
     half = Weather(visibility=200.0)
-    twice = weather.in_air(weather.in_air(light, frame, half, AIR), frame, half, AIR)
-    once = weather.in_air(light, frame, Weather(visibility=100.0), AIR)
+    twice = effects.in_air(effects.in_air(light, frame, half, AIR), frame, half, AIR)
+    once = effects.in_air(light, frame, Weather(visibility=100.0), AIR)
     np.testing.assert_allclose(twice, once, atol=1e-6)
 
 
@@ -115,7 +115,7 @@ def test_moderate_snow_leaves_the_visibility_that_is_observed():
 
 @pytest.mark.parametrize("rate", [1.0, 30.0])
 def test_as_many_drops_as_marshall_and_palmer_counted(rate):
-    drops = falling.raindrops(rate)
+    drops = precipitation.raindrops(rate)
     d = np.linspace(0.5, 6.0, 100_001)
     truth = np.trapezoid(8000 * np.exp(-4.1 * rate**-0.21 * d), d)
     assert np.isclose(drops.densities.sum(), truth, rtol=1e-4)
@@ -126,23 +126,27 @@ def test_as_many_drops_as_marshall_and_palmer_counted(rate):
 
 def test_terminal_velocities_are_the_measured_ones():
     """Gunn and Kinzer 1949: 4.03, 6.49, 8.06 and 8.83 m/s at 1, 2, 3 and 4 mm."""
-    speeds = falling.drop_speed(np.array([1.0, 2.0, 3.0, 4.0, 0.01]))
+    speeds = precipitation.drop_speed(np.array([1.0, 2.0, 3.0, 4.0, 0.01]))
     np.testing.assert_allclose(speeds[:4], [4.03, 6.49, 8.06, 8.83], rtol=0.02)
     assert speeds[4] == 0
-    assert 0.7 < falling.flake_speed(np.array([3.0]))[0] < 1.2
+    assert 0.7 < precipitation.flake_speed(np.array([3.0]))[0] < 1.2
 
 
-SHUTTER = falling.Shutter(time=3.0, exposure=0.004)
+SHUTTER = precipitation.Shutter(time=3.0, exposure=0.004)
 VIEW = pinhole(480, 832, np.radians(60))
 
 
 def see(particles, *, shutter=SHUTTER, place=(0.0, 0.0, 1.5), seed=3, wind=(0.0, 0.0, 0.0)):
     poses = np.stack([pose(LOOK_AHEAD, place)] * 2)
-    return falling.streaks(particles, np.array(wind), UP, shutter, poses, VIEW, (480, 832), seed)
+    return precipitation.streaks(
+        particles, np.array(wind), UP, shutter, poses, VIEW, (480, 832), seed
+    )
 
 
 def one_kind(diameter=0.002, density=60.0, speed=6.5):
-    return falling.Particles(np.array([diameter]), np.array([density]), np.array([speed]), 0.94)
+    return precipitation.Particles(
+        np.array([diameter]), np.array([density]), np.array([speed]), 0.94
+    )
 
 
 def in_frame(seen):
@@ -164,7 +168,7 @@ def test_the_view_holds_the_drops_of_its_volume():
 
 def test_drops_are_seen_as_far_as_they_cover_their_share():
     kind = one_kind()
-    far = falling.reach(kind, float(VIEW[0, 0]), 0.004, 1 / 255)
+    far = precipitation.reach(kind, float(VIEW[0, 0]), 0.004, 1 / 255)
     deepest = in_frame(see(kind))[:, 4].max()
     assert 0.9 * far[0] < deepest <= far[0]
     width, length = 0.002 * VIEW[0, 0] / far[0], 6.5 * 0.004 * VIEW[0, 0] / far[0]
@@ -222,7 +226,7 @@ def test_flakes_sway_around_their_fall():
 def test_what_a_drop_covers_sums_to_its_area():
     seen = np.array([[40.3, 12.1, 43.8, 44.6, 2.0, 0.8]], np.float32)
     black, depth = np.zeros((60, 80, 3), np.float32), np.full((60, 80), 9.0, np.float32)
-    out = falling.draw(
+    out = precipitation.draw(
         black, depth, depth > 10, seen, np.ones(3), replace(SHUTTER, focus=2.0), 60.0, 0.0, AIR
     )
     assert np.isclose(out[..., 0].sum(), np.pi / 4 * 0.8**2, rtol=0.01)
@@ -235,7 +239,9 @@ def test_defocus_widens_and_keeps_the_light():
     sums, peaks = [], []
     for aperture in (0.0, 0.05):
         shutter = replace(SHUTTER, aperture=aperture)
-        out = falling.draw(black, depth, depth > 10, seen, np.ones(3), shutter, 60.0, 0.0, AIR)
+        out = precipitation.draw(
+            black, depth, depth > 10, seen, np.ones(3), shutter, 60.0, 0.0, AIR
+        )
         sums.append(out.sum())
         peaks.append(out.max())
     assert np.isclose(sums[0], sums[1], rtol=0.02)
@@ -247,9 +253,9 @@ def test_no_drop_is_seen_through_a_surface():
     light = np.full((HEIGHT, WIDTH, 3), 0.1, np.float32)
     kind = {"exposure": 0.002, "ahead": AHEAD, "seed": 1}
     heavy = Weather(rain=100.0, snowfall=3.0)
-    np.testing.assert_array_equal(weather.falling(light, frame, heavy, AIR, AIR, **kind), light)
+    np.testing.assert_array_equal(effects.falling(light, frame, heavy, AIR, AIR, **kind), light)
     frame = window(np.full((HEIGHT, WIDTH), 9.0), pose(LOOK_AHEAD, (0, 0, 1.5)), index=5)
-    assert (weather.falling(light, frame, heavy, AIR, AIR, **kind) != light).any()
+    assert (effects.falling(light, frame, heavy, AIR, AIR, **kind) != light).any()
 
 
 def test_a_drop_brightens_what_is_darker_and_darkens_what_is_brighter():
@@ -257,7 +263,7 @@ def test_a_drop_brightens_what_is_darker_and_darkens_what_is_brighter():
     kind = {"exposure": 0.002, "ahead": AHEAD, "seed": 1}
     for level, sign in ((0.05, 1), (2.0, -1)):
         light = np.full((HEIGHT, WIDTH, 3), level, np.float32)
-        change = weather.falling(light, frame, Weather(rain=50.0), AIR, AIR, **kind) - light
+        change = effects.falling(light, frame, Weather(rain=50.0), AIR, AIR, **kind) - light
         assert (sign * change >= 0).all()
         assert (change != 0).any()
 
@@ -267,9 +273,9 @@ def test_hardly_any_rain_or_snow_is_hardly_any(kind):
     frame = window(np.full((HEIGHT, WIDTH), 9.0), pose(LOOK_AHEAD, (0, 0, 1.5)))
     light = np.full((HEIGHT, WIDTH, 3), 0.1, np.float32)
     told = Weather(**{kind: 1e-12})
-    seen = weather.falling(light, frame, told, AIR, AIR, exposure=0.002, ahead=AHEAD, seed=1)
+    seen = effects.falling(light, frame, told, AIR, AIR, exposure=0.002, ahead=AHEAD, seed=1)
     np.testing.assert_array_equal(seen, light)
-    np.testing.assert_allclose(weather.in_air(light, frame, told, AIR), light, atol=1e-5)
+    np.testing.assert_allclose(effects.in_air(light, frame, told, AIR), light, atol=1e-5)
 
 
 def test_the_same_frame_gives_the_same_pixels_in_any_window(tmp_path):
@@ -280,10 +286,10 @@ def test_the_same_frame_gives_the_same_pixels_in_any_window(tmp_path):
         with clip.open(Layer) as reader:
             frame = reader.window(range(first, last)).frame(4 - first)
         surface = even(UP_AHEAD, frame.size)
-        under = weather.on_surfaces(surface, frame, wet, UP_AHEAD)
-        light = weather.in_air(under.albedo, frame, wet, AIR)
+        under = effects.on_surfaces(surface, frame, wet, UP_AHEAD)
+        light = effects.in_air(under.albedo, frame, wet, AIR)
         kind = {"exposure": 0.004, "ahead": AHEAD, "seed": 9}
-        pictures.append((under.normals, weather.falling(light, frame, wet, AIR, AIR, **kind)))
+        pictures.append((under.normals, effects.falling(light, frame, wet, AIR, AIR, **kind)))
     np.testing.assert_array_equal(pictures[0][0], pictures[1][0])
     np.testing.assert_array_equal(pictures[0][1], pictures[1][1])
 
@@ -291,10 +297,10 @@ def test_the_same_frame_gives_the_same_pixels_in_any_window(tmp_path):
 def test_nothing_changes_without_weather():
     frame, surface = from_above(), even(UP_DOWN)
     light = surface.albedo
-    assert weather.on_surfaces(surface, frame, Weather(), UP_DOWN) is surface
-    assert weather.in_air(light, frame, Weather(), AIR) is light
+    assert effects.on_surfaces(surface, frame, Weather(), UP_DOWN) is surface
+    assert effects.in_air(light, frame, Weather(), AIR) is light
     kind = {"exposure": 0.01, "ahead": AHEAD, "seed": 0}
-    assert weather.falling(light, frame, Weather(), AIR, AIR, **kind) is light
+    assert effects.falling(light, frame, Weather(), AIR, AIR, **kind) is light
     assert Weather().kinds == ()
 
 
@@ -303,7 +309,7 @@ def test_a_film_darkens_as_lekner_and_dorf_say():
     albedo = np.linspace(0, 1, WIDTH, dtype=np.float32)
     surface = even((0, 0, -1))
     surface = replace(surface, albedo=np.tile(albedo[None, :, None], (HEIGHT, 1, 3)))
-    wet = weather.on_surfaces(surface, from_above(), POOLS, UP_DOWN).albedo[0, :, 0]
+    wet = effects.on_surfaces(surface, from_above(), POOLS, UP_DOWN).albedo[0, :, 0]
     outside, p = 0.066, 1 - (1 - 0.066) / 1.33**2
     truth = 1 - (1 - outside) * (1 - albedo) / (1 - p * albedo) - outside
     np.testing.assert_allclose(wet, truth, atol=1e-5)
@@ -314,7 +320,7 @@ def test_a_film_darkens_as_lekner_and_dorf_say():
 def test_more_water_is_darker_and_smoother():
     frame, surface = from_above(), even((0, 0, -1))
     amounts = [Weather(wetness=w) for w in (0.0, 0.25, 0.5, 0.75, 1.0)]
-    wet = [weather.on_surfaces(surface, frame, w, UP_DOWN) for w in amounts]
+    wet = [effects.on_surfaces(surface, frame, w, UP_DOWN) for w in amounts]
     assert (np.diff([w.albedo.mean() for w in wet]) < 0).all()
     assert (np.diff([w.roughness.mean() for w in wet]) < 0).all()
     assert Weather(rain=1).ground_wetness < Weather(rain=30).ground_wetness < 1
@@ -330,26 +336,26 @@ def test_puddles_lie_level_on_a_fifth_of_level_ground():
     shares = []
     for k in range(12):
         frame = from_above((37.0 * k, 11.0 * k, 8.0))
-        wet = weather.on_surfaces(even(tilt), frame, POOLS, UP_DOWN, seed=k)
+        wet = effects.on_surfaces(even(tilt), frame, POOLS, UP_DOWN, seed=k)
         shares.append(pools(wet).mean())
         full = wet.roughness < 0.04
         np.testing.assert_allclose(wet.normals[full], [(0, 0, -1)] * full.sum(), atol=0.02)
     assert 0.1 < np.mean(shares) < 0.3
     steep = np.array([0.6, 0, -0.8])
-    wet = weather.on_surfaces(even(steep), from_above(), POOLS, UP_DOWN)
+    wet = effects.on_surfaces(even(steep), from_above(), POOLS, UP_DOWN)
     assert not pools(wet).any()
 
 
 def test_rain_ruffles_the_puddles():
     surface, frame = even((0, 0, -1)), from_above()
-    raining = weather.on_surfaces(surface, frame, Weather(wetness=1.0, rain=30.0), UP_DOWN)
-    after = weather.on_surfaces(surface, frame, POOLS, UP_DOWN)
+    raining = effects.on_surfaces(surface, frame, Weather(wetness=1.0, rain=30.0), UP_DOWN)
+    after = effects.on_surfaces(surface, frame, POOLS, UP_DOWN)
     assert 0.02 < after.roughness.min() < raining.roughness.min() < 0.1
 
 
 def test_water_does_not_darken_metal():
     surface = replace(even((0, 0, -1)), metallic=np.ones((HEIGHT, WIDTH), np.float32))
-    wet = weather.on_surfaces(surface, from_above(), POOLS, UP_DOWN)
+    wet = effects.on_surfaces(surface, from_above(), POOLS, UP_DOWN)
     np.testing.assert_array_equal(wet.albedo, surface.albedo)
 
 
@@ -359,7 +365,7 @@ def test_water_does_not_darken_metal():
 def test_snow_lies_on_what_faces_up(slope, covered):
     tilt = np.radians(slope)
     surface = even((np.sin(tilt), 0, -np.cos(tilt)))
-    snowy = weather.on_surfaces(surface, from_above(), Weather(snow_cover=1.0), UP_DOWN)
+    snowy = effects.on_surfaces(surface, from_above(), Weather(snow_cover=1.0), UP_DOWN)
     if covered:
         assert snowy.albedo.min() > 0.7
         assert snowy.roughness.min() > 0.8
@@ -374,7 +380,7 @@ def test_snow_covers_the_share_it_is_told():
         shares = []
         for k in range(10):
             frame = from_above((53.0 * k, 17.0 * k, 8.0))
-            snowy = weather.on_surfaces(even((0, 0, -1)), frame, told, UP_DOWN, seed=k)
+            snowy = effects.on_surfaces(even((0, 0, -1)), frame, told, UP_DOWN, seed=k)
             shares.append((snowy.albedo[..., 0] > 0.55).mean())
         assert abs(np.mean(shares) - cover) < 0.1
 
@@ -384,7 +390,7 @@ def test_normals_stay_unit_and_the_sky_stays_as_it_is():
     depth[:20] = np.inf
     frame = window(depth, pose(LOOK_DOWN, (0, 0, 6)))
     surface = even((0, 0, -1))
-    out = weather.on_surfaces(surface, frame, Weather(rain=20, snow_cover=0.5), UP_DOWN)
+    out = effects.on_surfaces(surface, frame, Weather(rain=20, snow_cover=0.5), UP_DOWN)
     np.testing.assert_allclose(np.linalg.norm(out.normals, axis=-1), 1, atol=1e-5)
     np.testing.assert_array_equal(out.albedo[:20], surface.albedo[:20])
     assert (out.albedo[20:] != surface.albedo[20:]).any()
@@ -393,9 +399,9 @@ def test_normals_stay_unit_and_the_sky_stays_as_it_is():
 def test_patches_stick_to_the_world_under_a_moving_camera():
     """The camera goes 3 pixels of ground to the right, so everything goes 3 pixels to the left."""
     told = Weather(snow_cover=0.5)
-    first = weather.on_surfaces(even((0, 0, -1)), from_above(), told, UP_DOWN)
+    first = effects.on_surfaces(even((0, 0, -1)), from_above(), told, UP_DOWN)
     moved = from_above((3 * 8.0 / 60, 0.0, 8.0))
-    second = weather.on_surfaces(even((0, 0, -1)), moved, told, UP_DOWN)
+    second = effects.on_surfaces(even((0, 0, -1)), moved, told, UP_DOWN)
     # What a pixel can resolve depends a little on the angle at which it sees the ground.
     np.testing.assert_allclose(first.albedo[:, 3:], second.albedo[:, :-3], atol=0.03)
     assert np.abs(first.albedo - second.albedo).max() > 0.2
@@ -414,11 +420,11 @@ def test_patches_ride_on_a_moving_body():
     for k, world_to_camera in enumerate((above, above @ np.linalg.inv(turn))):
         depth = np.full((HEIGHT, WIDTH), 8.0)
         frame = window(depth, world_to_camera, bodies=surveyed.at(np.array([k])))
-        out = weather.on_surfaces(even((0, 0, -1)), frame, told, UP_DOWN, surveyed=surveyed)
+        out = effects.on_surfaces(even((0, 0, -1)), frame, told, UP_DOWN, surveyed=surveyed)
         pictures.append(out.albedo)
     np.testing.assert_allclose(pictures[0], pictures[1], atol=2e-3)
     assert pictures[0].std() > 0.05
-    still = weather.on_surfaces(even((0, 0, -1)), from_above(), told, UP_DOWN)
+    still = effects.on_surfaces(even((0, 0, -1)), from_above(), told, UP_DOWN)
     assert pictures[0].mean() < still.albedo.mean()  # it is thin on what moves
 
 
@@ -430,17 +436,17 @@ def test_snow_does_not_change_at_the_border_of_two_still_bodies():
     poses[0, 1, :3, 3] = (31.0, 7.0, 0.0)
     bodies = Objects(np.array([1, 2]), poses)
     frame = from_above(ids=ids, bodies=bodies)
-    one = weather.on_surfaces(even((0, 0, -1)), from_above(), told, UP_DOWN)
-    two = weather.on_surfaces(even((0, 0, -1)), frame, told, UP_DOWN, surveyed=bodies)
+    one = effects.on_surfaces(even((0, 0, -1)), from_above(), told, UP_DOWN)
+    two = effects.on_surfaces(even((0, 0, -1)), frame, told, UP_DOWN, surveyed=bodies)
     np.testing.assert_allclose(one.albedo, two.albedo, atol=2e-3)
 
 
 def test_weather_needs_metres(tmp_path):
     clip = open_clip(builders.native(tmp_path / "flat", [Layer.RGB]))
-    weather.check(Weather(), clip)
+    effects.check(Weather(), clip)
     with pytest.raises(ClipError, match="fog, rain, wet ground: weather needs depth in metres"):
-        weather.check(Weather(visibility=50.0, rain=2.0), clip)
-    weather.check(Weather(rain=2.0), open_clip(builders.native(tmp_path / "deep")))
+        effects.check(Weather(visibility=50.0, rain=2.0), clip)
+    effects.check(Weather(rain=2.0), open_clip(builders.native(tmp_path / "deep")))
 
 
 @pytest.mark.parametrize(
@@ -462,7 +468,7 @@ def test_impossible_weather_is_refused(wrong, words):
 def test_the_wind_blows_where_it_is_told():
     for turn, truth in ((0.0, AHEAD), (90.0, [-1.0, 0, 0]), (180.0, -AHEAD)):
         told = Weather(wind=3.0, wind_turn=turn)
-        np.testing.assert_allclose(weather.wind(told, UP, AHEAD), 3 * np.array(truth), atol=1e-9)
-    down = weather.wind(Weather(wind=3.0), UP, -UP)
+        np.testing.assert_allclose(effects.wind(told, UP, AHEAD), 3 * np.array(truth), atol=1e-9)
+    down = effects.wind(Weather(wind=3.0), UP, -UP)
     assert np.isclose(np.linalg.norm(down), 3.0)
     assert down[2] == 0

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import tiny_models
 
-from simlift.runs.demo import demo_clips
+from simlift.passes.demo import demo_clips
 
 SIZE = "resolution=[32,48]"
 TRAINING = (

@@ -12,8 +12,8 @@ from simlift.core.window import Survey as Survey
 from simlift.core.window import Window as Window
 from simlift.engines.photographic import Look as Look
 from simlift.engines.photographic import Photographic as Photographic
-from simlift.runs.lift import lift_clips as lift_clips
-from simlift.runs.lifting import lift as lift
+from simlift.passes.lift import lift_clips as lift_clips
+from simlift.passes.lift_windows import lift as lift
 from simlift.sources import open_clip as open_clip
 
 __all__ = [

@@ -11,7 +11,7 @@ from simlift.cli.options import err
 from simlift.cli.pairs import export, pair, publish, train
 from simlift.cli.takes import demo, doctor, lift, plan, report, score, serve
 from simlift.core.errors import SimliftError
-from simlift.runs.memory import keep_pages
+from simlift.scale.memory import keep_pages
 
 VERBS: dict[str, Callable[..., Any]] = {
     "demo": demo,

@@ -8,7 +8,7 @@ import tyro
 from simlift.cli import options
 from simlift.cli.options import Clips
 from simlift.core.errors import RecipeError
-from simlift.runs.progress import Terminal
+from simlift.scale.progress import Terminal
 
 
 def look(clips: Clips, /, out: Path | None = None) -> int:
@@ -18,7 +18,7 @@ def look(clips: Clips, /, out: Path | None = None) -> int:
         clips: Folders, videos or images.
         out: Folder for the contact sheets. Without it, only words.
     """
-    from simlift.runs.look import contact_sheet, describe
+    from simlift.passes.inspect import contact_sheet, describe
 
     for clip in options.open_clips(clips):
         describe(clip, options.out)
@@ -56,8 +56,8 @@ def record(
         look: The twin's look: a name or a JSON file.
         samples: Paths for each pixel of the twin.
     """
-    from simlift.runs.record import record_scene
-    from simlift.runs.twin import record_twin, twin_spec
+    from simlift.passes.record import record_scene
+    from simlift.passes.twin import record_twin, twin_spec
     from simlift.sources import open_clip
 
     if look is not None and not twin:
@@ -100,8 +100,8 @@ def estimate(
         fov: The camera's horizontal field of view in degrees, where it is known.
         device: "cpu" or "cuda".
     """
-    from simlift.models.provenance import Estimate, advice
-    from simlift.runs.estimate import estimate_clip
+    from simlift.models.vision.provenance import Estimate, advice
+    from simlift.passes.estimate import estimate_clip
     from simlift.sources import open_clip
 
     settings = Estimate(depth, segmentation, near, far, fov)

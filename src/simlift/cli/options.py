@@ -10,7 +10,7 @@ from rich.console import Console
 from simlift.core.clip import Clip
 from simlift.core.errors import RecipeError
 from simlift.core.recipe import Recipe
-from simlift.runs.workers import Failure
+from simlift.scale.processes import Failure
 
 Clips = tyro.conf.Positional[tuple[Path, ...]]
 RunFolder = tyro.conf.Positional[Path]
@@ -35,7 +35,7 @@ def open_clips(paths: Sequence[Path]) -> list[Clip]:
 
 def recipe_of(engine: str, count: int, seed: int, **asked: Any) -> Recipe:
     """Return the recipe that arguments ask for."""
-    from simlift.runs.engines import variants_of
+    from simlift.passes.variants import variants_of
 
     variants = variants_of(engine, count=count, seed=seed, **asked)
     return Recipe(variants=variants, seed=seed)

@@ -8,7 +8,7 @@ import tyro
 from simlift.cli import options
 from simlift.cli.options import Clips, Settings
 from simlift.core.run import Run
-from simlift.runs.progress import Terminal
+from simlift.scale.progress import Terminal
 
 
 def pair(
@@ -44,7 +44,7 @@ def pair(
         settings: A setting, such as engine.control=depth or retries=1; may be given several times.
         device: "cpu" or "cuda".
     """
-    from simlift.runs.pair import pair_clips, pair_recipe, pair_takes
+    from simlift.passes.pairs.make import pair_clips, pair_recipe, pair_takes
 
     recipe = pair_recipe(
         editor=editor,
@@ -101,7 +101,7 @@ def train(
         plan: Say what it will cost, and stop.
     """
     from simlift.core.pair import PairSet
-    from simlift.runs.train import describe_training, plan_training, train_adapter, train_recipe
+    from simlift.passes.train import describe_training, plan_training, train_adapter, train_recipe
 
     recipe = train_recipe(base, steps=steps, seed=seed, settings=settings)
     for line in describe_training(plan_training(PairSet(pairs), recipe), recipe):
@@ -134,7 +134,7 @@ def export(
         out: Folder of the export.
         copy: Copy the videos instead of linking them.
     """
-    from simlift.runs.export import export_pairs
+    from simlift.passes.export import export_pairs
 
     made = export_pairs(source, format, out, copy=copy, progress=Terminal(options.out))
     options.out.print(
@@ -154,7 +154,7 @@ def publish(adapter: tyro.conf.Positional[Path], /, to: str, public: bool = Fals
         to: Name on the Hub: owner/name.
         public: Let everybody see it.
     """
-    from simlift.runs.publish import push_adapter
+    from simlift.passes.publish import push_adapter
 
     address = push_adapter(adapter, to, private=not public)
     options.out.print(f"published: {address}", markup=False)

@@ -9,7 +9,7 @@ from rich.table import Table
 from simlift.cli import options
 from simlift.cli.options import Classes, Clips, Looks, RunFolder, Settings
 from simlift.core.run import Run
-from simlift.runs.progress import Terminal
+from simlift.scale.progress import Terminal
 
 
 def demo(out: Path = Path("demo-run"), workers: int = os.cpu_count() or 1) -> int:
@@ -19,11 +19,11 @@ def demo(out: Path = Path("demo-run"), workers: int = os.cpu_count() or 1) -> in
         out: Folder of the run.
         workers: Processes that work at once.
     """
-    from simlift.runs.demo import demo_clips, demo_recipe
-    from simlift.runs.lift import lift_clips
-    from simlift.runs.report import report_run
-    from simlift.runs.score import score_run
-    from simlift.runs.summary import print_summary
+    from simlift.passes.demo import demo_clips, demo_recipe
+    from simlift.passes.lift import lift_clips
+    from simlift.passes.report import report_run
+    from simlift.passes.score import score_run
+    from simlift.passes.tables import print_summary
 
     run, progress = Run(out), Terminal(options.out)
     result = lift_clips(demo_clips(), demo_recipe(), out, workers=workers, progress=progress)
@@ -80,9 +80,9 @@ def lift(
         device: "cpu" or "cuda".
         workers: Processes that work at once, one clip each.
     """
-    from simlift.runs.lift import lift_clips
-    from simlift.runs.plan import plan_lift
-    from simlift.runs.summary import print_idle_stages
+    from simlift.passes.lift import lift_clips
+    from simlift.passes.plan import plan_lift
+    from simlift.passes.tables import print_idle_stages
 
     recipe = options.recipe_of(
         engine,
@@ -140,8 +140,8 @@ def plan(
         settings: A setting of the engine, such as steps=8; may be given several times.
         device: "cpu" or "cuda".
     """
-    from simlift.runs.plan import plan_lift
-    from simlift.runs.summary import print_plans
+    from simlift.passes.plan import plan_lift
+    from simlift.passes.tables import print_plans
 
     recipe = options.recipe_of(
         engine,
@@ -165,8 +165,8 @@ def score(run: RunFolder, /, workers: int = 1) -> int:
         run: Folder of the run.
         workers: Processes that work at once, one clip each.
     """
-    from simlift.runs.score import score_run
-    from simlift.runs.summary import print_summary
+    from simlift.passes.score import score_run
+    from simlift.passes.tables import print_summary
 
     failures = score_run(Run(run), workers=workers, progress=Terminal(options.out))
     print_summary(Run(run), options.out)
@@ -179,7 +179,7 @@ def report(run: RunFolder, /) -> int:
     Args:
         run: Folder of the run.
     """
-    from simlift.runs.report import report_run
+    from simlift.passes.report import report_run
 
     page = report_run(Run(run), progress=Terminal(options.out))
     options.out.print(f"open {page} in a browser", markup=False)
@@ -208,7 +208,7 @@ def serve(run: RunFolder, /, host: str = "127.0.0.1", port: int = 8000) -> int:
 
 def doctor() -> int:
     """Say what this machine can run, what is missing, and how to get it."""
-    from simlift.runs.doctor import examine
+    from simlift.passes.doctor import examine
 
     table = Table("", "found", "for", "way out", box=None, padding=(0, 2))
     for finding in examine():

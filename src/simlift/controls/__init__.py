@@ -8,7 +8,7 @@ from simlift.controls.depth import DepthControl
 from simlift.controls.edges import Edges, EngineEdges
 from simlift.controls.segmentation import Segmentation
 from simlift.core.errors import RecipeError
-from simlift.core.seams import Control
+from simlift.core.protocols import Control
 
 CONTROLS: Mapping[str, type[Control]] = MappingProxyType(
     {

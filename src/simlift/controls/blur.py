@@ -7,7 +7,7 @@ import numpy as np
 
 from simlift.core.layers import Layer
 from simlift.core.window import Frames, Window
-from simlift.pixels.structure import without_texture
+from simlift.pixels.image.similarity import without_texture
 
 
 @dataclass(frozen=True)

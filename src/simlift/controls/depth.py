@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from simlift.core.errors import RecipeError
 from simlift.core.layers import Layer
 from simlift.core.window import Frames, Survey, Window
-from simlift.pixels.depth_codes import depth_codes, depth_range
+from simlift.pixels.geometry.depth_codes import depth_codes, depth_range
 
 
 @dataclass(frozen=True)

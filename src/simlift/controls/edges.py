@@ -8,8 +8,8 @@ from jaxtyping import Bool, Float
 from simlift.core.errors import ClipError
 from simlift.core.layers import Layer
 from simlift.core.window import Frames, Window
-from simlift.pixels.edges import canny, engine_edges
-from simlift.pixels.geometry import pinhole
+from simlift.pixels.geometry.projection import pinhole
+from simlift.pixels.image.edges import canny, engine_edges
 
 _GEOMETRY = (Layer.DEPTH, Layer.NORMALS, Layer.SEGMENTATION)
 _ASSUMED_FOV = np.radians(60.0)  # folds hardly depend on it; for clips that know no camera

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from simlift.core.layers import Layer
 from simlift.core.window import Frames, Window
-from simlift.pixels.label_colours import label_colours
+from simlift.pixels.colour.label_colours import label_colours
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from simlift.core.errors import RecipeError
-from simlift.core.seams import EngineSpec
+from simlift.core.protocols import EngineSpec
 from simlift.core.strict_json import decode, encode
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from simlift.core.clip import Clip
 from simlift.core.layers import Layer
-from simlift.core.seams import Span, Stage
+from simlift.core.protocols import Span, Stage
 from simlift.core.window import Frames, Survey, Tail, Window
 
 

@@ -18,7 +18,7 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from simlift.core.errors import ClipError
 from simlift.core.layers import Array
-from simlift.media.boxes import missing_bytes
+from simlift.media.container_atoms import missing_bytes
 
 VIDEO_SUFFIXES = frozenset(
     [

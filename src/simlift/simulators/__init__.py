@@ -3,11 +3,11 @@
 MuJoCo and the robot's model are needed only to simulate, not to import or to describe a scene.
 """
 
-from simlift.simulators.drive import Drive
-from simlift.simulators.model_scene import ModelScene
+from simlift.simulators.drive.scene import Drive
+from simlift.simulators.mjcf.scene import ModelScene
 from simlift.simulators.record import record
 from simlift.simulators.recording import Actions, Frame, Recording, Scene
-from simlift.simulators.tabletop import Tabletop
+from simlift.simulators.tabletop.scene import Tabletop
 
 __all__ = [
     "Actions",

@@ -18,15 +18,15 @@ from safetensors.torch import load_file, save_file
 
 from simlift.core.errors import RunError
 from simlift.core.progress import report_step
-from simlift.models import _adapter
-from simlift.models._wan import DTYPES, padded_text
-from simlift.models.adapter import FORMAT, TARGETS, AdapterCard
-from simlift.models.flow import Expert
-from simlift.models.wan import WanBase
+from simlift.models.wan import _adapter
+from simlift.models.wan._parts import DTYPES, padded_text
+from simlift.models.wan.adapter import FORMAT, TARGETS, AdapterCard
+from simlift.models.wan.base import WanBase
+from simlift.models.wan.flow_matching import Expert
 from simlift.training._encode import Cache
+from simlift.training._expert_trainer import Sample, Trainee
 from simlift.training._logs import Logs, open_logs
-from simlift.training._trainee import Sample, Trainee
-from simlift.training._world import World
+from simlift.training._process_group import World
 from simlift.training.draws import Draw, Draws, evaluation_levels
 from simlift.training.items import Item
 from simlift.training.recipe import TrainRecipe

@@ -10,11 +10,11 @@ import torch
 from simlift.core.progress import report_step
 from simlift.engines.wan._sampler import Conditions, Sampler
 from simlift.media.video_writer import write_video
-from simlift.models._incontext import InContextTransformer
-from simlift.models._wan import DTYPES, decode_latents, load_vae, padded_text
-from simlift.models.flow import Expert, schedule
+from simlift.models.wan._incontext import InContextTransformer
+from simlift.models.wan._parts import DTYPES, decode_latents, load_vae, padded_text
+from simlift.models.wan.flow_matching import Expert, schedule
 from simlift.training._encode import read_frames
-from simlift.training._trainee import Trainee
+from simlift.training._expert_trainer import Trainee
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

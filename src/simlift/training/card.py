@@ -14,7 +14,7 @@ from statistics import median
 from typing import Literal
 
 from simlift.core.pair import Pair
-from simlift.models.hub import HUB_NAME
+from simlift.models.hub.locate import HUB_NAME
 
 _TAGS = ("lora", "in-context-lora", "video-to-video", "sim-to-real", "simlift")
 _ROWS = 12  # of the evaluation curve, at most

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from simlift.core.recipe import derive_seed
-from simlift.models.flow import Expert, Experts, shifted, stratified
+from simlift.models.wan.flow_matching import Expert, Experts, shifted, stratified
 from simlift.training.recipe import TrainRecipe
 
 _UNIFORM_SHARE = 0.1  # of logit-normal draws, so that both ends of the levels are visited

@@ -10,8 +10,8 @@ from pathlib import Path
 from simlift.core.errors import ClipError
 from simlift.core.pair import Pair, PairSet
 from simlift.media.video import VideoInfo, probe_video
-from simlift.models.wan import WanBase
-from simlift.pixels.fit import Fit, fit
+from simlift.models.wan.base import WanBase
+from simlift.pixels.image.letterbox import Fit, fit
 from simlift.training.recipe import TrainRecipe
 
 

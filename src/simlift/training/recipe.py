@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from simlift.core.errors import RecipeError
-from simlift.models.flow import Expert
-from simlift.models.incontext import InContext
+from simlift.models.wan.flow_matching import Expert
+from simlift.models.wan.incontext import InContext
 
 
 @dataclass(frozen=True)

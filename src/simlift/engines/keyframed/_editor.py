@@ -17,11 +17,11 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLIm
 from simlift.core.errors import RecipeError
 from simlift.engines.keyframed._pipelines import numbers, place, release, stepping
 from simlift.engines.keyframed.editing_size import editing_size
-from simlift.engines.keyframed.seams import Image
+from simlift.engines.keyframed.protocols import Image
 from simlift.engines.keyframed.settings import Editing
-from simlift.models._device import open_device
-from simlift.models._loading import check_complete, loading
-from simlift.models.pipeline_folder import PipelineFolder
+from simlift.models.hub._device import open_device
+from simlift.models.hub._loading import check_complete, loading
+from simlift.models.hub.pipeline_folder import PipelineFolder
 
 _KNOWN_AREA = 1024 * 1024  # at which the pipelines work, whatever they are given
 _IMAGE = "<|image_pad|>"

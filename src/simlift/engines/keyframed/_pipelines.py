@@ -6,7 +6,7 @@ from typing import Any, Literal
 import torch
 
 from simlift.core.progress import report_step
-from simlift.models._wan import DTYPES
+from simlift.models.wan._parts import DTYPES
 
 
 def numbers(name: str, device: torch.device) -> torch.dtype:

@@ -12,9 +12,9 @@ from simlift.core.errors import RecipeError
 from simlift.core.window import Frames
 from simlift.engines.keyframed._pipelines import numbers, place, release, stepping
 from simlift.engines.keyframed.settings import Propagation
-from simlift.models._device import open_device
-from simlift.models._loading import check_complete, loading
-from simlift.models.pipeline_folder import PipelineFolder
+from simlift.models.hub._device import open_device
+from simlift.models.hub._loading import check_complete, loading
+from simlift.models.hub.pipeline_folder import PipelineFolder
 
 
 class VacePropagator:

@@ -7,9 +7,9 @@ import numpy as np
 from jaxtyping import UInt8
 
 from simlift.core.window import Frames
-from simlift.engines.keyframed.seams import Editor
+from simlift.engines.keyframed.protocols import Editor
 from simlift.engines.keyframed.settings import AnchorGate, Where
-from simlift.pixels.alignment import Alignment, align
+from simlift.pixels.image.alignment import Alignment, align
 
 
 @dataclass(frozen=True, eq=False)

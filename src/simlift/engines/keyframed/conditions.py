@@ -6,10 +6,10 @@ from jaxtyping import Bool
 from simlift.core.layers import Layer
 from simlift.core.window import Frames, Survey, Window
 from simlift.engines.keyframed.settings import ControlName, Drawing
-from simlift.pixels.depth_codes import depth_codes, depth_range
-from simlift.pixels.edges import canny, engine_edges
-from simlift.pixels.fit import Fit
-from simlift.pixels.geometry import pinhole
+from simlift.pixels.geometry.depth_codes import depth_codes, depth_range
+from simlift.pixels.geometry.projection import pinhole
+from simlift.pixels.image.edges import canny, engine_edges
+from simlift.pixels.image.letterbox import Fit
 
 _GEOMETRY = (Layer.DEPTH, Layer.NORMALS, Layer.SEGMENTATION)
 _FAR = (0.5, 100.0)  # metres, for clips whose depth is nowhere finite

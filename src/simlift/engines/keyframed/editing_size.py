@@ -2,7 +2,7 @@
 
 import math
 
-from simlift.pixels.fit import Fit
+from simlift.pixels.image.letterbox import Fit
 
 _MULTIPLE = 32
 

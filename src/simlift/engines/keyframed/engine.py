@@ -10,10 +10,10 @@ from simlift.core.recipe import derive_seed
 from simlift.core.window import Frames, Survey, Tail, Window
 from simlift.engines.keyframed.anchors import Anchors, anchor_positions, edit_anchors
 from simlift.engines.keyframed.conditions import draw
-from simlift.engines.keyframed.seams import Editor, Propagator
+from simlift.engines.keyframed.protocols import Editor, Propagator
 from simlift.engines.keyframed.spec import Keyframed
-from simlift.pixels.cuts import find_cuts
-from simlift.pixels.fit import fit, pad_frames, padded_length
+from simlift.pixels.image.cuts import find_cuts
+from simlift.pixels.image.letterbox import fit, pad_frames, padded_length
 
 _MULTIPLE = 16  # of VACE's sides: 8 of its autoencoder times a patch of 2
 

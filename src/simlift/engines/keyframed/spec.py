@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal
 from simlift.core.clip import Clip
 from simlift.core.errors import ClipError, MissingLibrary, RecipeError
 from simlift.core.layers import Layer
-from simlift.core.seams import Span, Stage
-from simlift.engines.keyframed.seams import Editor, Propagator
+from simlift.core.protocols import Span, Stage
+from simlift.engines.keyframed.protocols import Editor, Propagator
 from simlift.engines.keyframed.settings import (
     AnchorGate,
     ControlName,
@@ -20,9 +20,9 @@ from simlift.engines.keyframed.settings import (
     Where,
     expect,
 )
-from simlift.models.pipeline_folder import PipelineFolder, check_whole, find_pipeline
-from simlift.models.wan import EXTRA
-from simlift.pixels.fit import fit
+from simlift.models.hub.pipeline_folder import PipelineFolder, check_whole, find_pipeline
+from simlift.models.wan.base import EXTRA
+from simlift.pixels.image.letterbox import fit
 
 if TYPE_CHECKING:
     from simlift.engines.keyframed.engine import KeyframedEngine

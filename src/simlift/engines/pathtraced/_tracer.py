@@ -14,8 +14,8 @@ from jaxtyping import Float, Float32
 
 from simlift.core.scene_geometry import Material, Part, SceneGeometry
 from simlift.engines.pathtraced._mitsuba import mi
-from simlift.pixels.colour import srgb_to_linear
-from simlift.pixels.environment import Environment, directions
+from simlift.pixels.colour.spaces import srgb_to_linear
+from simlift.pixels.light.environment import Environment, directions
 
 STATIC = 0  # the object that everything belongs to that never moves
 _LAMP_WEIGHT = 0.25  # of a material that shines, in the choice of the next light; the sky has 1

@@ -12,14 +12,16 @@ from simlift.core.recipe import derive_seed
 from simlift.core.window import Frames, Survey, Tail, Window
 from simlift.engines.pathtraced._tracer import Tracer, View
 from simlift.engines.pathtraced.spec import PathTraced
-from simlift.engines.photographic import scene, weather
-from simlift.engines.photographic.camera import PhotographicEngine, photograph
-from simlift.engines.photographic.optics import Optics
-from simlift.engines.photographic.settled import Settled
-from simlift.engines.photographic.suited import suited_optics
+from simlift.engines.photographic.camera.optics import Optics
+from simlift.engines.photographic.clip_constants import Settled
+from simlift.engines.photographic.engine import PhotographicEngine, photograph
+from simlift.engines.photographic.scene import frame_geometry
+from simlift.engines.photographic.supported_effects import suited_optics
+from simlift.engines.photographic.weather import effects
 from simlift.media.gltf import read_gltf
-from simlift.pixels import colour, film
-from simlift.pixels.denoise import denoise
+from simlift.pixels.colour import spaces
+from simlift.pixels.image.denoise import denoise
+from simlift.pixels.optics import film
 
 _STILL = 1e-6  # metres
 _PASSES = 8  # independent renders of a frame, whose spread tells noise from light
@@ -37,7 +39,10 @@ class PathTracedEngine:
         del before
         settled = self.camera.settled(survey, seed)
         return np.stack(
-            [self._photograph(frame, survey, settled, seed) for frame in window.derive(scene.split)]
+            [
+                self._photograph(frame, survey, settled, seed)
+                for frame in window.derive(frame_geometry.split)
+            ]
         )
 
     def _photograph(
@@ -45,7 +50,7 @@ class PathTracedEngine:
     ) -> UInt8[np.ndarray, "h w 3"]:
         look = self.spec.look
         light = self.radiance(frame, survey, settled, seed)
-        light = weather.in_air(light, frame, settled.air.weather, settled.air.airlight)
+        light = effects.in_air(light, frame, settled.air.weather, settled.air.airlight)
         # Focus and motion are in the light already.
         traced = replace(look, optics=replace(look.optics, f_number=None, shutter=0.0))
         return photograph(light, frame, traced, settled, seed)
@@ -72,8 +77,8 @@ class PathTracedEngine:
             images.append(tracer.trace(view, each, paths))
         if passes == 1:
             return images[0]
-        albedo = colour.decode(frame[Layer.ALBEDO][0])
-        normals, depth = frame.derive(scene.normals), frame[Layer.DEPTH][0]
+        albedo = spaces.decode(frame[Layer.ALBEDO][0])
+        normals, depth = frame.derive(frame_geometry.normals), frame[Layer.DEPTH][0]
         return denoise(np.stack(images), albedo, normals, depth)
 
 
@@ -134,7 +139,7 @@ class _Load:
             self.moving,
             self.settled.environment,
             self.settled.axes,
-            still=poses_of(window.derive(scene.split)[0]),
+            still=poses_of(window.derive(frame_geometry.split)[0]),
             emission=self.spec.look.light.emission,
             bounces=self.spec.bounces,
         )
@@ -163,8 +168,8 @@ def poses_of(frame: Window) -> dict[int, Float[np.ndarray, "4 4"]]:
 def view_of(frame: Window, optics: Optics, settled: Settled) -> View:
     """Return the frame's camera as the renderer needs it, open as far as the optics say."""
     height, width = frame.size
-    intrinsics = scene.intrinsics(frame)
-    pose = scene.camera_pose(frame)
+    intrinsics = frame_geometry.intrinsics(frame)
+    pose = frame_geometry.camera_pose(frame)
     if optics.f_number is None:
         return View(intrinsics, pose, height, width)
     nearness = float(

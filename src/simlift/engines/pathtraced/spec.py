@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from simlift.core.clip import Clip
 from simlift.core.errors import ClipError, RecipeError
 from simlift.core.layers import Layer
-from simlift.core.seams import Span, Stage
+from simlift.core.protocols import Span, Stage
 from simlift.engines.photographic import Look, Photographic
-from simlift.engines.photographic.carried import open_scene
+from simlift.engines.photographic.scene.stored_scene import open_scene
 
 if TYPE_CHECKING:
     from simlift.engines.pathtraced.engine import PathTracedEngine

@@ -11,16 +11,18 @@ import cv2
 from simlift.core.clip import Clip
 from simlift.core.errors import ClipError
 from simlift.core.layers import Layer
-from simlift.core.seams import Span, Stage
-from simlift.engines.photographic import materials, optics, weather
-from simlift.engines.photographic.backdrop import read_photos
-from simlift.engines.photographic.camera import PhotographicEngine
-from simlift.engines.photographic.lighting import open_environment
-from simlift.engines.photographic.likeness import read_album
-from simlift.engines.photographic.look import BUILT_IN, Look
+from simlift.core.protocols import Span, Stage
+from simlift.engines.photographic.camera import optics
+from simlift.engines.photographic.camera.colour_transfer import read_album
+from simlift.engines.photographic.engine import PhotographicEngine
+from simlift.engines.photographic.light.environments import open_environment
+from simlift.engines.photographic.looks.look import BUILT_IN, Look
+from simlift.engines.photographic.materials import settings
+from simlift.engines.photographic.scene.backdrop import read_photos
 from simlift.engines.photographic.stages import camera_stages, light_stages
-from simlift.engines.photographic.suited import suited_optics, suited_weather
-from simlift.engines.photographic.weather import Weather
+from simlift.engines.photographic.supported_effects import suited_optics, suited_weather
+from simlift.engines.photographic.weather import effects
+from simlift.engines.photographic.weather.effects import Weather
 from simlift.media.environments import read_environment
 
 
@@ -52,10 +54,10 @@ class Photographic:
         _check_files(look)
         light = light_stages(look, clip)
         air = suited_weather(look, clip, outdoors=True)
-        weather.check(air, clip)
+        effects.check(air, clip)
         return (
             *light[:2],
-            materials.check(look.materials, clip),
+            settings.check(look.materials, clip),
             *light[2:],
             _weather_stage(look, air),
             *optics.check(suited_optics(look, clip), clip),

@@ -2,10 +2,10 @@
 
 from simlift.core.clip import Clip
 from simlift.core.layers import Layer
-from simlift.core.seams import Stage
-from simlift.engines.photographic.carried import open_scene
-from simlift.engines.photographic.likeness import check_album
-from simlift.engines.photographic.look import Look
+from simlift.core.protocols import Stage
+from simlift.engines.photographic.camera.colour_transfer import check_album
+from simlift.engines.photographic.looks.look import Look
+from simlift.engines.photographic.scene.stored_scene import open_scene
 
 
 def light_stages(look: Look, clip: Clip) -> tuple[Stage, ...]:

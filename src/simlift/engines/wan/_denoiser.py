@@ -22,15 +22,15 @@ from simlift.core.errors import RecipeError, RunError
 from simlift.core.progress import report_step
 from simlift.engines.wan._sampler import Conditions, Sampler
 from simlift.engines.wan.spec import Wan, lora_file
-from simlift.models._adapter import ADAPTER, load_lora, read_adapter, read_lora, store_in_8_bits
-from simlift.models._device import open_device
-from simlift.models._incontext import InContextTransformer
-from simlift.models._residence import BlockStream, resident
-from simlift.models._share import Place
-from simlift.models._wan import DTYPES, load_transformer
-from simlift.models.adapter import Adapter
-from simlift.models.flow import Expert
-from simlift.models.wan import WanBase
+from simlift.models.hub._device import open_device
+from simlift.models.wan._adapter import ADAPTER, load_lora, read_adapter, read_lora, store_in_8_bits
+from simlift.models.wan._incontext import InContextTransformer
+from simlift.models.wan._offload import BlockStream, resident
+from simlift.models.wan._parts import DTYPES, load_transformer
+from simlift.models.wan._token_shards import Place
+from simlift.models.wan.adapter import Adapter
+from simlift.models.wan.base import WanBase
+from simlift.models.wan.flow_matching import Expert
 
 Tensor: TypeAlias = torch.Tensor
 _PATIENCE = timedelta(minutes=10)  # for one exchange, before a lost process is noticed

@@ -12,9 +12,9 @@ from simlift.core.window import Frames, Survey, Tail, Window
 from simlift.engines.wan._denoiser import Denoiser, Model, SharedDenoiser, open_denoiser
 from simlift.engines.wan._sampler import Conditions, fused_parts
 from simlift.engines.wan.spec import Wan
-from simlift.models._device import open_device
-from simlift.models._residence import resident
-from simlift.models._wan import (
+from simlift.models.hub._device import open_device
+from simlift.models.wan._offload import resident
+from simlift.models.wan._parts import (
     DTYPES,
     TextEncoder,
     decode_latents,
@@ -22,10 +22,10 @@ from simlift.models._wan import (
     load_vae,
     padded_text,
 )
-from simlift.models.adapter import Adapter
-from simlift.models.wan import WanBase
-from simlift.pixels.fit import Fit, pad_frames, padded_length, smaller
-from simlift.pixels.match import colour_correction, correct
+from simlift.models.wan.adapter import Adapter
+from simlift.models.wan.base import WanBase
+from simlift.pixels.colour.drift_correction import colour_correction, correct
+from simlift.pixels.image.letterbox import Fit, pad_frames, padded_length, smaller
 
 
 @contextmanager

@@ -11,8 +11,8 @@ from typing import TypeAlias
 
 import torch
 
-from simlift.models._incontext import InContextTransformer, ReferenceCache
-from simlift.models.flow import TIMESTEPS, Expert, Experts
+from simlift.models.wan._incontext import InContextTransformer, ReferenceCache
+from simlift.models.wan.flow_matching import TIMESTEPS, Expert, Experts
 
 Tensor: TypeAlias = torch.Tensor
 Reference: TypeAlias = Tensor | ReferenceCache | None

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Literal
 from simlift.core.clip import Clip
 from simlift.core.errors import MissingLibrary, RecipeError
 from simlift.core.layers import Layer
-from simlift.core.seams import Cost, Span, Stage
-from simlift.models.adapter import Adapter, find_adapter
-from simlift.models.cost import Shape, forward_cost
-from simlift.models.flow import Expert, schedule
-from simlift.models.incontext import InContext
-from simlift.models.wan import EXTRA, WanBase, find_wan
-from simlift.pixels.fit import Fit, fit, padded_length
+from simlift.core.protocols import Cost, Span, Stage
+from simlift.models.wan.adapter import Adapter, find_adapter
+from simlift.models.wan.base import EXTRA, WanBase, find_wan
+from simlift.models.wan.cost import Shape, forward_cost
+from simlift.models.wan.flow_matching import Expert, schedule
+from simlift.models.wan.incontext import InContext
+from simlift.pixels.image.letterbox import Fit, fit, padded_length
 
 if TYPE_CHECKING:
     from simlift.engines.wan._engine import WanEngine

@@ -1,0 +1,1 @@
+"""Focus, shutter, lens, and colours transferred from reference photos."""

@@ -1,0 +1,169 @@
+"""A frame's scene light -> light on the sensor: focus, open shutter, stray light, lateral colour.
+
+What leads the focus is settled over the clip; motion comes from the clip's camera and bodies, so
+that a frame is the same in any window.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from simlift.core.clip import Clip
+from simlift.core.errors import ClipError, RecipeError
+from simlift.core.layers import Layer
+from simlift.core.protocols import Stage
+from simlift.core.window import Survey, Window
+from simlift.engines.photographic.scene import frame_geometry
+from simlift.pixels.optics import film, lens_effects
+
+_LINES = 720  # aberration is told in pixels of an image with so many rows
+_FOCUS_SECONDS = 1.0  # how long the focus takes to follow
+_CENTRE = 1 / 3  # share of the image's width and height that the focus is led by
+
+
+def _check(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise RecipeError(name, f"found {value}", allowed=f"{low} to {high}")
+
+
+@dataclass(frozen=True)
+class Optics:
+    """A lens with an aperture before a sensor with a shutter; every default is off."""
+
+    f_number: float | None = None  # None is a pinhole: everything is sharp
+    sensor_width_mm: float = 36.0  # with the field of view it gives the aperture's size
+    focus: float | None = None  # metres; None follows what is in the middle of the image
+    shutter: float = 0.0  # share of the frame interval; 0.5 is a shutter of 180 degrees
+    aberration: float = 0.0  # pixels at the corner, of a 720-line image
+    glare: float = 0.0  # share of the light that is scattered
+
+    def __post_init__(self) -> None:
+        if self.f_number is not None:
+            _check("optics.f_number", self.f_number, 0.7, 64)
+        _check("optics.sensor_width_mm", self.sensor_width_mm, 1, 100)
+        if self.focus is not None:
+            _check("optics.focus", self.focus, 0.05, 10000)
+        _check("optics.shutter", self.shutter, 0, 1)
+        _check("optics.aberration", self.aberration, 0, 5)
+        _check("optics.glare", self.glare, 0, 0.5)
+
+    def aperture(self, focal_pixels: float, width: int) -> float:
+        """Return the aperture's diameter in metres: focal length over f-number; 0 of a pinhole."""
+        if self.f_number is None:
+            return 0.0
+        return focal_pixels / width * self.sensor_width_mm / 1000 / self.f_number
+
+
+def check(look: Optics, clip: Clip) -> tuple[Stage, ...]:
+    """Say which parts run on this clip; ClipError where the clip does not tell what one needs."""
+    if look.f_number is not None and not clip.metric_depth:
+        raise ClipError(
+            clip.path,
+            f"depth of field at f/{look.f_number:g}, and the clip has no depth in metres",
+            allowed="a depth layer in metres, or optics.f_number null",
+            way_out="record depth in metres, or leave optics.f_number out",
+        )
+    rigid = clip.metric_depth and clip.camera is not None
+    if look.shutter > 0 and Layer.FLOW not in clip and not rigid:
+        raise ClipError(
+            clip.path,
+            f"motion blur with a shutter of {look.shutter:g}, and the clip has neither flow "
+            "nor depth in metres with a camera",
+            allowed="a flow layer, or depth in metres and camera poses, or optics.shutter 0",
+            way_out="record flow, or set optics.shutter to 0",
+        )
+    source = "the simulator's flow" if Layer.FLOW in clip else "rigid motion"
+    return (
+        Stage("depth of field", look.f_number is not None, _aperture_words(look)),
+        Stage(
+            "motion blur",
+            look.shutter > 0,
+            f"shutter {look.shutter:g}, {source}" if look.shutter > 0 else "the shutter is 0",
+        ),
+        Stage("glare", look.glare > 0, f"{look.glare:.1%} of the light"),
+        Stage("lateral colour", look.aberration > 0, f"{look.aberration:g} pixels at the corner"),
+    )
+
+
+def _aperture_words(look: Optics) -> str:
+    if look.f_number is None:
+        return "a pinhole"
+    where = "the middle of the image" if look.focus is None else f"{look.focus:g} m"
+    return f"f/{look.f_number:g}, focus on {where}"
+
+
+def settle_focus(survey: Survey, look: Optics) -> Float[np.ndarray, "k"]:
+    """Return 1 / focus in 1/metres at the survey's times; 0 is focused at infinity.
+
+    Without a distance the lens follows the median of the middle of the image, smoothed over time
+    (in 1/metres, in which blur is linear).
+    """
+    window = survey.window
+    if look.focus is not None:
+        return np.full(len(window), 1 / look.focus)
+    if look.f_number is None or Layer.DEPTH not in window or not window.metric_depth:
+        return np.zeros(len(window))
+    depth = window[Layer.DEPTH]
+    top, left = (round(n * (1 - _CENTRE) / 2) for n in depth.shape[1:])
+    middle = depth[:, top : depth.shape[1] - top, left : depth.shape[2] - left]
+    middle = np.median(middle.reshape(len(depth), -1), axis=1).astype(np.float64)
+    nearness = 1 / np.maximum(middle, 0.05)
+    return film.smooth_over_time(survey.times, nearness, _FOCUS_SECONDS)
+
+
+def image(
+    linear: Float[np.ndarray, "h w 3"],
+    frame: Window,
+    look: Optics,
+    nearness: float,
+    behind: Bool[np.ndarray, "h w"] | None = None,
+) -> Float[np.ndarray, "h w 3"]:
+    """Return what the lens makes of a frame's light, focused at 1 / `nearness` metres.
+
+    `behind` is where the backdrop shows, which is infinitely far; the clip must pass `check`.
+    """
+    fx, fy, cx, cy = frame_geometry.pinhole_of(frame)
+    height, width = frame.size
+    if look.f_number is not None:
+        depth = _depth(frame, behind)
+        focus = 1 / nearness if nearness > 0 else np.inf
+        circles = lens_effects.circle_of_confusion(
+            depth, focus, (fx + fy) / 2, look.aperture(fx, width)
+        )
+        linear = lens_effects.depth_of_field(linear, circles)
+    if look.shutter > 0:
+        flow = _flow(frame, behind)
+        linear = lens_effects.motion_blur(linear, flow, _depth(frame, behind), look.shutter)
+    linear = lens_effects.glare(linear, look.glare)
+    return lens_effects.chromatic_aberration(linear, (cx, cy), look.aberration * height / _LINES)
+
+
+def _depth(frame: Window, behind: Bool[np.ndarray, "h w"] | None) -> Float[np.ndarray, "h w"]:
+    """Return depth in metres; where it is unknown all is equally far."""
+    if Layer.DEPTH not in frame or not frame.metric_depth:
+        return np.ones(frame.size, np.float32)
+    depth: Float[np.ndarray, "h w"] = frame[Layer.DEPTH][0]
+    return depth if behind is None else np.where(behind, np.float32(np.inf), depth)
+
+
+def _flow(frame: Window, behind: Bool[np.ndarray, "h w"] | None) -> Float[np.ndarray, "h w 2"]:
+    """Return the motion to the next frame in pixels: as recorded, or of rigid bodies."""
+    if Layer.FLOW in frame:
+        return np.asarray(frame[Layer.FLOW][0])
+    assert frame.camera is not None
+    assert frame.motion is not None
+    index = int(frame.indices[0])
+    camera, objects = frame.motion.after(index)
+    # The image may have been resized since the camera was recorded.
+    resized = frame.camera.intrinsics[0] @ np.linalg.inv(frame.motion.camera.intrinsics[index])
+    ids, body_ids, poses = None, np.zeros(0, np.int64), np.zeros((2, 0, 4, 4))
+    if frame.objects is not None and objects is not None and Layer.SEGMENTATION in frame:
+        ids, body_ids = frame[Layer.SEGMENTATION][0], frame.objects.ids
+        poses = np.stack([frame.objects.poses[0], objects.poses[0]])
+    steps = lens_effects.body_steps(
+        (frame.camera.intrinsics[0], resized @ camera.intrinsics[0]),
+        (frame.camera.world_to_camera[0], camera.world_to_camera[0]),
+        (poses[0], poses[1]),
+    )
+    return lens_effects.rigid_motion(_depth(frame, behind), ids, body_ids, steps)

@@ -1,0 +1,165 @@
+"""A survey and a look -> what holds over the clip: light, air, exposure, white balance, grade."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+from jaxtyping import Float, UInt16
+
+from simlift.core.layers import Layer
+from simlift.core.window import Survey, Window
+from simlift.engines.photographic.camera.colour_transfer import Album, Photos, settle_likeness
+from simlift.engines.photographic.camera.optics import settle_focus
+from simlift.engines.photographic.clip_constants import Air, Settled
+from simlift.engines.photographic.light.environments import open_environment, resolve
+from simlift.engines.photographic.light.indirect import light_among, surroundings
+from simlift.engines.photographic.light.radiance import radiance
+from simlift.engines.photographic.looks.look import Exposure, Grade, Light, Look
+from simlift.engines.photographic.materials.assignment import fit
+from simlift.engines.photographic.scene import frame_geometry
+from simlift.engines.photographic.supported_effects import measured, suited_optics, suited_weather
+from simlift.engines.photographic.weather.effects import Weather
+from simlift.pixels.colour import spaces
+from simlift.pixels.light import shading
+from simlift.pixels.light.environment import Environment, axes_from_world, directions, solid_angles
+from simlift.pixels.optics import film, sensor
+
+_PLAIN_METERING = 0.2  # a render without layers is already exposed: metering only nudges it
+_PLAIN_WHITE = 1.6  # and has no highlights above display white
+_ESTIMATED_METERING = 0.5  # a render without an albedo layer is halfway between
+_PHOTO_LIGHT = np.float32(1.2)  # a photo's white, in units of a white surface in full light
+_HORIZON = np.sin(np.radians(15.0))  # below which the sky has the colour of endless air
+
+
+def settle(survey: Survey, look: Look, album: Album | None, photos: Photos, seed: int) -> Settled:
+    """Derive from the survey what must hold over the clip.
+
+    `album` has the photos whose colours are matched, `photos` are those of which one stands behind
+    the scene, as sRGB bytes.
+    """
+    window = survey.window
+    frames = window.derive(frame_geometry.split)
+    lit = frame_geometry.has_normals(window)
+    axes = axes_from_world(
+        frame_geometry.world_up(frames[0]),
+        frame_geometry.heading(survey),
+        np.radians(look.light.turn),
+    )
+    outdoors = frame_geometry.sky_share(window) > frame_geometry.OUTDOORS
+    weather = suited_weather(look, window, outdoors=outdoors)
+    environment = _environment(look.light, weather, outdoors) if lit else None
+    dressed = look.materials.strength > 0 and lit and measured(window)
+    bouncing = environment is not None and look.light.bounces
+    settled = Settled(
+        environment=environment,
+        axes=axes,
+        first_view=frame_geometry.camera_to_world(frames[0]).T,
+        median_depth=frame_geometry.median_depth(window) if Layer.DEPTH in window else 1.0,
+        shading=_fit_shading(frames) if lit and Layer.ALBEDO not in window else None,
+        around=window.derive(surroundings) if bouncing else None,
+        volume=light_among(survey, environment, axes, look.light.emission)
+        if environment is not None and bouncing
+        else None,
+        wardrobe=fit(survey, look.materials, seed) if dressed else None,
+        air=_air(survey, weather, environment, seed),
+        photo=spaces.decode(photos[seed % len(photos)]) * _PHOTO_LIGHT if photos else None,
+        white=look.film.white if lit else _PLAIN_WHITE,
+        times=survey.times,
+        focus=settle_focus(survey, suited_optics(look, window)),
+        gains=np.ones((len(frames), 3)),
+        grade=_grade(look.grade),
+        likeness=None,
+    )
+    radiances = [radiance(frame, look, settled) for frame in frames]
+    settled = replace(settled, gains=_meter(survey, look.exposure, settled, radiances))
+    if album is None:
+        return settled
+    displays = _displays(look, settled, radiances)
+    likeness = settle_likeness(album, look.grade.like_strength, window, displays)
+    return replace(settled, likeness=likeness)
+
+
+def _environment(light: Light, weather: Weather, outdoors: bool) -> Environment:
+    # Where the choice of a sky is ours, bad weather has no sun.
+    overcast = light.environment == "auto" and outdoors and weather.kinds
+    return open_environment(light, "overcast" if overcast else resolve(light, outdoors))
+
+
+def _air(survey: Survey, weather: Weather, environment: Environment | None, seed: int) -> Air:
+    horizon, upper = np.ones(3, np.float32), np.ones(3, np.float32)
+    if environment is not None:
+        up = directions(*environment.soft.shape[:2])[..., 1]
+        angles = solid_angles(*environment.soft.shape[:2])
+        upper = _mean(environment.soft, angles * (up > 0))
+        horizon = _mean(environment.soft, angles * ((up > 0) & (up < _HORIZON)))
+    return Air(weather, horizon, upper, survey.window.objects, frame_geometry.heading(survey), seed)
+
+
+def _mean(
+    radiance: Float[np.ndarray, "a b 3"], weight: Float[np.ndarray, "a b"]
+) -> Float[np.ndarray, "3"]:
+    return np.asarray((radiance * weight[..., None]).sum((0, 1)) / weight.sum())
+
+
+def _meter(
+    survey: Survey, look: Exposure, settled: Settled, radiances: list[Float[np.ndarray, "h w 3"]]
+) -> Float[np.ndarray, "k 3"]:
+    if look.manual is not None:
+        return np.tile(np.array(look.manual), (len(radiances), 1))
+    levels = np.array([film.log_average(spaces.luminance(r)) for r in radiances])
+    share = 1.0 if Layer.ALBEDO in survey.window else _ESTIMATED_METERING
+    if settled.environment is None:
+        share = _PLAIN_METERING
+    stops = np.log2(look.key / levels) * look.strength * share
+    stops = film.smooth_over_time(survey.times, stops, look.adaptation) + look.compensation
+    light = _light_colour(settled.environment, radiances, Layer.ALBEDO in survey.window)
+    neutral = (light / (light @ spaces.LUMINANCE)) ** -look.white_balance
+    return np.exp2(stops)[:, None] * (neutral / (neutral @ spaces.LUMINANCE))
+
+
+def _grade(look: Grade) -> Float[np.ndarray, "3 4"]:
+    """Return saturation, warmth and split toning as an affine map on 16-bit display codes."""
+    warm = np.diag([1 + 0.10 * look.warmth, 1.0, 1 - 0.14 * look.warmth])
+    split = np.diag([1 + 0.06 * look.split, 1.0, 1 - 0.08 * look.split])
+    shadows = look.split * 65535 * np.array([-0.025, 0.006, 0.03])
+    return np.column_stack([split @ warm @ spaces.saturation(look.saturation), shadows])
+
+
+def _displays(
+    look: Look, settled: Settled, radiances: list[Float[np.ndarray, "h w 3"]]
+) -> list[UInt16[np.ndarray, "h w 3"]]:
+    """Return the surveyed frames as the camera shows them, in 16-bit codes."""
+    return [
+        film.display(
+            sensor.quantise((r * g).astype(np.float32), white=settled.white),
+            look.film.contrast,
+            settled.white,
+            settled.grade,
+        )
+        for r, g in zip(radiances, settled.gains, strict=True)
+    ]
+
+
+def _light_colour(
+    environment: Environment | None, radiances: list[Float[np.ndarray, "h w 3"]], known: bool
+) -> Float[np.ndarray, "3"]:
+    """Return the colour of the light: the environment's, or an estimate from the render's pixels.
+
+    The estimate is the shades-of-gray norm of order 6 (Finlayson and Trezzi 2004), halved and
+    bounded, since a scene may well be coloured.
+    """
+    if environment is not None and known:
+        return environment.mean_light
+    power = np.mean([(r.astype(np.float64) ** 6).mean((0, 1)) for r in radiances], axis=0)
+    cast = np.maximum(power, 1e-12) ** (1 / 6)
+    return np.clip((cast / (cast @ spaces.LUMINANCE)) ** 0.5, 0.85, 1.18)
+
+
+def _fit_shading(frames: tuple[Window, ...]) -> Float[np.ndarray, "9"]:
+    lumas, normals = [], []
+    for frame in frames:
+        seen = ~frame_geometry.hidden(frame, frozenset())
+        world = frame_geometry.camera_to_world(frame).astype(np.float32)
+        lumas.append(spaces.luminance(spaces.decode(frame.rgb[0]))[seen])
+        normals.append(cv2.transform(frame.derive(frame_geometry.normals), world)[seen])
+    return shading.estimate_shading(np.concatenate(lumas), np.concatenate(normals))

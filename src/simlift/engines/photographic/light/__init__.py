@@ -1,0 +1,1 @@
+"""Light that reaches surfaces and leaves them: environments, shadows, indirect light."""

@@ -1,0 +1,41 @@
+"""A look's light -> an environment ready for lookup, built once in a process."""
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from simlift.engines.photographic.looks.look import Light
+from simlift.media.environments import read_environment
+from simlift.pixels.light import sky
+from simlift.pixels.light.environment import Environment, build
+
+INDOOR = ("studio", "window-room", "lamp-room")
+OUTDOOR = ("clear-sky", "overcast")
+
+
+def resolve(light: Light, outdoors: bool) -> str:
+    """Return the environment's name; "auto" picks one that suits the scene."""
+    if light.environment != "auto":
+        return light.environment
+    choices = OUTDOOR if outdoors else INDOOR
+    return choices[light.pick % len(choices)]
+
+
+@lru_cache(maxsize=16)
+def open_environment(light: Light, name: str) -> Environment:
+    """Build the environment of a light; RecipeError when its file cannot be used."""
+    if name == "clear-sky":
+        radiance, sun = sky.clear_sky(
+            np.radians(light.elevation), light.turbidity, light.clouds, light.pick
+        )
+        return build(radiance, (sun,))
+    if name == "night":
+        radiance, moon = sky.night_sky(np.radians(light.elevation), light.pick)
+        return build(radiance, (moon,))
+    if name == "overcast":
+        return build(sky.overcast_sky(light.pick))
+    rooms = {"studio": sky.studio, "window-room": sky.window_room, "lamp-room": sky.lamp_room}
+    if name in rooms:
+        return build(rooms[name]())
+    return build(read_environment(Path(name)))

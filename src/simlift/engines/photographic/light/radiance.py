@@ -1,0 +1,124 @@
+"""A frame, a look and what is settled -> scene light before the camera, linear [h w 3].
+
+Fog is in it, since a camera meters what it sees; what falls through the picture is not.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from jaxtyping import Float
+
+from simlift.core.layers import Layer
+from simlift.core.window import Window
+from simlift.engines.photographic.clip_constants import Settled
+from simlift.engines.photographic.light.illumination import illuminate
+from simlift.engines.photographic.looks.look import Albedo, Backdrop, Look
+from simlift.engines.photographic.materials.assignment import dress
+from simlift.engines.photographic.scene import backdrop, frame_geometry
+from simlift.engines.photographic.scene.surface import Surface
+from simlift.engines.photographic.weather import effects
+from simlift.pixels.colour import spaces
+from simlift.pixels.light import shading
+from simlift.pixels.light.environment import lookup
+
+
+def radiance(frame: Window, look: Look, settled: Settled) -> Float[np.ndarray, "h w 3"]:
+    """Return scene light before the camera."""
+    seam = frame.derive(_Seam(frozenset(look.backdrop.classes)))
+    if settled.environment is not None:
+        lit = illuminate(_surface(frame, look, settled, seam), frame, look, settled)
+    else:
+        lit = spaces.decode(frame.rgb[0])
+        if seam is None or settled.photo is None:
+            return lit
+        lit = backdrop.clean_border(lit, seam)
+    if seam is not None:
+        lit = _before(_backdrop(frame, look.backdrop, settled, seam), lit, seam)
+    air = settled.air
+    return effects.in_air(lit, frame, air.weather, air.airlight)
+
+
+@dataclass(frozen=True)
+class _Seam:
+    """Finds the seam of a frame once for all looks that replace the same classes."""
+
+    classes: frozenset[str]
+
+    def __call__(self, frame: Window) -> backdrop.Matte | None:
+        behind = frame.derive(frame_geometry.Hidden(self.classes))
+        return backdrop.matte(behind) if behind.any() else None
+
+
+def _surface(frame: Window, look: Look, settled: Settled, seam: backdrop.Matte | None) -> Surface:
+    """Return what light meets: as the clip has it, then in its materials, then in the weather."""
+    roughness = np.full(frame.size, look.light.roughness, np.float32)
+    metallic = np.zeros(frame.size, np.float32)
+    if Layer.MATERIAL in frame:
+        shares = cv2.split(frame[Layer.MATERIAL][0])
+        roughness, metallic = (s.astype(np.float32) / np.float32(255) for s in shares[:2])
+    surface = Surface(
+        _albedo(frame, look.albedo, settled, seam),
+        frame.derive(frame_geometry.normals),
+        roughness,
+        metallic,
+    )
+    if settled.wardrobe is not None:
+        surface = dress(surface, frame, settled.wardrobe)
+    air = settled.air
+    up = frame_geometry.camera_to_world(frame).T @ frame_geometry.world_up(frame)
+    return effects.on_surfaces(surface, frame, air.weather, up, surveyed=air.bodies, seed=air.seed)
+
+
+def _albedo(
+    frame: Window, look: Albedo, settled: Settled, seam: backdrop.Matte | None
+) -> Float[np.ndarray, "h w 3"]:
+    # No colour is darker than the floor, and pure colours may become grayer: one affine map.
+    plain = Layer.ALBEDO in frame and look.saturation == 1
+    if Layer.ALBEDO in frame:
+        linear = spaces.decode(frame[Layer.ALBEDO][0], look.lift if plain else 0.0)
+    else:
+        linear = spaces.decode(frame.rgb[0])
+        if settled.shading is not None:
+            world = frame_geometry.camera_to_world(frame).astype(np.float32)
+            normals = cv2.transform(frame.derive(frame_geometry.normals), world)
+            linear = shading.remove_shading(linear, normals, settled.shading, look.delight)
+    if seam is not None:
+        linear = backdrop.clean_border(linear, seam)
+    if plain:
+        return linear
+    matrix = spaces.saturation(look.saturation) * (1 - look.lift)
+    affine = np.column_stack([matrix, np.full(3, look.lift)]).astype(np.float32)
+    mapped = np.asarray(cv2.transform(linear, affine))
+    return np.maximum(mapped, np.float32(look.lift), out=mapped)
+
+
+def _before(
+    stands: Float[np.ndarray, "a b 3"], lit: Float[np.ndarray, "h w 3"], seam: backdrop.Matte
+) -> Float[np.ndarray, "h w 3"]:
+    """Put the scene before its backdrop, which is given where it shows."""
+    cover = np.ascontiguousarray(seam.cover[seam.box])
+    part = cv2.multiply(np.ascontiguousarray(lit[seam.box]), cv2.merge([cover] * 3))
+    lit[seam.box] = cv2.add(part, cv2.multiply(stands, cv2.merge([1 - cover] * 3)))
+    return lit
+
+
+def _backdrop(
+    frame: Window, look: Backdrop, settled: Settled, seam: backdrop.Matte
+) -> Float[np.ndarray, "a b 3"]:
+    """Return what stands behind the scene, in the part of the image where it shows."""
+    if settled.environment is not None and settled.photo is None and look.kind == "keep":
+        # The render's sky, as bright as the light that falls on the scene.
+        kept = spaces.decode(np.ascontiguousarray(frame.rgb[0][seam.box]))
+        return np.asarray(kept * settled.environment.mean_radiance)
+    view = np.ascontiguousarray(frame_geometry.view_directions(frame)[seam.box])
+    to_world = frame_geometry.camera_to_world(frame)
+    if settled.photo is None:
+        assert settled.environment is not None
+        turned = cv2.transform(view, (settled.axes @ to_world).astype(np.float32))
+        return lookup(settled.environment.radiance, turned)
+    turned = cv2.transform(view, (settled.first_view @ to_world).astype(np.float32))
+    fx, fy, _, _ = frame_geometry.pinhole_of(frame)
+    height, width = frame.size
+    fov = 2 * float(np.arctan(width / 2 / fx)), 2 * float(np.arctan(height / 2 / fy))
+    return backdrop.photo_along(settled.photo, turned, fov)

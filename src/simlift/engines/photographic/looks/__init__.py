@@ -1,0 +1,1 @@
+"""Looks: settings, names, sampling, and the vocabulary of --prompt."""

@@ -1,0 +1,1 @@
+"""What surfaces are made of: classes, textures, their assignment to bodies."""

@@ -1,0 +1,236 @@
+"""A surface, a frame and what its ids wear -> the surface with grain, relief and gloss.
+
+Textures are laid out in the axes of each body, or of the world, so that they stick; what an id
+wears is chosen once for a clip, from its survey.
+"""
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from simlift.core.layers import Layer
+from simlift.core.window import Survey, Window
+from simlift.engines.photographic.materials.classes import (
+    MATERIALS,
+    UNKNOWN,
+    material_of,
+    moves,
+    words_of,
+)
+from simlift.engines.photographic.materials.photos import read_textures
+from simlift.engines.photographic.materials.settings import Materials
+from simlift.engines.photographic.scene import frame_geometry
+from simlift.engines.photographic.scene.surface import Surface
+from simlift.pixels.colour import spaces
+from simlift.pixels.geometry import projection
+from simlift.pixels.materials.patterns import built_in
+from simlift.pixels.materials.photo_texture import from_photo
+from simlift.pixels.materials.textures import STAIN_TILES, Atlas, Texture, Wear, atlas, wear
+
+_BUSY = 0.05  # log contrast of detail in the clip's albedo that halves what a texture adds
+_BIN, _BINS = 0.004, 80  # of the histogram that this contrast is read from
+_DETAIL = 2.0  # pixels of a surveyed frame; what varies more slowly is no detail
+_GLIMPSE = 12  # surveyed pixels; what is seen in fewer is taken as it is
+
+
+@dataclass(frozen=True, eq=False)
+class Wardrobe:
+    """What every id of a clip wears: slot k + 1 is for `known[k]`, slot 0 for all others.
+
+    `layout` [s 3 3] turns the axes of a body so that the grain runs along it, `offset` [s 3] moves
+    its texture by some tiles, so that equal bodies differ.
+    """
+
+    known: Int[np.ndarray, "k"]
+    worn: Wear
+    layout: Float[np.ndarray, "s 3 3"]
+    offset: Float[np.ndarray, "s 3"]
+    cloths: Atlas
+
+
+def dress(surface: Surface, frame: Window, wardrobe: Wardrobe) -> Surface:
+    """Return the surface in its materials.
+
+    Where the clip has a material layer, its roughness and metal are kept and only varied. Without
+    a camera, grain would slide over what the camera passes, and only gloss changes.
+    """
+    worn = wardrobe.worn
+    if not worn.share.any():
+        return surface
+    still = np.zeros_like(worn.share)
+    if Layer.MATERIAL in frame:
+        worn = replace(worn, share=still)
+    if frame.camera is None:
+        worn = replace(worn, colour=still, relief=still, gloss=still, stain=still, smear=still)
+    depth = frame[Layer.DEPTH][0]
+    ids = np.zeros(depth.shape, np.int32)
+    if Layer.SEGMENTATION in frame:
+        ids = frame[Layer.SEGMENTATION][0]
+    return Surface(
+        *wear(
+            surface.albedo,
+            surface.normals,
+            surface.roughness,
+            surface.metallic,
+            depth,
+            ids,
+            frame_geometry.pinhole_of(frame),
+            wardrobe.known,
+            places(frame, wardrobe),
+            worn,
+            wardrobe.cloths,
+        )
+    )
+
+
+def places(frame: Window, wardrobe: Wardrobe) -> Float[np.ndarray, "s 3 4"]:
+    """Return the way from camera axes to the axes of every slot's texture, its origin in tiles."""
+    to_world = np.eye(4)
+    if frame.camera is not None:
+        to_world = np.linalg.inv(frame.camera.world_to_camera[0])
+    whole = np.repeat(to_world[None], len(wardrobe.offset), 0)
+    if frame.objects is not None:
+        slots = np.searchsorted(wardrobe.known, frame.objects.ids) + 1
+        poses = frame.objects.poses[0]
+        # Whatever scale a pose has, metres stay metres.
+        turn = poses[:, :3, :3] / np.linalg.norm(poses[:, :3, :3], axis=1, keepdims=True)
+        whole[slots, :3, :3] = np.einsum("oji,jk->oik", turn, to_world[:3, :3])
+        whole[slots, :3, 3] = np.einsum("oji,oj->oi", turn, to_world[:3, 3] - poses[:, :3, 3])
+    out = np.einsum("sij,sjk->sik", wardrobe.layout, whole[:, :3])
+    tiles = out[..., 3] * wardrobe.worn.tiles[:, None] + wardrobe.offset
+    out[..., 3] = tiles % STAIN_TILES  # so that single precision does far from the origin
+    return out
+
+
+def fit(survey: Survey, materials: Materials, seed: int) -> Wardrobe:
+    """Choose once for a clip what every id wears, and how much of it the clip leaves to add."""
+    window = survey.window
+    bodies = frozenset() if window.objects is None else frozenset(map(int, window.objects.ids))
+    seen = set(window.categories) | bodies
+    if Layer.SEGMENTATION in window:
+        seen |= set(np.unique(window[Layer.SEGMENTATION]).tolist())
+    known = np.array(sorted(seen), np.int64)
+    names = ["", *(window.categories.get(int(i), "") for i in known)]
+    chosen = dict(materials.by_class)
+    made = [chosen.get(name) or material_of(name) or UNKNOWN for name in names]
+    cloths, which = _cloths(names, made, materials)
+    # What may move and has no pose keeps its gloss and gets no grain, which would slide.
+    held = [i in bodies or not moves(name) for i, name in zip([-1, *known], names, strict=True)]
+    strength = materials.strength * np.array(held, float)
+    free = strength * _free(window, known)
+    kinds = [MATERIALS[name] for name in made]
+    worn = Wear(
+        texture=which,
+        tiles=1 / (materials.scale * np.array([cloth.metres for cloth in cloths])[which]),
+        colour=free,
+        relief=strength * materials.detail,
+        gloss=strength,
+        stain=free * np.array([kind.stain for kind in kinds]),
+        smear=strength * np.array([kind.smear for kind in kinds]),
+        roughness=np.array([kind.roughness for kind in kinds]),
+        metallic=np.array([kind.metallic for kind in kinds]),
+        share=np.full(len(kinds), float(materials.strength)),
+    )
+    offset = np.zeros((len(kinds), 3))
+    for slot in [k for k, i in enumerate(known, start=1) if int(i) in bodies]:
+        draw = np.random.default_rng((seed, int(known[slot - 1]) & 0xFFFFFFFF))
+        offset[slot] = draw.random(3) * STAIN_TILES
+    plain = Wardrobe(known, worn, np.repeat(np.eye(3)[None], len(kinds), 0), offset, _atlas(cloths))
+    return replace(plain, layout=_layouts(window, plain, np.array([k.grain for k in kinds])))
+
+
+def _cloths(
+    names: list[str], made: list[str], materials: Materials
+) -> tuple[tuple[Texture, ...], Int[np.ndarray, "s"]]:
+    """Return the textures that are worn, each once, and which of them every slot wears."""
+    photos = {} if materials.textures is None else read_textures(materials.textures, names)
+    keys = []
+    for name, material in zip(names, made, strict=True):
+        own = (words_of(name)[0], words_of(material)[0])
+        photo = next((key for key in own if key in photos), None)
+        keys.append((photo, material if photo else MATERIALS[material].pattern))
+    used = list(dict.fromkeys(keys))
+    cloths = []
+    for photo, name in used:
+        if photo is None:
+            cloths.append(built_in(name))
+            continue
+        like = built_in(MATERIALS[name].pattern)
+        steepness = float(np.sqrt((like.slope**2).mean()))
+        shuffle = not MATERIALS[name].structured
+        cloths.append(from_photo(photos[photo], like.metres, steepness=steepness, shuffle=shuffle))
+    return tuple(cloths), np.array([used.index(key) for key in keys])
+
+
+@lru_cache(maxsize=2)
+def _atlas(cloths: tuple[Texture, ...]) -> Atlas:
+    """Keep the pyramids of the last clips, since all variants of one wear the same."""
+    return atlas(cloths)
+
+
+def _free(window: Window, known: Int[np.ndarray, "k"]) -> Float[np.ndarray, "s"]:
+    """Return how much of a texture's colour each slot has room for, in (0, 1].
+
+    A body that the simulator painted with grain or bricks needs no other: its share falls with the
+    median contrast of fine detail, which a few printed edges do not move.
+    """
+    out = np.ones(len(known) + 1)
+    if Layer.SEGMENTATION not in window:
+        return out
+    counts = np.zeros((len(out), _BINS), np.int64)
+    layer = Layer.ALBEDO if Layer.ALBEDO in window else Layer.RGB
+    for picture, ids in zip(window[layer], window[Layer.SEGMENTATION], strict=True):
+        light = np.log(np.maximum(spaces.luminance(spaces.decode(picture)), 0.01))
+        detail = np.abs(light - cv2.GaussianBlur(light, (0, 0), _DETAIL))
+        edge = projection.discontinuities(None, None, ids).astype(np.uint8)
+        inside = cv2.dilate(edge, np.ones((4, 4), np.uint8)) == 0
+        slots = np.searchsorted(known, ids[inside]) + 1
+        bins = np.minimum(detail[inside] / _BIN, _BINS - 1).astype(np.int64)
+        counts += np.bincount(slots * _BINS + bins, minlength=counts.size).reshape(counts.shape)
+    total = counts.sum(1)
+    median = (counts.cumsum(1) < 0.5 * total[:, None]).sum(1) * _BIN
+    free = 1 / (1 + (median / _BUSY) ** 2)
+    return np.where(total >= _GLIMPSE, free, out)
+
+
+def _layouts(
+    window: Window, wardrobe: Wardrobe, grain: Bool[np.ndarray, "s"]
+) -> Float[np.ndarray, "s 3 3"]:
+    """Return the axes of every slot in the order that its texture takes them.
+
+    Grain runs along the longest side that the survey saw; what has courses keeps them level.
+    """
+    out = wardrobe.layout.copy()
+    if not window.metric_depth or Layer.SEGMENTATION not in window:
+        return out
+    frames = window.derive(frame_geometry.split)
+    places_of = [places(frame, wardrobe) for frame in frames]
+    where, slots = [], []
+    for frame, place in zip(frames, places_of, strict=True):
+        depth, ids = frame[Layer.DEPTH][0], frame[Layer.SEGMENTATION][0]
+        hit = np.isfinite(depth) & (depth > 0)
+        slot = np.searchsorted(wardrobe.known, ids[hit]) + 1
+        points = projection.points(np.where(hit, depth, 0), frame_geometry.intrinsics(frame))[hit]
+        local = np.einsum("nij,nj->ni", place[slot, :, :3], points)
+        where.append(local)
+        slots.append(slot)
+    each, order = np.concatenate(slots), np.argsort(np.concatenate(slots), kind="stable")
+    points = np.concatenate(where)[order]
+    ends = np.searchsorted(each[order], np.arange(len(out) + 1))
+    up = np.einsum("sij,j->si", places_of[0][..., :3], _up_in_camera(frames[0]))
+    for slot in range(1, len(out)):
+        seen = points[ends[slot] : ends[slot + 1]]
+        if len(seen) < _GLIMPSE:
+            continue
+        extent = np.subtract(*np.percentile(seen, (95, 5), axis=0))
+        if not grain[slot]:
+            extent[np.abs(up[slot]).argmax()] = -1
+        out[slot] = np.eye(3)[np.argsort(-extent, kind="stable")]
+    return out
+
+
+def _up_in_camera(frame: Window) -> Float[np.ndarray, "3"]:
+    return frame_geometry.camera_to_world(frame).T @ frame_geometry.world_up(frame)

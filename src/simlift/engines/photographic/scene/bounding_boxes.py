@@ -1,0 +1,158 @@
+"""Bodies -> the boxes they fill; with them, how deep what a frame shows goes on."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+
+from simlift.core.layers import Layer
+from simlift.core.window import Window
+from simlift.engines.photographic.scene import frame_geometry
+from simlift.pixels.light.environment import turned
+from simlift.pixels.light.occlusion import Occluders
+
+_FEWEST, _THICKEST = 12, 6.0  # pixels that tell a thing's size; metres
+_WIDTHS = 6.0  # half widths that a part is deep: three times as deep as wide
+_FAR = 1e4  # metres; the sky
+
+
+@dataclass(frozen=True, eq=False)
+class Boxes:
+    """How far every segment reaches in its body's axes, by its id, in metres; 0 if unknown.
+
+    `least` is how deep it goes at least from wherever it is seen.
+    """
+
+    low: Float[np.ndarray, "ids 3"]
+    high: Float[np.ndarray, "ids 3"]
+    least: Float[np.ndarray, "ids"]
+
+    @property
+    def known(self) -> bool:
+        """Whether anything is known of any."""
+        return bool((self.high > self.low).any())
+
+
+def seen_boxes(window: Window) -> Boxes:
+    """Return how far a surveyed window's segments reach, as far as its images tell.
+
+    An image shows no backs. A thing is taken to be as deep as the middle one of its three extents,
+    in the axes it moves in, over all surveyed frames.
+    """
+    most = int(window[Layer.SEGMENTATION].max()) if Layer.SEGMENTATION in window else 0
+    low, high = np.zeros((most + 1, 3), np.float32), np.zeros((most + 1, 3), np.float32)
+    least = np.zeros(most + 1, np.float32)
+    if Layer.SEGMENTATION not in window or window.objects is None:
+        return Boxes(low, high, least)
+    ids = window[Layer.SEGMENTATION]
+    points = np.stack(
+        [frame_geometry.world_points(frame) for frame in window.derive(frame_geometry.split)]
+    )
+    known = {int(i): k for k, i in enumerate(window.objects.ids)}
+    finite = np.isfinite(points).all(-1)
+    for number in np.unique(ids[finite]).tolist():
+        if number not in known:
+            continue
+        where = (ids == number) & finite
+        if where.sum() < _FEWEST:
+            continue
+        pose = window.objects.poses[np.nonzero(where)[0], known[number]]
+        local = np.einsum("ndc,nd->nc", pose[:, :3, :3], points[where] - pose[:, :3, 3])
+        low[number], high[number] = np.quantile(local, [0.02, 0.98], axis=0)
+        least[number] = min(float(np.sort(high[number] - low[number])[1]), _THICKEST)
+    return Boxes(low, high, least)
+
+
+@dataclass(frozen=True, eq=False)
+class FindOccluders:
+    """Finds what is known of what hides light from a frame, at half resolution.
+
+    `moving` are the ids of what is in no voxel, `light` harmonics of how open the sky is, in world
+    axes.
+    """
+
+    boxes: Boxes
+    moving: Int[np.ndarray, "m"]
+    light: Float[np.ndarray, "9"]
+
+    def __call__(self, frame: Window) -> Occluders:
+        """Return how deep what each pixel shows is likely to be, what moves, and where light is.
+
+        A part is hardly deeper than it is wide: a pole belongs to a lamp, and is thin.
+        """
+        half = frame_geometry.halve(frame)
+        ids = half.segmentation
+        inside = np.ones(ids.shape, np.uint8)
+        inside[:, 1:] &= ids[:, 1:] == ids[:, :-1]
+        inside[1:] &= ids[1:] == ids[:-1]
+        per_pixel = np.float32(_WIDTHS / half.view.intrinsics[0, 0])
+        girth = half_width(inside) * np.minimum(half.view.depth, np.float32(_FAR)) * per_pixel
+        thick = np.minimum(self._depth(frame, half), girth)
+        moves = np.isin(np.arange(int(ids.max()) + 1), self.moving)[ids]
+        light = turned(self.light, frame_geometry.camera_to_world(frame))
+        return Occluders(np.asarray(thick, np.float32), moves, self._placed(frame), light)
+
+    def _placed(self, frame: Window) -> Float[np.ndarray, "m 15"]:
+        """Return the boxes of what moves where they are now, in camera axes.
+
+        Boxes that only images told of are left out: they may be mere faces.
+        """
+        if frame.objects is None or self.boxes.least.any():
+            return np.zeros((0, 15), np.float32)
+        numbers = self.moving[self.moving < len(self.boxes.low)]
+        poses = _poses(frame)
+        view = np.linalg.inv(frame_geometry.camera_pose(frame))
+        placed = np.array([poses[number] for number in numbers.tolist()]).reshape(-1, 4, 4)
+        local = np.einsum("ab,nbc->nac", view, placed)[:, :3]
+        low, high = self.boxes.low[numbers], self.boxes.high[numbers]
+        centres = np.einsum("nab,nb->na", local[:, :, :3], (low + high) / 2) + local[:, :, 3]
+        axes = local[:, :, :3].transpose(0, 2, 1).reshape(-1, 9)
+        return np.hstack([centres, axes, (high - low) / 2]).astype(np.float32)
+
+    def _depth(self, frame: Window, half: frame_geometry.HalfFrame) -> Float[np.ndarray, "a b"]:
+        """Return how much farther each pixel's sight leaves its thing's box than it entered it."""
+        from simlift.pixels.light import _occlusion_kernels as kernels
+
+        ids, boxes = half.segmentation, self.boxes
+        out = np.append(boxes.least, np.float32(0))[np.minimum(ids, len(boxes.least))]
+        if frame.objects is None:
+            return out
+        known = [k for k, i in enumerate(frame.objects.ids.tolist()) if i < len(boxes.low)]
+        numbers = frame.objects.ids[known]
+        rows = np.full(max(int(ids.max()), len(boxes.low)) + 1, -1)
+        rows[numbers] = np.arange(len(numbers))
+        to_box = np.linalg.inv(frame.objects.poses[0][known])
+        to_box = np.einsum("nab,bc->nac", to_box, frame_geometry.camera_pose(frame))[:, :3]
+        kernels.sight(
+            rows[ids],
+            half.points,
+            half.view.depth,
+            to_box.astype(np.float32),
+            boxes.low[numbers],
+            boxes.high[numbers],
+            out,
+        )
+        return np.clip(out, 0, _THICKEST)
+
+
+def _poses(frame: Window) -> dict[int, Float[np.ndarray, "4 4"]]:
+    assert frame.objects is not None
+    return dict(zip(frame.objects.ids.tolist(), frame.objects.poses[0], strict=True))
+
+
+def half_width(inside: UInt8[np.ndarray, "a b"]) -> Float[np.ndarray, "a b"]:
+    """Return half of how wide a part is at each pixel: the largest disc within it that covers it.
+
+    `inside` is 0 at the borders of parts. Source: local thickness (Hildebrand and Ruegsegger, "A
+    new method for the model-independent assessment of thickness", 1997), over discs that double.
+    """
+    # Without any border the distance is endless.
+    from_border = np.minimum(cv2.distanceTransform(inside, cv2.DIST_L2, 3), inside.size)
+    out = from_border.astype(np.float32)
+    radius = 2.0
+    while radius < min(inside.shape) and (centres := from_border >= radius).any():
+        reach = cv2.distanceTransform((~centres).astype(np.uint8), cv2.DIST_L2, 3)
+        out = np.where(reach < radius, np.maximum(out, np.float32(radius)), out)
+        radius *= 2
+    return out

@@ -1,0 +1,1 @@
+"""Fog, rain, snow and wet ground."""

@@ -1,0 +1,1 @@
+"""Measure takes against their renders and twins, and decide which are accepted."""

@@ -1,0 +1,55 @@
+"""(Window, frames) -> Score: what stayed true, and the gate that decides."""
+
+from pathlib import Path
+
+from simlift.core.layers import Layer
+from simlift.core.protocols import Metric
+from simlift.evaluation.metrics.colour import Clipping, ColourShift
+from simlift.evaluation.metrics.definitions import DEFINITIONS, Definition
+from simlift.evaluation.metrics.edges import EdgeAgreement
+from simlift.evaluation.metrics.flicker import Flicker
+from simlift.evaluation.metrics.motion import flow_source
+from simlift.evaluation.metrics.structure import BlurSsim
+from simlift.evaluation.metrics.twin import Lpips, TwinDistance, closed, shares_closed
+from simlift.evaluation.metrics.window_jumps import SeamRatio
+
+
+def standard(
+    seams: tuple[int, ...] = (),
+    *,
+    layers: frozenset[Layer] = frozenset({Layer.RGB}),
+    lpips: Path | None = None,
+) -> tuple[Metric, ...]:
+    """Return the metrics of a take of a clip that has some layers.
+
+    `seams` are the frames at which the take was joined; `lpips` is the folder of LPIPS's weights.
+    """
+    every: tuple[Metric, ...] = (
+        EdgeAgreement(),
+        BlurSsim(),
+        Flicker(),
+        SeamRatio(seams),
+        ColourShift(),
+        Clipping(),
+        TwinDistance(),
+        *((Lpips(lpips),) if lpips else ()),
+    )
+    return tuple(metric for metric in every if metric.needs() <= layers)
+
+
+__all__ = [
+    "DEFINITIONS",
+    "BlurSsim",
+    "Clipping",
+    "ColourShift",
+    "Definition",
+    "EdgeAgreement",
+    "Flicker",
+    "Lpips",
+    "SeamRatio",
+    "TwinDistance",
+    "closed",
+    "flow_source",
+    "shares_closed",
+    "standard",
+]

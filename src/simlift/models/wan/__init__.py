@@ -1,0 +1,1 @@
+"""Wan video models: their parts, in-context conditioning, adapters, cost."""

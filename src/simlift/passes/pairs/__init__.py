@@ -1,0 +1,1 @@
+"""Make training pairs: plan segments, make or take their targets, judge, keep row by row."""

@@ -1,0 +1,147 @@
+"""Stretches -> pairs by models: anchors of all, then the frames between, one model at a time.
+
+Editor and propagator seldom fit beside each other, so each works through every open stretch before
+the other is loaded. A rejected pair waits for the next round with the next seed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from simlift.core.clip import ClipReader
+from simlift.core.clip_sample import take_survey
+from simlift.core.recipe import derive_seed
+from simlift.core.window import Survey, Window
+from simlift.engines.keyframed import Keyframed
+from simlift.engines.keyframed.anchors import Anchors, anchor_positions, edit_anchors
+from simlift.engines.keyframed.engine import join_anchors
+from simlift.engines.keyframed.protocols import Editor, Propagator
+from simlift.passes.pairs.captions import Captions
+from simlift.passes.pairs.pair_store import Row, Rows
+from simlift.passes.pairs.quality import EVIDENCE, Judge
+from simlift.passes.pairs.recipe import PairRecipe
+from simlift.passes.pairs.task import Task, attempt_each, write_pair
+from simlift.scale.processes import Failure
+from simlift.scale.progress import Progress
+
+
+def pair_by_models(
+    tasks: Sequence[Task], tool: "Keyframing", progress: Progress, device: str
+) -> list[Failure]:
+    """Finish every task, in rounds, and return those that failed."""
+    failures: list[Failure] = []
+    engine, still = tool.engine, [task for task in tasks if not task.row.done]
+    while still:
+        unedited = [t for t in still if engine.anchors != "none" and t.row.anchors is None]
+        ready = [t for t in still if t not in unedited]
+        if unedited:
+            edited = _edit_all(unedited, tool, failures, progress, device)
+            ready += [task for task in edited if not task.row.done]
+        joined = _join_all(ready, tool, failures, progress, device) if ready else []
+        still = [task for task in joined if not task.row.done]
+    return failures
+
+
+def _edit_all(
+    tasks: Sequence[Task],
+    tool: "Keyframing",
+    failures: list[Failure],
+    progress: Progress,
+    device: str,
+) -> list[Task]:
+    with (
+        progress.task("edit", _frames(tasks)) as advance,
+        tool.engine.open_editor(device) as editor,
+    ):
+        return attempt_each(tasks, partial(tool.edit, editor), failures, advance)
+
+
+def _join_all(
+    tasks: Sequence[Task],
+    tool: "Keyframing",
+    failures: list[Failure],
+    progress: Progress,
+    device: str,
+) -> list[Task]:
+    with (
+        progress.task("join", _frames(tasks)) as advance,
+        tool.engine.open_propagator(device) as propagator,
+    ):
+        return attempt_each(tasks, partial(tool.join, propagator), failures, advance)
+
+
+@dataclass(frozen=True, eq=False)
+class Keyframing:
+    """What both steps of a pair need."""
+
+    engine: Keyframed
+    recipe: PairRecipe
+    rows: Rows
+    judge: Judge
+    captions: Captions
+
+    def edit(self, editor: Editor, task: Task) -> Row:
+        """Edit anchors with one seed after another until they lie over the render."""
+        row = task.row
+        with task.clip.open(self.engine.needs()) as reader:
+            render = reader.window(task.frames).rgb
+        positions = anchor_positions(self.engine.anchors, len(render))
+        while not row.done and row.anchors is None:
+            anchors = edit_anchors(editor, render, positions, self._seed(task, row, "anchor"))
+            reasons, gates = anchors.reasons(self.engine.alignment), _lie(anchors)
+            row = replace(row, gates=gates, reasons=reasons)
+            if not reasons:
+                self.rows.save_anchors(row.id, anchors.pictures)
+                row = replace(row, anchors=anchors.positions)
+            else:
+                row = self._spent(row)
+            row = self.rows.save(row)
+        return row
+
+    def join(self, propagator: Propagator, task: Task) -> Row:
+        """Make the frames between the anchors, judge the pair, and write it if it is accepted."""
+        engine, row = self.engine, task.row
+        seeds = {"propagation": self._seed(task, row, "propagation")}
+        if row.anchors is not None:
+            seeds["anchors"] = self._seed(task, row, "anchor")
+            anchors = Anchors(row.anchors, self.rows.anchors(row), ())
+        with task.clip.open(EVIDENCE | engine.needs() | engine.uses()) as reader:
+            shot = reader.window(task.frames)
+            if row.anchors is None:
+                anchors = Anchors((), shot.rgb[:0], ())
+            caption = self.captions.caption(task.clip, task.stretch.start, shot.rgb)
+            survey = self._survey(reader, shot)
+            number = seeds["propagation"]
+            target = join_anchors(engine, propagator, shot, survey, anchors, caption, number)
+            gates, reasons = self.judge(reader, task.stretch.start, shot.rgb, target, task.novelty)
+        row = replace(row, gates=gates, reasons=reasons)
+        if reasons:
+            return self.rows.save(self._spent(row))
+        pair = write_pair(self.rows.pairs, task, shot.rgb, target, caption, seeds, gates)
+        return self.rows.save(replace(row, attempts=row.attempts + 1, done=True, pair=pair))
+
+    def _spent(self, row: Row) -> Row:
+        attempts = row.attempts + 1
+        return replace(row, attempts=attempts, anchors=None, done=attempts > self.recipe.retries)
+
+    def _seed(self, task: Task, row: Row, what: str) -> int:
+        names = (task.clip.name, str(task.stretch.start), what, str(row.attempts))
+        return derive_seed(self.recipe.seed, *names)
+
+    def _survey(self, reader: ClipReader, shot: Window) -> Survey:
+        # Only the range of depth is asked of it.
+        return take_survey(reader) if self.engine.control == "depth" else Survey(shot.frame(0))
+
+
+def _lie(anchors: Anchors) -> dict[str, float]:
+    """Return how the worst anchor lies over its render."""
+    lies = anchors.alignments
+    return {
+        "anchor_edge_f1": round(min(a.edge_f1 for a in lies), 6),
+        "anchor_shift": round(max(a.shift for a in lies), 6),
+        "anchor_zoom": round(max(abs(a.zoom) for a in lies), 6),
+    }
+
+
+def _frames(tasks: Sequence[Task]) -> int:
+    return sum(task.stretch.num_frames for task in tasks)

@@ -1,0 +1,123 @@
+"""One pair to be made, and how it is written once it was accepted."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from simlift.core.clip import Clip
+from simlift.core.errors import RunError, SimliftError
+from simlift.core.layers import Layer
+from simlift.core.pair import NEAR_LOSSLESS, Pair, PairSet
+from simlift.core.window import Frames
+from simlift.media.video_writer import write_video
+from simlift.passes.pairs.pair_store import Row
+from simlift.passes.pairs.segments import Stretch
+from simlift.scale.processes import Failure
+
+Origin: TypeAlias = Literal["keyframed", "twin", "take"]
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """A stretch of a clip that becomes a pair; `models` names what makes it with its digest."""
+
+    clip: Clip
+    stretch: Stretch
+    origin: Origin
+    models: dict[str, str]
+    novelty: float
+    row: Row
+
+    @property
+    def frames(self) -> range:
+        """The indices of the stretch in its clip."""
+        return range(self.stretch.start, self.stretch.start + self.stretch.num_frames)
+
+    def at(self, row: Row) -> "Task":
+        """Return the task with another row."""
+        return replace(self, row=row)
+
+
+def attempt_each(
+    tasks: Sequence[Task],
+    work: Callable[[Task], Row],
+    failures: list[Failure],
+    advance: Callable[[int], None],
+) -> list[Task]:
+    """Work at every task and return those that did not fail, with their new rows.
+
+    A clip that cannot be read fails alone; a disk that cannot be written ends the pass.
+    """
+    done = []
+    for task in tasks:
+        try:
+            done.append(task.at(work(task)))
+        except RunError:
+            raise
+        except SimliftError as error:
+            failures.append(Failure(task.row.id, str(error)))
+        advance(task.stretch.num_frames)
+    return done
+
+
+def task_id(clip: Clip, stretch: Stretch, origin: Origin) -> str:
+    """Name a pair by its clip, first frame and origin."""
+    return f"{clip.name}-{stretch.start:06d}-{origin}"
+
+
+def write_pair(
+    pairs: PairSet,
+    task: Task,
+    render: Frames,
+    target: Frames,
+    caption: str,
+    seeds: dict[str, int],
+    gates: dict[str, float],
+) -> Pair:
+    """Write both videos, near-lossless, and return the pair."""
+    names = {pairs.video_of(task.row.id): target, pairs.reference_of(task.row.id): render}
+    for name, frames in names.items():
+        with write_video(
+            pairs.path / name,
+            height=task.clip.height,
+            width=task.clip.width,
+            fps=task.clip.fps,
+            encoding=NEAR_LOSSLESS,
+        ) as writer:
+            writer.append(frames)
+    video, reference = names
+    return Pair(
+        id=task.row.id,
+        caption=caption,
+        video=video,
+        reference_video=reference,
+        num_frames=len(target),
+        height=task.clip.height,
+        width=task.clip.width,
+        fps=task.clip.fps,
+        source=str(task.clip.path.resolve()),
+        start=task.stretch.start,
+        origin=task.origin,
+        video_digest=file_digest(pairs.path / video),
+        reference_digest=file_digest(pairs.path / reference),
+        seeds=seeds,
+        models=task.models,
+        gates=gates,
+    )
+
+
+def file_digest(path: Path) -> str:
+    """Hash a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def target_digest(clip: Clip) -> str:
+    """Hash the files of a clip's own target: its twin, or the take that stands for it."""
+    total = hashlib.blake2b(digest_size=16)
+    for path in sorted({Path(f) for f in clip.stored(Layer.TWIN).store.files}):
+        total.update(path.name.encode())
+        total.update(file_digest(path).encode())
+    return total.hexdigest()

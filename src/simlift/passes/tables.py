@@ -1,0 +1,121 @@
+"""A run's sheets, or a plan -> tables for the terminal."""
+
+import math
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from simlift.core.run import Run
+from simlift.evaluation.metrics import shares_closed
+from simlift.passes.plan import ClipPlan
+
+# Short headings, so that the table fits 80 columns.
+_SHOWN = {
+    "edge_f1_near": "edges",
+    "engine_edge_ratio": "geometry",
+    "edge_offset": "offset",
+    "blur_ssim": "structure",
+    "flicker_ratio": "flicker",
+}
+_TWIN = {
+    "twin_psnr": "psnr dB",
+    "twin_ssim": "ssim",
+    "twin_patches": "patches",
+    "twin_flicker": "flicker",
+    "lpips": "lpips",
+}
+
+
+def print_summary(run: Run, console: Console) -> None:
+    """Print one line for each take: verdict, main scores, reasons."""
+    table = Table(box=None, padding=(0, 1))
+    for heading in ("clip", "variant", "verdict", *_SHOWN.values()):
+        table.add_column(heading, overflow="fold")
+    for take in run.takes():
+        sheet = run.sheet(take.key)
+        if sheet is None:
+            table.add_row(escape(take.clip), take.variant, "not scored")
+            continue
+        values = sheet.values()
+        shown = [_number(values.get(name, math.nan)) for name in _SHOWN]
+        verdict = "[green]accepted[/green]" if sheet.accepted else "[red]rejected[/red]"
+        table.add_row(escape(take.clip), take.variant, verdict, *shown)
+    console.print(table)
+    for take in run.takes():
+        sheet = run.sheet(take.key)
+        if sheet is not None and not sheet.accepted:
+            console.print(f"  {take.key}: {'; '.join(sheet.reasons)}", markup=False)
+    _print_twins(run, console)
+
+
+def _print_twins(run: Run, console: Console) -> None:
+    """Print, for takes of clips with a twin, how near it they come, and the share they closed."""
+    sheets = [(take, run.sheet(take.key)) for take in run.takes()]
+    found = [(take, sheet.values()) for take, sheet in sheets if sheet]
+    rows = [(take, values) for take, values in found if "twin_psnr" in values]
+    if not rows:
+        return
+    table = Table(box=None, padding=(0, 1))
+    for heading in ("clip", "variant", *_TWIN.values()):
+        table.add_column(heading, overflow="fold")
+    for take, values in rows:
+        closed = shares_closed(values)
+        shown = [_to_twin(values.get(n, math.nan), closed.get(n, math.nan)) for n in _TWIN]
+        table.add_row(escape(take.clip), take.variant, *shown)
+    console.print("against the twin (share of the render's distance closed):")
+    console.print(table)
+
+
+def _to_twin(value: float, share: float) -> str:
+    return _number(value) + ("" if math.isnan(share) else f" ({share:.0%})")
+
+
+def print_idle_stages(plans: Sequence[ClipPlan], console: Console) -> None:
+    """Print, once for each clip, which stages of the engine have nothing to work on, and why."""
+    seen = set()
+    for plan in plans:
+        idle = [stage for stage in plan.stages if not stage.on]
+        if not idle or plan.clip in seen:
+            continue
+        seen.add(plan.clip)
+        reasons = "; ".join(dict.fromkeys(stage.reason for stage in idle))
+        names = ", ".join(stage.name for stage in idle)
+        console.print(f"{plan.clip}: off: {names} ({reasons})", markup=False)
+
+
+def print_plans(plans: Sequence[ClipPlan], console: Console) -> None:
+    """Print what each clip and variant will do and cost, and the sum."""
+    for plan in plans:
+        console.print(
+            f"{plan.clip} / {plan.variant}: {plan.num_frames} frames", style="bold", markup=False
+        )
+        for stage in plan.stages:
+            mark = "on " if stage.on else "off"
+            style = "" if stage.on else "dim"
+            console.print(f"  {mark} {stage.name}: {stage.reason}", style=style, markup=False)
+        console.print(f"  memory about {plan.memory_bytes / 1e9:.2f} GB for a worker")
+        console.print(f"  disk about {plan.disk_bytes / 1e6:.0f} MB")
+        if plan.seconds is not None:
+            console.print(
+                f"  time about {_duration(plan.seconds)} without coding "
+                f"({plan.num_frames / plan.seconds:.2g} frames/s, from {plan.basis})"
+            )
+        elif plan.basis:
+            console.print(f"  {plan.basis}")
+    seconds = [plan.seconds for plan in plans if plan.seconds is not None]
+    console.print(
+        f"together: {sum(p.num_frames for p in plans)} frames, "
+        f"{sum(p.disk_bytes for p in plans) / 1e6:.0f} MB, {_duration(sum(seconds))} on one worker"
+    )
+
+
+def _number(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.3f}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

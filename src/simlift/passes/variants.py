@@ -1,0 +1,119 @@
+"""What the user asked for -> the variants of a recipe."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, replace
+from pathlib import Path
+from typing import Any
+
+from simlift.core.errors import RecipeError
+from simlift.core.recipe import Plugin, Variant, load_class
+from simlift.core.strict_json import decode, parse_settings
+from simlift.engines import NAMES
+from simlift.engines.pathtraced import PathTraced
+from simlift.engines.photographic import Look, Photographic
+from simlift.engines.photographic.looks.named import named_variants
+
+TAKE_LOOKS = ("photographic", "pathtraced")
+
+
+def variants_of(
+    engine: str,
+    *,
+    looks: Sequence[str] = (),
+    count: int = 1,
+    seed: int = 0,
+    environment: str | None = None,
+    backdrop: Path | None = None,
+    replaced: Sequence[str] = (),
+    like: Path | None = None,
+    prompt: str | None = None,
+    samples: int | None = None,
+    base: str | None = None,
+    adapter: str | None = None,
+    settings: Sequence[str] = (),
+) -> tuple[Variant, ...]:
+    """Return the variants of an engine: N looks of those that take looks, N seeds of any other.
+
+    `prompt` changes the looks by words, or is the prompt of an engine with learned weights;
+    `samples` are paths for each pixel of the path tracer; `base` and `adapter` name weights, and
+    `settings` are further `key=value` of the engine's own.
+    """
+    if count < 1:
+        raise RecipeError("--variants", f"found {count}", allowed="at least 1")
+    if samples is not None and engine != "pathtraced":
+        raise RecipeError("--samples", f"{engine} traces no paths", allowed="--engine pathtraced")
+    if engine == "pathtraced" and (backdrop or replaced):
+        raise RecipeError(
+            "--backdrop, --replace",
+            "pathtraced shows what its scene holds, under its environment",
+            allowed="with --engine photographic",
+        )
+    if engine in TAKE_LOOKS:
+        if base or adapter or settings:
+            raise RecipeError(
+                "--base, --adapter, --set",
+                f"{engine} has no learned weights; a look says all that it does",
+                allowed="with an engine that has such settings, such as --engine wan",
+            )
+        pairs = named_variants(tuple(looks), count, seed, prompt)
+        chosen = [(name, _with(k, environment, backdrop, replaced, like)) for name, k in pairs]
+        return tuple(Variant(name, Plugin.of(_spec(engine, k, samples))) for name, k in chosen)
+    if looks or environment or backdrop or replaced or like:
+        raise RecipeError(
+            "--engine", f"{engine} takes no look", allowed=f"looks belong to {_either(TAKE_LOOKS)}"
+        )
+    named = {"base": base, "adapter": adapter, "prompt": prompt}
+    plugin = Plugin.of(_with_settings(engine, named, settings))
+    name = engine.rpartition(":")[2].lower()
+    names = [name] if count == 1 else [f"{name}-{i:02d}" for i in range(count)]
+    return tuple(Variant(n, plugin) for n in names)
+
+
+def _spec(engine: str, look: Look, samples: int | None) -> Photographic | PathTraced:
+    if engine == "photographic":
+        return Photographic(look)
+    return PathTraced(look) if samples is None else PathTraced(look, samples=samples)
+
+
+def _either(names: Sequence[str]) -> str:
+    return " or ".join(names)
+
+
+def _with_settings(engine: str, named: Mapping[str, str | None], settings: Sequence[str]) -> object:
+    """Return an engine's spec with the settings that were asked for, those alone."""
+    if engine not in NAMES and ":" not in engine:
+        raise RecipeError(
+            "--engine", f"no engine {engine!r}", allowed=f"{', '.join(NAMES)}, or module:Class"
+        )
+    kind = load_class(NAMES.get(engine, engine))
+    given: dict[str, Any] = {key: value for key, value in named.items() if value is not None}
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    for key in given:
+        if key not in fields:
+            raise RecipeError(f"--{key}", f"{engine} has no setting {key!r}")
+    given |= parse_settings(settings)
+    for key, field in fields.items():
+        needed = field.default is MISSING and field.default_factory is MISSING
+        if needed and key not in given:
+            flag = f"--{key}" if key in named else f"--set {key}=..."
+            raise RecipeError(f"--engine {engine}", f"needs {key}", way_out=f"give it: {flag}")
+    return decode(given, kind, f"--engine {engine}")
+
+
+def _with(
+    look: Look,
+    environment: str | None,
+    backdrop: Path | None,
+    replaced: Sequence[str],
+    like: Path | None,
+) -> Look:
+    if environment is not None:
+        look = replace(look, light=replace(look.light, environment=environment))
+    if backdrop is not None:
+        look = replace(look, backdrop=replace(look.backdrop, kind="photos", photos=backdrop))
+    if replaced:
+        look = replace(look, backdrop=replace(look.backdrop, classes=tuple(replaced)))
+    if like is not None:
+        look = replace(look, grade=replace(look.grade, like=like))
+    return look

@@ -1,0 +1,1 @@
+"""Colour spaces, colour transfer, colour maps."""

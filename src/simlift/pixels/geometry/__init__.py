@@ -1,0 +1,1 @@
+"""Cameras, depth, normals, flow and voxels as arrays."""

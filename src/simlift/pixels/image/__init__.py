@@ -1,0 +1,1 @@
+"""Edges, alignment, similarity, cuts, denoising and resizing of images."""

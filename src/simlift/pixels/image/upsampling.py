@@ -1,0 +1,98 @@
+"""Few samples of an image to all of its pixels: what a tile shares, and what edges divide.
+
+Patterns are fixed on the screen and depend on geometry alone: no noise, no flicker.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float, Int
+
+_FAR = np.float32(1e5)  # metres; stands for the sky, where a number is needed
+
+
+@dataclass(frozen=True, eq=False)
+class TileMean:
+    """Means over 4x4 tiles around each pixel, over the same surface only; call it with maps.
+
+    `shares` [2 h 4 w] are those of two pixels before to one behind, along rows and then columns:
+    Pham and van Vliet, "Separable bilateral filtering for fast video preprocessing", ICME 2005.
+    """
+
+    shares: Float[np.ndarray, "2 h 4 w"]
+
+    def __call__(self, maps: Float[np.ndarray, "*k h w"]) -> Float[np.ndarray, "*k h w"]:
+        """Return a map, or several, averaged."""
+        from simlift.pixels.image import _upsampling_kernels as kernels
+
+        given = np.ascontiguousarray(maps, dtype=np.float32).reshape(-1, *maps.shape[-2:])
+        return np.asarray(kernels.tile_means(given, self.shares).reshape(maps.shape))
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """The surfaces that a camera sees: z-depth in metres, unit normals in camera axes, its lens.
+
+    What only depends on these is found once, however many maps ask for it.
+    """
+
+    depth: Float[np.ndarray, "h w"]
+    normals: Float[np.ndarray, "h w 3"]
+    intrinsics: Float[np.ndarray, "3 3"]
+
+    @cached_property
+    def near(self) -> Float[np.ndarray, "h w"]:
+        """Depth whose sky is far, not infinite."""
+        return np.fmin(self.depth, _FAR).astype(np.float32, copy=False)
+
+    @property
+    def lens(self) -> tuple[float, float, float, float]:
+        """Return fx, fy, cx, cy in pixels."""
+        k = self.intrinsics
+        return float(k[0, 0]), float(k[1, 1]), float(k[0, 2]), float(k[1, 2])
+
+    @cached_property
+    def tiles(self) -> TileMean:
+        """Means over tiles of the same surface."""
+        from simlift.pixels.image import _upsampling_kernels as kernels
+
+        return TileMean(kernels.tile_shares(self.near, np.ascontiguousarray(self.normals)))
+
+
+def tile_places(pixels: Int[np.ndarray, "n"], width: int) -> Int[np.ndarray, "n"]:
+    """Return each pixel's place in its 4x4 tile, 0 to 15, given its number in rows of `width`."""
+    from simlift.pixels.image import _upsampling_kernels as kernels
+
+    return np.asarray(kernels.TILE[pixels // width % 4, pixels % width % 4])
+
+
+@dataclass(frozen=True, eq=False)
+class Enlargement:
+    """Enlarges maps of one frame so that values do not leak across its edges; call it with them.
+
+    Between two small pixels `across` [a w] is the share of the right one, and between two rows of
+    these `down` [h w] that of the lower one: found once by `enlargement`, good for every map.
+    """
+
+    across: Float[np.ndarray, "a w"]
+    down: Float[np.ndarray, "h w"]
+
+    def __call__(self, small: Float[np.ndarray, "*k a b"]) -> Float[np.ndarray, "*k h w"]:
+        """Return a map, or several, at full resolution."""
+        from simlift.pixels.image import _upsampling_kernels as kernels
+
+        maps = np.ascontiguousarray(small, dtype=np.float32).reshape(-1, *small.shape[-2:])
+        whole = kernels.enlarge(maps, self.across, self.down)
+        return np.asarray(whole.reshape(*small.shape[:-2], *self.down.shape))
+
+
+def enlargement(small: View, whole: View) -> Enlargement:
+    """Return joint bilateral upsampling by depth and normals, along rows and then columns.
+
+    Source: Kopf et al., "Joint bilateral upsampling", SIGGRAPH 2007.
+    """
+    from simlift.pixels.image import _upsampling_kernels as kernels
+
+    across = kernels.mix_rows(small.near, small.normals, whole.near, whole.normals)
+    return Enlargement(across, kernels.mix_columns(whole.near, whole.normals, len(small.near)))

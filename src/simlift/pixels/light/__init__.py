@@ -1,0 +1,1 @@
+"""Environments, shading, occlusion, probes and reflections as arrays."""

@@ -1,0 +1,1 @@
+"""Textures and their lookup by surface position."""

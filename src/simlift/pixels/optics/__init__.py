@@ -1,0 +1,1 @@
+"""Lens, shutter, sensor and film as arrays."""

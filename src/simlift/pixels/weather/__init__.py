@@ -1,0 +1,1 @@
+"""Fog, rain and snow as arrays."""

@@ -1,1 +1,0 @@
-"""The passes over clips: look, plan, lift, score, report, and where they run."""

@@ -1,0 +1,1 @@
+"""Where passes run: processes, reading ahead, progress, memory."""

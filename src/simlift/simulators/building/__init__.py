@@ -1,0 +1,1 @@
+"""Meshes, textures and a stage, from which scenes are built."""

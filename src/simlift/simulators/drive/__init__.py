@@ -1,0 +1,1 @@
+"""A camera driving through a street: scene, traffic, people."""

@@ -1,0 +1,1 @@
+"""Any MJCF model as a scene to record."""

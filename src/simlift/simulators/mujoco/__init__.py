@@ -1,0 +1,1 @@
+"""MuJoCo models to layers, labels, materials and meshes."""

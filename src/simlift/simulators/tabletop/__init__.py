@@ -1,0 +1,1 @@
+"""A Panda arm at a table: scene, objects, task."""

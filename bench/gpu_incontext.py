@@ -167,7 +167,7 @@ def lifting(bench: Bench, model: WanTransformer3DModel, frames: int, rate: float
         small = bench.latents(frames, downscale)
         cost = forward_cost(shape, tokens, tokens // downscale**2, settings, cached=True)
         begun = time.perf_counter()
-        kept = ours.remember(small, text)
+        kept = ours.cache_reference(small, text)
         bench.wait()
         built = time.perf_counter() - begun
         name = "self, kept" + (", reference at half size" if downscale == 2 else "")
@@ -200,7 +200,7 @@ def kept_step(bench: Bench, model: WanTransformer3DModel, frames: int) -> Kept:
     network, x, text = InContextTransformer(model, settings), bench.latents(frames), bench.text()
     tokens = x[0, 0].numel() // 4
     cost = forward_cost(Shape.of(dict(model.config)), tokens, tokens, settings, cached=True)
-    reference = network.remember(bench.latents(frames), text)
+    reference = network.cache_reference(bench.latents(frames), text)
     return Kept(network, x, text, reference, cost.operations)
 
 

@@ -59,9 +59,9 @@ def measure(way: str) -> dict[str, float]:
     with torch.inference_mode():
         kept = None
         if way in ("kept", "half"):
-            ours.remember(reference, text)
+            ours.cache_reference(reference, text)
             begun = time.perf_counter()
-            kept = ours.remember(reference, text)
+            kept = ours.cache_reference(reference, text)
             once = time.perf_counter() - begun
         forwards: dict[str, Callable[[], object]] = {
             "no": lambda: ours(x, step, text),

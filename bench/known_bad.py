@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from simlift import Gate, Layer, Photographic, open_clip
-from simlift.core.clip_sample import take_survey
+from simlift.core.clip_sample import sample_clip
 from simlift.core.score import merge_all
 from simlift.evaluation.gate import judge
 from simlift.evaluation.metrics import standard
@@ -74,12 +74,12 @@ def main() -> None:
     for name in EPISODES:
         clip = open_clip(episode_path(name))
         with clip.open(Layer) as reader:
-            survey = take_survey(reader)
+            sample = sample_clip(reader)
             window = reader.window(range(min(frames, clip.num_frames)))
         takes = {}
         for look, value in LOOKS.items():
             with Photographic(value).open("cpu") as engine:
-                takes[f"look {look}"] = engine.lift(window, survey=survey, before=None, seed=1)
+                takes[f"look {look}"] = engine.lift(window, sample=sample, previous=None, seed=1)
         takes |= {title: spoil(window.rgb) for title, spoil in SPOILED.items()}
         for title, take in takes.items():
             scores = merge_all(s for m in standard(()) for s in m.measure(window, take))

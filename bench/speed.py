@@ -20,8 +20,8 @@ import cv2
 import numpy as np
 
 from simlift import Layer, Look, open_clip
-from simlift.core.clip_sample import take_survey
-from simlift.core.window import Frames, Survey, Window
+from simlift.core.clip_sample import sample_clip
+from simlift.core.window import ClipSample, Frames, Window
 from simlift.engines.photographic.camera.optics import Optics
 from simlift.engines.photographic.engine import PhotographicEngine
 from simlift.engines.photographic.looks.look import Light
@@ -121,36 +121,36 @@ def forgotten(window: Window) -> Window:
 
 
 def lift_rows(
-    window: Window, survey: Survey, look: Look, pool: Executor
+    window: Window, sample: ClipSample, look: Look, pool: Executor
 ) -> Iterator[tuple[str, Work]]:
     """Yield a plain video's camera, light without shadows, all that `look` asks for, and more."""
     kept = (Layer.RGB,)
-    bare, bare_survey = only(window, kept), Survey(only(survey.window, kept))
+    bare, bare_survey = only(window, kept), ClipSample(only(sample.window, kept))
     looks = [sample_look(0, i) for i in range(VARIANTS)]
 
-    def lift(window: Window, survey: Survey, looks: list[Look]) -> None:
+    def lift(window: Window, sample: ClipSample, looks: list[Look]) -> None:
         for one in looks:
             engine = PhotographicEngine(one, pool=pool)
-            engine.lift(window, survey=survey, before=None, seed=0)
+            engine.lift(window, sample=sample, previous=None, seed=0)
 
-    def each(name: str, one: Look, window: Window, survey: Survey) -> tuple[str, Work]:
+    def each(name: str, one: Look, window: Window, sample: ClipSample) -> tuple[str, Work]:
         engine = PhotographicEngine(one, pool=pool)
-        # What holds over the clip is settled once, whatever its length.
-        engine.lift(forgotten(window).frame(0), survey=survey, before=None, seed=0)
-        return name, lambda: engine.lift(forgotten(window), survey=survey, before=None, seed=0)
+        # What holds over the clip is computed once, whatever its length.
+        engine.lift(forgotten(window).frame(0), sample=sample, previous=None, seed=0)
+        return name, lambda: engine.lift(forgotten(window), sample=sample, previous=None, seed=0)
 
-    def anew() -> Survey:
-        return Survey(forgotten(survey.window))
+    def anew() -> ClipSample:
+        return ClipSample(forgotten(sample.window))
 
     yield each("simlift, lens, sensor, film, grade", look, bare, bare_survey)
-    yield each("light, lens, sensor, film, grade", LIGHT_ALONE, window, survey)
-    yield each("all stages", look, window, survey)
+    yield each("light, lens, sensor, film, grade", LIGHT_ALONE, window, sample)
+    yield each("all stages", look, window, sample)
     shutter = replace(look, optics=replace(look.optics, shutter=0.5))
-    yield each("  and a shutter", shutter, window, survey)
+    yield each("  and a shutter", shutter, window, sample)
     for name in WEATHER:
-        yield each(f"  look {name}", NAMED[name], window, survey)
+        yield each(f"  look {name}", NAMED[name], window, sample)
     yield (
-        f"  {VARIANTS} looks, settled and lifted alone",
+        f"  {VARIANTS} looks, each lifted alone",
         lambda: [lift(forgotten(window), anew(), [one]) for one in looks],
     )
     yield f"  {VARIANTS} looks of one clip", lambda: lift(forgotten(window), anew(), looks)
@@ -208,13 +208,13 @@ def main() -> None:
         for path in options.clip or [episode_path(name) for name in EPISODES]:
             clip = open_clip(path)
             with clip.open(Layer) as reader:
-                survey = take_survey(reader)
+                sample = sample_clip(reader)
                 read = reader.window(range(min(options.frames, clip.num_frames)))
             for size in SIZES[:1] if options.small else SIZES:
                 window = resized(read, *size)
                 rows = list(plain_rows(window.rgb, pool))
                 rows += kornia_rows(window.rgb) if kornia else ()
-                rows += lift_rows(window, survey, look, pool)
+                rows += lift_rows(window, sample, look, pool)
                 name = f"{clip.name}, {size[1]}x{size[0]}"
                 show(name, rows, len(window), options.rounds)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 
 from simlift import Layer, Photographic, open_clip
-from simlift.core.clip_sample import take_survey
+from simlift.core.clip_sample import sample_clip
 from simlift.passes.demo import EPISODES, LOOKS, episode_path
 from simlift.scale.memory import keep_pages
 
@@ -37,17 +37,19 @@ def profile(path: Path, num_frames: int) -> None:
     """Print processor milliseconds of each stage for one frame."""
     clip = open_clip(path)
     with clip.open(Layer) as reader, Photographic(LOOKS["day"]).open("cpu") as engine:
-        survey = take_survey(reader)
-        engine = type(engine)(engine.look, engine.album, engine.photos)  # one thread: no pool
-        engine.lift(reader.window([0]), survey=survey, before=None, seed=0)
+        sample = sample_clip(reader)
+        engine = type(engine)(
+            engine.look, engine.reference_photos, engine.photos
+        )  # one thread: no pool
+        engine.lift(reader.window([0]), sample=sample, previous=None, seed=0)
         window = reader.window(range(min(num_frames, clip.num_frames)))
         profiler = cProfile.Profile(time.process_time)
         first = time.process_time()
         profiler.enable()
-        engine.lift(window, survey=survey, before=None, seed=0)
+        engine.lift(window, sample=sample, previous=None, seed=0)
         profiler.disable()
         second = time.process_time()
-        engine.lift(window, survey=survey, before=None, seed=0)
+        engine.lift(window, sample=sample, previous=None, seed=0)
         third = time.process_time()
     frames = len(window)
     print(f"{clip.name}, {clip.width}x{clip.height}, one thread")

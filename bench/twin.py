@@ -6,7 +6,7 @@
     python bench/twin.py --again            and what the path tracer itself reaches with other paths
 
 The engine is told the twin's environment, exposure, lens and film (`twin.json`), and has the clip's
-layers; what it makes of them is compared with the twin. `closed` is the share of the render's
+layers; what it makes of them is compared with the twin. `gap_closed` is the share of the render's
 distance to the twin that the engine closed.
 """
 
@@ -21,16 +21,16 @@ import cv2
 import numpy as np
 
 from simlift.core.clip import Clip
-from simlift.core.clip_sample import take_survey
+from simlift.core.clip_sample import sample_clip
 from simlift.core.layers import Layer
 from simlift.core.window import Frames
 from simlift.engines.pathtraced import PathTraced
 from simlift.engines.photographic import Look, Photographic
 from simlift.engines.photographic.looks.look import Light
-from simlift.evaluation.metrics import closed
+from simlift.evaluation.metrics import gap_closed
 from simlift.evaluation.metrics.flicker import calm
 from simlift.passes.demo import demo_clips
-from simlift.passes.lift_windows import advance, walk
+from simlift.passes.lift_windows import lift_window, read_windows
 from simlift.passes.twin import SEED, record_twin, twin_settings
 from simlift.pixels.image.patches import texture, texture_distance
 from simlift.pixels.image.similarity import ssim
@@ -139,7 +139,7 @@ def recorded(case: Case, out: Path, samples: int) -> Clip:
 
 @dataclass(frozen=True)
 class Sampled:
-    """A few frames of a scene, spread over it and in pairs, so that its survey sees it move."""
+    """A few frames of a scene, spread over it and in pairs, so that its sample shows it moving."""
 
     scene: Tabletop | Drive
     frames: int
@@ -166,9 +166,11 @@ def measure(
     # Not the twin's own paths.
     seed = SEED + 1
     with clip.open(spec.needs() | spec.uses() | {Layer.TWIN}) as reader, spec.open("cpu") as engine:
-        survey = take_survey(reader)
-        for window in walk(reader, spec.span()):
-            take.append(advance(engine, window, survey, None, seed, spec.span(), clip.name))
+        sample = sample_clip(reader)
+        for window in read_windows(reader, spec.window_size()):
+            take.append(
+                lift_window(engine, window, sample, None, seed, spec.window_size(), clip.name)
+            )
             render.append(window.rgb)
             twin.append(window[Layer.TWIN])
             if most is not None and sum(map(len, take)) >= most:
@@ -180,7 +182,7 @@ def measure(
         for name, distance in (("ssim", _unlike), ("patches", _texture)):
             far = np.mean([distance(renders[i], twins[i]) for i in chosen])
             near = np.mean([distance(takes[i], twins[i]) for i in chosen])
-            out |= {name: float(near), f"{name}_closed": closed(float(near), float(far))}
+            out |= {name: float(near), f"{name}_closed": gap_closed(float(near), float(far))}
         if len(twins) > 3:
             out["flicker"] = _flicker(takes) / _flicker(twins)
     return out

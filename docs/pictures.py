@@ -13,8 +13,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from simlift import Clip, Layer, Look, Photographic, Run, Survey, Window
-from simlift.core.clip_sample import take_survey
+from simlift import Clip, ClipSample, Layer, Look, Photographic, Run, Window
+from simlift.core.clip_sample import sample_clip
 from simlift.engines.echo import Echo
 from simlift.engines.photographic.camera.optics import Optics
 from simlift.engines.photographic.looks.look import Light
@@ -71,21 +71,21 @@ OTHER_LIGHTS: Mapping[str, Sequence[str]] = {
 
 @dataclass(frozen=True, eq=False)
 class Shot:
-    """One frame of an episode with all its layers, and what its survey saw."""
+    """One frame of an episode with all its layers, and what its clip sample saw."""
 
     clip: Clip
     frame: Window
-    survey: Survey
+    sample: ClipSample
 
     def render(self) -> np.ndarray:
         """Return the simulator's own frame."""
         with Echo().open("cpu") as engine:
-            return engine.lift(self.frame, survey=self.survey, before=None, seed=0)[0]
+            return engine.lift(self.frame, sample=self.sample, before=None, seed=0)[0]
 
     def take(self, look: Look, seed: int = 0) -> np.ndarray:
         """Return the frame under a look."""
         with Photographic(look).open("cpu") as engine:
-            return engine.lift(self.frame, survey=self.survey, before=None, seed=seed)[0]
+            return engine.lift(self.frame, sample=self.sample, before=None, seed=seed)[0]
 
 
 @contextmanager
@@ -96,7 +96,7 @@ def shots() -> Iterator[dict[str, Shot]]:
         for clip in demo_clips():
             reader = stack.enter_context(clip.open(Layer))
             frame = reader.window([FRAMES[clip.name]])
-            found[clip.name] = Shot(clip, frame, take_survey(reader))
+            found[clip.name] = Shot(clip, frame, sample_clip(reader))
         yield found
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simlift import Clip, Layer, Survey, Window, lift, open_clip
-from simlift.core.protocols import Span, Stage
+from simlift import Clip, ClipSample, Layer, Window, lift, open_clip
+from simlift.core.protocols import Stage, WindowSize
 from simlift.passes.demo import episode_path
 
 
@@ -26,8 +26,8 @@ class Sepia:
     def uses(self) -> frozenset[Layer]:
         return frozenset()
 
-    def span(self) -> Span:
-        return Span(frames=8)
+    def window_size(self) -> WindowSize:
+        return WindowSize(frames=8)
 
     def check(self, clip: Clip) -> tuple[Stage, ...]:
         return (Stage("sepia", True, f"fades by {self.fade:.0%} for each metre"),)
@@ -37,7 +37,7 @@ class Sepia:
         yield self  # an engine with weights would load them here, and free them after
 
     def lift(
-        self, window: Window, *, survey: Survey, before: np.ndarray | None, seed: int
+        self, window: Window, *, sample: ClipSample, previous: np.ndarray | None, seed: int
     ) -> np.ndarray:
         gray = window.rgb.mean(-1) * (1 - self.fade) ** np.minimum(window[Layer.DEPTH], 20)
         toned = gray[..., None] * np.array([1.0, 0.86, 0.65])

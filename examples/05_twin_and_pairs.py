@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from simlift import Layer, Photographic, open_clip
-from simlift.core.clip_sample import take_survey
-from simlift.evaluation.metrics import TwinDistance, shares_closed
+from simlift.core.clip_sample import sample_clip
+from simlift.evaluation.metrics import TwinDistance, gaps_closed
 from simlift.media.images import write_image
 from simlift.passes.demo import episode_path
 from simlift.passes.twin import SEED, twin_settings
@@ -25,9 +25,9 @@ if Layer.TWIN not in clip or not (clip.path / "twin.json").is_file():
 # The twin's exposure is locked, so its look holds everything that it was made with.
 engine = Photographic(twin_settings(clip).look)
 with clip.open(engine.needs() | engine.uses() | {Layer.TWIN}) as reader, engine.open("cpu") as tool:
-    survey = take_survey(reader)
+    sample = sample_clip(reader)
     window = reader.window(range(min(clip.num_frames, 3)))
-    take = tool.lift(window, survey=survey, before=None, seed=SEED)
+    take = tool.lift(window, sample=sample, previous=None, seed=SEED)
 
 for index, *pictures in zip(window.indices, window.rgb, take, window[Layer.TWIN], strict=True):
     write_image(folder / f"{clip.name}-{index:04d}.png", np.hstack(pictures))
@@ -35,4 +35,4 @@ for index, *pictures in zip(window.indices, window.rgb, take, window[Layer.TWIN]
 values = {score.name: score.value() for score in TwinDistance().measure(window, take)}
 print(f"{clip.name}: PSNR to the twin, over {len(take)} frames")
 print(f"  render {values['twin_psnr_render']:.1f} dB, take {values['twin_psnr']:.1f} dB")
-print(f"  share of the distance closed: {shares_closed(values)['twin_psnr']:.0%}")
+print(f"  share of the distance closed: {gaps_closed(values)['twin_psnr']:.0%}")

@@ -166,7 +166,7 @@ def test_a_clip_goes_there_and_comes_back_at_its_size_and_length(server, clip):
 def test_windows_overlap_by_a_frame_that_goes_along(server, clip):
     made = simlift.lift(clip, aleph(server, frames=3))
     assert builders.indices_of(made, COUNT) == list(range(COUNT))
-    assert len(server.bodies) == len(windows(COUNT, aleph(server, frames=3).span())) == 3
+    assert len(server.bodies) == len(windows(COUNT, aleph(server, frames=3).window_size())) == 3
     assert "references" not in server.bodies[0]
     (reference,) = server.bodies[1]["references"]
     assert reference["type"] == "image"
@@ -350,7 +350,7 @@ def test_bad_settings():
      (512, 512, (960, 960)), (480, 640, (480, 640)), (704, 1680, (672, 1584))],
 )  # fmt: skip
 def test_the_closest_size_is_chosen(height, width, ratio):
-    how = Aleph().fit(height, width)
+    how = Aleph().letterbox(height, width)
     assert (how.padded_height, how.padded_width) == ratio
     frames = np.zeros((1, height, width, 3), np.uint8)
     assert how.undo(how.apply(frames)).shape == frames.shape

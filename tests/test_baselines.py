@@ -155,12 +155,12 @@ def test_ltx_begins_a_window_with_what_was_made(tiny, tmp_path, calls):
 
 
 def test_the_seed_decides_and_the_adapter_counts(tiny, clip):
-    window, survey = first_window(clip, 5)
+    window, sample = first_window(clip, 5)
 
     def lift(seeds, **settings):
         spec = Ditto(base=str(tiny / "ditto"), frames=5, overlap=0, **FAST, **settings)
         with spec.open("cpu") as engine:
-            return [engine.lift(window, survey=survey, before=None, seed=seed) for seed in seeds]
+            return [engine.lift(window, sample=sample, previous=None, seed=seed) for seed in seeds]
 
     one, again, other = lift((1, 1, 2), lora=str(tiny / "ditto-lora.safetensors"))
     assert np.array_equal(one, again)
@@ -306,7 +306,7 @@ def test_every_baseline_has_its_terms_and_is_data():
         assert Plugin.of(spec).load() == spec
         assert Layer.RGB in spec.needs()
     assert Layer.DEPTH in Cosmos("b", control="depth").needs()
-    assert Cosmos("b", chunks=3).span().frames == 93 + 2 * 92
+    assert Cosmos("b", chunks=3).window_size().frames == 93 + 2 * 92
 
 
 # Arithmetic.
@@ -317,7 +317,7 @@ def test_sizes_and_lengths_go_there_and_back_exactly():
     shape = Shape(multiple=32, stride=4, least=5)
     for count, height, width in ((1, 30, 46), (5, 32, 32), (6, 33, 65)):
         frames = rng.integers(0, 256, (count, height, width, 3), dtype=np.uint8)
-        how = shape.fit(height, width)
+        how = shape.letterbox(height, width)
         seen = shape.apply(frames, how)
         assert len(seen) % 4 == 1
         assert len(seen) >= 5
@@ -353,8 +353,8 @@ def clip_frames(clip):
 
 
 def first_window(clip, count):
-    from simlift.core.clip_sample import take_survey
+    from simlift.core.clip_sample import sample_clip
 
     layers = [stored.layer for stored in clip.layers]
     with clip.open(layers) as reader:
-        return reader.window(range(count)), take_survey(reader)
+        return reader.window(range(count)), sample_clip(reader)

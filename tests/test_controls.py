@@ -17,7 +17,7 @@ from simlift.controls import (
 )
 from simlift.core.errors import ClipError, RecipeError
 from simlift.core.layers import Layer
-from simlift.core.window import Survey, Window
+from simlift.core.window import ClipSample, Window
 from simlift.pixels.colour.label_colours import label_colours
 
 HEIGHT, WIDTH, FRAMES = 48, 64, 4
@@ -120,7 +120,7 @@ def test_relative_depth_is_inverted_as_it_is(window):
 
 
 def test_the_depth_range_is_fitted_once_for_a_clip(window):
-    assert DepthControl.fitted(Survey(window)) == DepthControl(near=2.0, far=6.0)
+    assert DepthControl.fitted(ClipSample(window)) == DepthControl(near=2.0, far=6.0)
     with pytest.raises(RecipeError, match="0 < near < far"):
         DepthControl(near=3.0, far=1.0)
 

@@ -18,11 +18,11 @@ from simlift.core.layers import Layer, Unit
 from simlift.engines.photographic.looks.look import Look, Sensor
 from simlift.models.vision import DepthEstimator, Segmenter
 from simlift.models.vision.depth_scale import between, in_metres, relative, spread
-from simlift.models.vision.estimate_chunks import FRAMES, Parts, decode, encode
-from simlift.models.vision.preprocessing import Preparation, read_preparation
+from simlift.models.vision.estimate_chunks import FRAMES, EstimateChunks, decode, encode
+from simlift.models.vision.preprocessing import ImagePreprocessing, read_preprocessing
 from simlift.models.vision.provenance import Estimate, advice
 from simlift.models.vision.segmentation import labels, largest
-from simlift.models.vision.temporal_alignment import fit, steady
+from simlift.models.vision.temporal_alignment import align_over_time, fit_scale
 from simlift.passes.estimate import estimate_clip
 from simlift.scale.progress import Silent
 
@@ -185,10 +185,10 @@ def test_a_fit_finds_scale_and_offset_beside_a_moving_body():
     now = rng.uniform(0, 5, 4000).astype(np.float32)
     before = 1.7 * now - 0.4
     before[:700] += rng.uniform(1, 4, 700)
-    scale, shift = fit(now, before.astype(np.float32), offset=True)
+    scale, shift = fit_scale(now, before.astype(np.float32), offset=True)
     assert np.isclose(scale, 1.7, rtol=1e-4)
     assert np.isclose(shift, -0.4, atol=1e-3)
-    scale, shift = fit(now, 1.7 * now, offset=False)
+    scale, shift = fit_scale(now, 1.7 * now, offset=False)
     assert np.isclose(scale, 1.7, rtol=1e-5) and shift == 0
 
 
@@ -199,7 +199,7 @@ def test_a_chain_of_noisy_fits_does_not_shrink():
     product = 1.0
     for _ in range(60):
         one, other = (truth + 0.3 * rng.normal(size=truth.shape) for _ in range(2))
-        scale, _ = fit(one.astype(np.float32), other.astype(np.float32), offset=True)
+        scale, _ = fit_scale(one.astype(np.float32), other.astype(np.float32), offset=True)
         product *= scale
     assert 0.9 < product < 1.1
 
@@ -207,8 +207,8 @@ def test_a_chain_of_noisy_fits_does_not_shrink():
 def test_what_shows_something_else_is_not_fitted():
     rng = np.random.default_rng(3)
     one, other = rng.normal(size=(2, 5000)).astype(np.float32)
-    assert fit(one, other, offset=True) is None
-    assert fit(one[:9], one[:9], offset=True) is None
+    assert fit_scale(one, other, offset=True) is None
+    assert fit_scale(one[:9], one[:9], offset=True) is None
 
 
 def test_steady_undoes_what_a_model_chooses_anew_in_every_frame():
@@ -218,7 +218,7 @@ def test_steady_undoes_what_a_model_chooses_anew_in_every_frame():
     before, changes = plane, []
     for i in range(1, 6):
         disturbed = plane * np.float32(1 + 0.2 * (-1) ** i) + np.float32(0.3 * (-1) ** i)
-        after = steady(disturbed, before, rgb[i], rgb[i - 1], offset=True)
+        after = align_over_time(disturbed, before, rgb[i], rgb[i - 1], offset=True)
         changes.append(np.abs(after - before).mean())
         before = after
     assert max(changes) < 0.05  # 0.3 and more without
@@ -228,7 +228,7 @@ def test_steady_undoes_what_a_model_chooses_anew_in_every_frame():
 def test_a_cut_begins_anew():
     rgb = np.random.default_rng(4).integers(0, 255, (2, 64, 96, 3), dtype=np.uint8)
     depth = np.random.default_rng(5).random((2, 64, 96), dtype=np.float32)
-    after = steady(depth[1], depth[0], rgb[1], rgb[0], offset=True)
+    after = align_over_time(depth[1], depth[0], rgb[1], rgb[0], offset=True)
     np.testing.assert_array_equal(after, depth[1])
 
 
@@ -269,7 +269,7 @@ def test_parts_keep_half_a_code():
 
 
 def test_a_damaged_part_is_named(tmp_path):
-    parts = Parts(tmp_path / "depth-1", 20)
+    parts = EstimateChunks(tmp_path / "depth-1", 20)
     assert parts.missing() == (0, FRAMES, 2 * FRAMES)
     parts.write(0, encode(np.ones((1, 2, 2), np.float32)))
     assert parts.missing() == (FRAMES, 2 * FRAMES)
@@ -281,20 +281,22 @@ def test_a_damaged_part_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("preparation", "size"),
     [
-        (Preparation(height=518, width=518, keep_aspect=True, multiple=14), (518, 896)),
-        (Preparation(height=512, width=512), (512, 512)),
-        (Preparation(shortest=512, longest=2048, multiple=32), (512, 896)),
-        (Preparation(shortest=800, longest=1333, multiple=32), (768, 1344)),
-        (Preparation(multiple=32), (480, 832)),
+        (ImagePreprocessing(height=518, width=518, keep_aspect=True, multiple=14), (518, 896)),
+        (ImagePreprocessing(height=512, width=512), (512, 512)),
+        (ImagePreprocessing(shortest=512, longest=2048, multiple=32), (512, 896)),
+        (ImagePreprocessing(shortest=800, longest=1333, multiple=32), (768, 1344)),
+        (ImagePreprocessing(multiple=32), (480, 832)),
     ],
 )
-def test_sizes_follow_the_model(preparation, size):
-    assert preparation.size(480, 832) == size
+def test_sizes_follow_the_model(preprocessing, size):
+    assert preprocessing.size(480, 832) == size
 
 
 def test_a_flat_frame_becomes_its_normalised_value():
-    preparation = Preparation(height=28, width=28, mean=(0.5, 0.4, 0.3), std=(0.25, 0.5, 1))
-    seen = preparation(np.full((40, 60, 3), 51, np.uint8))
+    preprocessing = ImagePreprocessing(
+        height=28, width=28, mean=(0.5, 0.4, 0.3), std=(0.25, 0.5, 1)
+    )
+    seen = preprocessing(np.full((40, 60, 3), 51, np.uint8))
     assert seen.shape == (3, 28, 28)
     assert np.allclose(seen[:, 5, 5], [-1.2, -0.4, -0.1])
 
@@ -306,7 +308,7 @@ def test_sizes_agree_with_transformers(models):
     theirs = DPTImageProcessorPil.from_pretrained(folder)
     frame = textured(1, 66, 118)[0]
     expected = theirs(images=frame, return_tensors="np")["pixel_values"][0]
-    seen = read_preparation(folder)(frame)
+    seen = read_preprocessing(folder)(frame)
     assert seen.shape == expected.shape
     assert np.abs(seen - expected).mean() < 0.05  # other filters, the same scale
 
@@ -328,7 +330,7 @@ def test_metric_depth_is_what_the_network_says(models):
     with DepthEstimator(str(models / "metric")).open() as tool:
         inverse = tool.inverse_depth(rgb)
         assert tool.metric
-        pixels = torch.from_numpy(tool.preparation(rgb[0]))[None]
+        pixels = torch.from_numpy(tool.preprocessing(rgb[0]))[None]
         with torch.inference_mode():
             direct = tool.network(pixel_values=pixels).predicted_depth[0].numpy()
     assert inverse.shape == (2, HEIGHT, WIDTH)
@@ -524,7 +526,7 @@ def test_a_dpt_of_unknown_numbers_is_refused(tmp_path):
 def test_preparations_that_cannot_be_used_are_named(tmp_path, broken):
     (tmp_path / "preprocessor_config.json").write_text(json.dumps(broken))
     with pytest.raises(RecipeError, match=r"preprocessor_config\.json"):
-        read_preparation(tmp_path)
+        read_preprocessing(tmp_path)
 
 
 def test_weights_that_do_not_fit_are_refused(models, tmp_path):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from simlift.pixels.image.letterbox import fit, pad_frames, padded_length, whole_length
+from simlift.pixels.image.letterbox import letterbox, pad_frames, padded_length, whole_length
 
 
 def noise(count, height, width, seed=0):
@@ -16,7 +16,7 @@ def noise(count, height, width, seed=0):
 )
 def test_there_and_back_changes_nothing_where_nothing_is_resized(height, width, multiple):
     frames = noise(3, height, width)
-    how = fit(height, width, multiple)
+    how = letterbox(height, width, multiple)
     padded = how.apply(frames)
     assert not how.resizes
     assert padded.shape[1] % multiple == 0
@@ -28,7 +28,7 @@ def test_there_and_back_changes_nothing_where_nothing_is_resized(height, width, 
 
 def test_the_border_is_the_frame_s_own_and_centred():
     frames = noise(1, 5, 6)
-    how = fit(5, 6, 8)
+    how = letterbox(5, 6, 8)
     padded = how.apply(frames)
     assert padded.shape == (1, 8, 8, 3)
     assert np.array_equal(padded[0, 1:6, 1:7], frames[0])  # 3 rows of border: 1 above, 2 below
@@ -47,7 +47,7 @@ def test_the_border_is_the_frame_s_own_and_centred():
     ],
 )
 def test_within_a_box_touches_it_and_keeps_the_aspect_ratio(size, within):
-    how = fit(*size, 16, within)
+    how = letterbox(*size, 16, within)
     assert how.inner_height <= within[0]
     assert how.inner_width <= within[1]
     assert how.inner_height == within[0] or how.inner_width == within[1]
@@ -59,7 +59,7 @@ def test_within_a_box_touches_it_and_keeps_the_aspect_ratio(size, within):
 
 def test_going_back_restores_the_size_and_a_flat_colour():
     frames = np.full((2, 45, 79, 3), (10, 200, 77), np.uint8)
-    how = fit(45, 79, 16, (64, 64))
+    how = letterbox(45, 79, 16, (64, 64))
     assert how.resizes
     assert np.array_equal(how.undo(how.apply(frames)), frames)
 
@@ -67,7 +67,7 @@ def test_going_back_restores_the_size_and_a_flat_colour():
 def test_a_resized_ramp_comes_back_within_two_code_values():
     ramp = np.broadcast_to(np.linspace(0, 255, 96)[None, None, :, None], (1, 64, 96, 3))
     frames = np.ascontiguousarray(ramp.astype(np.uint8))
-    how = fit(64, 96, 16, (32, 48))
+    how = letterbox(64, 96, 16, (32, 48))
     back = how.undo(how.apply(frames))
     assert np.abs(back.astype(int) - frames)[:, :, 2:-2].max() <= 2
 
@@ -76,14 +76,14 @@ def test_one_side_alone_shrinks_without_aliasing():
     # One pixel wide stripes: their mean is what a smaller picture can show of them.
     frames = np.zeros((1, 8, 96, 3), np.uint8)
     frames[:, :, ::2] = 200
-    how = fit(8, 96, 1, (8, 48))
+    how = letterbox(8, 96, 1, (8, 48))
     assert (how.inner_height, how.inner_width) == (4, 48)
     assert np.array_equal(how.apply(frames), np.full((1, 4, 48, 3), 100, np.uint8))
 
 
 def test_no_frames_stay_no_frames():
     for within in (None, (32, 32)):
-        how = fit(45, 79, 16, within)
+        how = letterbox(45, 79, 16, within)
         padded = how.apply(np.empty((0, 45, 79, 3), np.uint8))
         assert padded.shape == (0, how.padded_height, how.padded_width, 3)
         assert how.undo(padded).shape == (0, 45, 79, 3)

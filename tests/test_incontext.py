@@ -83,10 +83,10 @@ def test_a_kept_reference_gives_the_same_bits(positions, downscale):
     ours = InContextTransformer(model(), settings)
     x, e = latents(1, height=8, width=8), text()
     r = latents(2, height=8 // downscale, width=8 // downscale)
-    null = text(9)
-    kept = ours.remember(r, null, device="cpu")
+    empty = text(9)
+    kept = ours.cache_reference(r, empty, device="cpu")
     for step in (999.0, 400.0):
-        fresh = ours(x, levels(step), e, reference=r, reference_text=null)
+        fresh = ours(x, levels(step), e, reference=r, reference_text=empty)
         again = ours(x, levels(step), e, reference=kept)
         torch.testing.assert_close(again, fresh, atol=0, rtol=0)
     assert kept.num_bytes == 2 * 2 * r[0, 0].numel() // 4 * 24 * 4  # blocks, k and v, tokens, width
@@ -101,7 +101,7 @@ def test_a_reference_that_sees_itself_alone_does_not_hear_of_the_target():
         ours(x, levels(500.0), e, reference=r), full(x, levels(500.0), e, reference=r)
     )
     with pytest.raises(ValueError, match="only where the reference sees itself"):
-        full.remember(r, e)
+        full.cache_reference(r, e)
 
 
 @torch.no_grad()

@@ -14,7 +14,7 @@ from simlift.core.errors import ClipError, RecipeError
 from simlift.core.layers import Layer
 from simlift.core.pair import PairGate
 from simlift.core.recipe import Plugin
-from simlift.core.window import Survey, Window
+from simlift.core.window import ClipSample, Window
 from simlift.engines.keyframed import Keyframed
 from simlift.engines.keyframed.anchors import anchor_positions, edit_anchors
 from simlift.engines.keyframed.conditions import draw
@@ -25,7 +25,7 @@ from simlift.passes.lift_windows import lift
 from simlift.passes.pairs.make import PairRecipe, pair_clips
 from simlift.pixels.image.alignment import align, shift_between
 from simlift.pixels.image.cuts import find_cuts
-from simlift.pixels.image.letterbox import fit
+from simlift.pixels.image.letterbox import letterbox
 from simlift.scale.progress import Silent
 from simlift.sources import open_clip
 
@@ -200,8 +200,8 @@ def engine(editor=None, **settings):
     return KeyframedEngine(spec, editor, recorder), recorder
 
 
-def lifted(tool, clip, before=None, seed=3):
-    return tool.lift(clip, survey=Survey(clip.frame(0)), before=before, seed=seed)
+def lifted(tool, clip, previous=None, seed=3):
+    return tool.lift(clip, sample=ClipSample(clip.frame(0)), previous=previous, seed=seed)
 
 
 def test_the_condition_is_anchor_control_anchor():
@@ -213,8 +213,8 @@ def test_the_condition_is_anchor_control_anchor():
     # 6 frames become 9: the last anchor is repeated, and kept.
     assert generate.tolist() == [False, *[True] * 4, *[False] * 4]
     assert video.shape == (9, 192, 320, 3)
-    size = fit(180, 320, 16)
-    control = draw("edges", Drawing(), window(frames), Survey(window(frames)), size)
+    size = letterbox(180, 320, 16)
+    control = draw("edges", Drawing(), window(frames), ClipSample(window(frames)), size)
     assert (video[1:5] == control[1:5]).all()
     assert (size.undo(video)[0] == repainted(frames[0])).all()
     assert (video[5:] == video[5]).all()
@@ -226,8 +226,8 @@ def test_the_condition_is_anchor_control_anchor():
 def test_the_next_window_goes_on_from_the_last_frame_made():
     frames, painter = pan(0, 5, 2), Painter()
     tool, recorder = engine(painter)
-    before = np.full((1, 180, 320, 3), 7, np.uint8)
-    made = lifted(tool, window(frames, 4), before)
+    previous = np.full((1, 180, 320, 3), 7, np.uint8)
+    made = lifted(tool, window(frames, 4), previous)
     assert made.shape == (4, 180, 320, 3)
     assert len(painter.images) == 1
     assert (painter.images[0] == frames[-1]).all()
@@ -285,16 +285,16 @@ def test_controls_of_the_render_of_geometry_and_of_depth(tmp_path):
     clip = open_clip(builders.native(tmp_path / "clip", count=3))
     with clip.open([Layer.RGB, Layer.DEPTH, Layer.NORMALS, Layer.SEGMENTATION]) as reader:
         whole = reader.window(range(3))
-    survey, size = Survey(whole), fit(*whole.size, 16)
-    edges = draw("engine-edges", Drawing(), whole, survey, size)
-    inverse = draw("engine-edges", Drawing(white_on_black=False), whole, survey, size)
+    sample, size = ClipSample(whole), letterbox(*whole.size, 16)
+    edges = draw("engine-edges", Drawing(), whole, sample, size)
+    inverse = draw("engine-edges", Drawing(white_on_black=False), whole, sample, size)
     assert edges.shape == inverse.shape == (3, size.padded_height, size.padded_width, 3)
     assert (edges == 255 - inverse).all()
     assert 0 < (edges > 0).mean() < 0.5
-    depth = draw("depth", Drawing(near=1.0, far=10.0), whole, survey, size)
+    depth = draw("depth", Drawing(near=1.0, far=10.0), whole, sample, size)
     assert (size.undo(depth)[:, :3] == 0).all()  # the sky is black
     assert size.undo(depth)[0, 31, 0, 0] < size.undo(depth)[0, 3, 0, 0]
-    smaller = draw("engine-edges", Drawing(), whole, survey, fit(32, 48, 16, (16, 32)))
+    smaller = draw("engine-edges", Drawing(), whole, sample, letterbox(32, 48, 16, (16, 32)))
     assert smaller.shape == (3, 16, 32, 3)
     assert set(np.unique(smaller)) == {0, 255}
 
@@ -523,11 +523,11 @@ def test_pairs_are_made_by_the_models_and_kept(spec, clip, tmp_path):
     (made,) = result.pairs.pairs()
     assert (made.origin, made.num_frames, made.models) == ("keyframed", 5, spec.digests())
     assert set(made.seeds) == {"anchors", "propagation"}
-    before = (out / made.video).read_bytes()
+    previous = (out / made.video).read_bytes()
     assert pair_clips([clip], recipe, out, progress=Silent()).kept == 1
     (out / made.video).unlink()
     assert pair_clips([clip], recipe, out, progress=Silent()).kept == 0
-    assert (out / made.video).read_bytes() == before
+    assert (out / made.video).read_bytes() == previous
 
 
 def test_what_will_run_is_said(spec, clip):

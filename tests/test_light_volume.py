@@ -8,8 +8,8 @@ import pytest
 from simlift.core.camera import Camera
 from simlift.core.layers import Layer
 from simlift.core.window import Window
-from simlift.engines.photographic.light.indirect import surroundings
-from simlift.engines.photographic.scene.observed_surfaces import seen_empty
+from simlift.engines.photographic.light.indirect import static_scene
+from simlift.engines.photographic.scene.observed_surfaces import observed_empty
 from simlift.pixels.geometry.planes import bounding_planes, continued
 from simlift.pixels.geometry.projection import pinhole, rays
 from simlift.pixels.geometry.voxels import voxelise
@@ -237,16 +237,16 @@ def test_what_a_camera_saw_empty_stays_empty(sky):
     # Points at known places: before the wall, on it, behind it, and where there is none.
     places = np.float32([[-1, 2, 0.3], [-1, 4, 0.3], [-1, 5, 0.3], [1, 4, 0.3], [1, 50, 0.3]])
     expected = [True, False, False, True, sky]
-    np.testing.assert_array_equal(seen_empty(window, places), expected)
-    around = surroundings(window)
+    np.testing.assert_array_equal(observed_empty(window, places), expected)
+    around = static_scene(window)
     solid = around.voxels.centres
     # No solid voxel stands in the open: as far as a voxel before what was seen at its pixel.
     u = solid[:, 0] / solid[:, 1] * LENS[0, 0] + LENS[0, 2]
     v = -solid[:, 2] / solid[:, 1] * LENS[1, 1] + LENS[1, 2]
     inside = (solid[:, 1] > 0.5) & (u >= 0) & (u < SIZE[1]) & (v >= 0) & (v < SIZE[0])
     seen = depth[v[inside].astype(int), u[inside].astype(int)]
-    before = solid[inside, 1] < 0.95 * seen - around.voxels.cell
-    assert before.mean() < 0.03  # cells on the silhouette, whose mean falls beside it
+    previous = solid[inside, 1] < 0.95 * seen - around.voxels.cell
+    assert previous.mean() < 0.03  # cells on the silhouette, whose mean falls beside it
     # To the left, where the image ends and the wall does not, the wall goes on.
     assert ((np.abs(solid[:, 1] - 4) < 0.1) & (u < -5)).sum() > 20
 

@@ -11,14 +11,14 @@ import pytest
 from builders import FRAMES
 
 import simlift
-from simlift.core.clip_sample import take_survey
+from simlift.core.clip_sample import sample_clip
 from simlift.core.errors import ClipError, RecipeError
 from simlift.core.layers import Layer
 from simlift.core.recipe import Plugin, Recipe, Variant
 from simlift.core.strict_json import decode, dumps
 from simlift.engines.pathtraced import PathTraced
 from simlift.engines.photographic import Look, Photographic
-from simlift.engines.photographic.camera.colour_transfer import read_album
+from simlift.engines.photographic.camera.colour_transfer import read_reference_photos
 from simlift.engines.photographic.camera.optics import Optics
 from simlift.engines.photographic.light.radiance import radiance
 from simlift.engines.photographic.looks.look import Exposure, Grade, Light, Sensor
@@ -28,12 +28,12 @@ from simlift.engines.photographic.looks.prompt import (
     LIGHT,
     TABLES,
     WEATHER,
+    apply_prompt,
     phrases_of,
-    told,
 )
 from simlift.engines.photographic.materials.settings import Materials
 from simlift.engines.photographic.scene import backdrop, frame_geometry
-from simlift.engines.photographic.supported_effects import suited_optics, suited_weather
+from simlift.engines.photographic.supported_effects import supported_optics, supported_weather
 from simlift.engines.photographic.weather.effects import Weather
 from simlift.media.images import write_image
 from simlift.passes.lift import lift_clips
@@ -62,16 +62,16 @@ def video(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def survey(clip):
-    """The clip's survey, of which what looks share is derived once."""
+def sample(clip):
+    """The clip's clip sample, of which what looks share is derived once."""
     with clip.open(Layer) as reader:
-        return take_survey(reader)
+        return sample_clip(reader)
 
 
-def settled(survey, look, seed=0):
-    """What holds over the surveyed clip under a look."""
+def constants(sample, look, seed=0):
+    """What holds over the sampled clip under a look."""
     with Photographic(look).open("cpu") as engine:
-        return engine.settled(survey, seed)
+        return engine.constants(sample, seed)
 
 
 # --- words -------------------------------------------------------------------------------------
@@ -90,26 +90,26 @@ def test_a_sentence_is_read_for_what_it_says():
 @pytest.mark.parametrize("phrase", [*PHRASES, *_SYNONYMS])
 def test_every_phrase_gives_a_look(phrase):
     for look in (Look(), NAMED["noon"], sample_look(1, 2)):
-        found = told(look, phrase)
+        found = apply_prompt(look, phrase)
         assert decode(json.loads(dumps(found)), Look) == found
     assert _SYNONYMS.get(phrase, phrase) in PHRASES
 
 
 def test_words_do_what_they_say():
-    look = told(Look(), "heavy rain at night, warm")
+    look = apply_prompt(Look(), "heavy rain at night, warm")
     assert look.weather.rain == WEATHER["heavy rain"]["weather.rain"]
     assert look.light.environment == "night"
     assert look.grade.warmth > 0
-    assert look == told(Look(), "warm night in heavy rain")
-    assert told(Look(), "snow").weather.snow_cover > 0
-    assert told(NAMED["noon"], "fog").light.environment == "auto"
-    assert told(NAMED["noon"], "fog at sunset").light.environment == "clear-sky"
-    assert told(NAMED["fog"], "clear").weather == Weather()
+    assert look == apply_prompt(Look(), "warm night in heavy rain")
+    assert apply_prompt(Look(), "snow").weather.snow_cover > 0
+    assert apply_prompt(NAMED["noon"], "fog").light.environment == "auto"
+    assert apply_prompt(NAMED["noon"], "fog at sunset").light.environment == "clear-sky"
+    assert apply_prompt(NAMED["fog"], "clear").weather == Weather()
 
 
 def test_words_keep_what_they_do_not_speak_of():
     for phrase in ("warm", "vivid"):
-        changed = told(NAMED["rain"], phrase)
+        changed = apply_prompt(NAMED["rain"], phrase)
         assert replace(changed, grade=Grade()) == replace(NAMED["rain"], grade=Grade())
 
 
@@ -139,17 +139,17 @@ def test_other_words_are_refused(prompt, found, near):
 )  # fmt: skip
 def test_contradictions_are_refused(prompt, words):
     with pytest.raises(RecipeError, match=f"asks for both {words}"):
-        told(Look(), prompt)
+        apply_prompt(Look(), prompt)
 
 
 def test_what_is_asked_for_is_not_optional():
     sampled = replace(sample_look(0, 0), weather=Weather(visibility=80))
-    assert told(sampled, "rain").optional == ("optics",)
-    assert told(sampled, "rain").weather == Weather(rain=10)
-    assert told(sampled, "motion blur").optional == ("weather",)
-    assert told(sampled, "film").optional == ("optics", "weather")
-    assert told(sampled, "warm").weather == sampled.weather
-    assert all(told(sampled, phrase).weather.visibility is None for phrase in LIGHT)
+    assert apply_prompt(sampled, "rain").optional == ("optics",)
+    assert apply_prompt(sampled, "rain").weather == Weather(rain=10)
+    assert apply_prompt(sampled, "motion blur").optional == ("weather",)
+    assert apply_prompt(sampled, "film").optional == ("optics", "weather")
+    assert apply_prompt(sampled, "warm").weather == sampled.weather
+    assert all(apply_prompt(sampled, phrase).weather.visibility is None for phrase in LIGHT)
 
 
 # --- variants ----------------------------------------------------------------------------------
@@ -251,27 +251,27 @@ def test_weather_that_is_asked_for_needs_depth(video):
         Photographic(replace(Look(), optics=Optics(shutter=0.5))).check(video)
 
 
-def test_sampled_weather_and_optics_stay_out_where_they_cannot_be(video, clip, survey):
+def test_sampled_weather_and_optics_stay_out_where_they_cannot_be(video, clip, sample):
     look = replace(EVERYTHING, optional=("optics", "weather"))
     stages = {stage.name: stage for stage in Photographic(look).check(video)}
     assert not any(stages[n].on for n in ("weather", "depth of field", "motion blur"))
     assert stages["weather"].reason == "no metric depth"
     assert stages["glare"].on
-    assert suited_optics(look, video) == replace(look.optics, f_number=None, shutter=0.0)
-    assert suited_optics(look, clip) == look.optics
+    assert supported_optics(look, video) == replace(look.optics, f_number=None, shutter=0.0)
+    assert supported_optics(look, clip) == look.optics
     assert simlift.lift(video, Photographic(look)).shape[0] == 3
-    assert suited_weather(look, clip, outdoors=True) == look.weather
-    assert suited_weather(look, clip, outdoors=False) == Weather()
-    assert suited_weather(EVERYTHING, clip, outdoors=False) == EVERYTHING.weather
-    assert settled(survey, look).air.weather == look.weather
+    assert supported_weather(look, clip, outdoors=True) == look.weather
+    assert supported_weather(look, clip, outdoors=False) == Weather()
+    assert supported_weather(EVERYTHING, clip, outdoors=False) == EVERYTHING.weather
+    assert constants(sample, look).air.weather == look.weather
 
 
-def test_bad_weather_under_a_sky_of_ours_has_no_sun(survey):
-    assert len(settled(survey, replace(QUIET, light=Light(pick=0))).environment.suns) == 1
+def test_bad_weather_under_a_sky_of_ours_has_no_sun(sample):
+    assert len(constants(sample, replace(QUIET, light=Light(pick=0))).environment.suns) == 1
     wet = replace(QUIET, light=Light(pick=0), weather=Weather(wetness=0.5))
-    assert settled(survey, wet).environment.suns == ()
+    assert constants(sample, wet).environment.suns == ()
     sunny = replace(wet, light=Light(environment="clear-sky"))
-    assert len(settled(survey, sunny).environment.suns) == 1
+    assert len(constants(sample, sunny).environment.suns) == 1
 
 
 def test_the_plan_names_every_stage(clip):
@@ -300,10 +300,10 @@ def lifted(clip, look, *ways, seed=7):
     """Lift a clip through windows of the given lengths, one take for each way to divide it."""
     spec, takes = Photographic(look), []
     with clip.open(spec.needs() | spec.uses()) as reader, spec.open("cpu") as engine:
-        survey = take_survey(reader)
+        sample = sample_clip(reader)
         for lengths in ways:
             parts = [reader.window(range(a, b)) for a, b in pairwise(np.cumsum([0, *lengths]))]
-            lift = [engine.lift(w, survey=survey, before=None, seed=seed) for w in parts]
+            lift = [engine.lift(w, sample=sample, previous=None, seed=seed) for w in parts]
             takes.append(np.concatenate(lift))
     return takes
 
@@ -323,25 +323,25 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not(clip):
     assert (one != other).any()
 
 
-def test_fog_is_metered_and_drops_are_not_in_the_light(clip, survey):
+def test_fog_is_metered_and_drops_are_not_in_the_light(clip, sample):
     light = Light(environment="overcast", emission=0.0)
     fog, dry = (
-        settled(survey, replace(QUIET, light=light, weather=w))
+        constants(sample, replace(QUIET, light=light, weather=w))
         for w in (Weather(visibility=5), Weather())
     )
     # Endless air is brighter than what it hides, so the camera closes.
     assert fog.gains.mean() < 0.8 * dry.gains.mean()
     look = replace(QUIET, weather=Weather(rain=100, wetness=0.0))
-    found = settled(survey, look)
+    found = constants(sample, look)
     with clip.open(Layer) as reader:
         frame = reader.window([2])
     elsewhere = replace(found, air=replace(found.air, seed=found.air.seed + 1))
     np.testing.assert_array_equal(radiance(frame, look, found), radiance(frame, look, elsewhere))
 
 
-def test_a_locked_exposure_is_what_it_says(survey):
+def test_a_locked_exposure_is_what_it_says(sample):
     manual = replace(QUIET, exposure=Exposure(manual=(0.5, 0.25, 2.0), compensation=1.0))
-    assert (settled(survey, manual).gains == [0.5, 0.25, 2.0]).all()
+    assert (constants(sample, manual).gains == [0.5, 0.25, 2.0]).all()
     for bad in ((0.0, 1.0, 1.0), (1.0, -2.0, 1.0)):
         with pytest.raises(RecipeError, match=r"exposure.manual"):
             Exposure(manual=bad)
@@ -352,14 +352,14 @@ def test_a_border_takes_the_colour_of_the_scene_inside():
     behind[:8] = True
     image = np.full((20, 30, 3), 0.25, np.float32)
     image[:9] = 4.0  # the renderer's sky, which also tinges the border
-    seam = backdrop.matte(behind)
-    clean = backdrop.clean_border(image, seam)
+    matte_ = backdrop.matte(behind)
+    clean = backdrop.clean_border(image, matte_)
     np.testing.assert_allclose(clean[7:], 0.25, rtol=1e-5)
     np.testing.assert_array_equal(clean[:5], image[:5])
     outside = np.ones(behind.shape, bool)
-    outside[seam.box] = False
+    outside[matte_.box] = False
     assert outside.any()
-    np.testing.assert_array_equal(seam.cover[outside], 1)
+    np.testing.assert_array_equal(matte_.cover[outside], 1)
 
 
 def test_views_are_unit_and_made_once(clip):
@@ -372,7 +372,7 @@ def test_views_are_unit_and_made_once(clip):
 # --- photos by class -----------------------------------------------------------------------------
 
 
-def album(folder, **colours):
+def reference_photos(folder, **colours):
     """Photos of one colour each, with a little contrast; `rest` lies in the folder itself."""
     for name, value in colours.items():
         photo = np.zeros((24, 24, 3), np.int16) + np.array(value, np.int16)
@@ -383,7 +383,7 @@ def album(folder, **colours):
 
 
 def test_a_class_takes_the_colours_of_its_photos_and_others_keep_theirs(clip, tmp_path):
-    folder = album(tmp_path / "photos", robot=(200, 90, 60))
+    folder = reference_photos(tmp_path / "photos", robot=(200, 90, 60))
     fixed = replace(QUIET, exposure=Exposure(manual=(0.8, 0.8, 0.8)))
     like = replace(fixed, grade=Grade(like=folder, like_strength=1.0))
     plain, found = (
@@ -393,8 +393,8 @@ def test_a_class_takes_the_colours_of_its_photos_and_others_keep_theirs(clip, tm
     robot, far = ids == 2, ids == 1
     far[:, :, 1:-1] &= (ids == 1)[:, :, :-2] & (ids == 1)[:, :, 2:]
     target = np.array([200, 90, 60])
-    before, after = (np.abs(x[robot].mean(0) - target).sum() for x in (plain, found))
-    assert after < 0.35 * before
+    previous, after = (np.abs(x[robot].mean(0) - target).sum() for x in (plain, found))
+    assert after < 0.35 * previous
     inner = np.zeros_like(far)
     inner[:, :, 2:-2] = far[:, :, :-4] & far[:, :, 4:] & far[:, :, 2:-2]
     assert inner.sum() > 50
@@ -402,7 +402,7 @@ def test_a_class_takes_the_colours_of_its_photos_and_others_keep_theirs(clip, tm
 
 
 def test_photos_for_all_the_rest(clip, tmp_path):
-    folder = album(tmp_path / "photos", robot=(200, 90, 60), rest=(60, 100, 180))
+    folder = reference_photos(tmp_path / "photos", robot=(200, 90, 60), rest=(60, 100, 180))
     grade = Grade(like=folder, like_strength=1.0)
     found = simlift.lift(clip, Photographic(replace(QUIET, grade=grade)), seed=0)
     ids = builders.read(clip, Layer.SEGMENTATION, range(FRAMES))
@@ -414,7 +414,7 @@ def test_albums_that_cannot_be_used(clip, video, tmp_path):
     def check(folder, of):
         return Photographic(Look(grade=Grade(like=folder))).check(of)
 
-    kraken = album(tmp_path / "kraken", kraken=(1, 2, 3))
+    kraken = reference_photos(tmp_path / "kraken", kraken=(1, 2, 3))
     with pytest.raises(ClipError, match=r"no class kraken.*robot, sky, table"):
         check(kraken, clip)
     with pytest.raises(ClipError, match="no segmentation"):
@@ -424,9 +424,9 @@ def test_albums_that_cannot_be_used(clip, video, tmp_path):
         check(tmp_path / "empty", clip)
     with pytest.raises(RecipeError, match="is no folder"):
         check(Path("nowhere"), clip)
-    sky = album(tmp_path / "sky", sky=(90, 120, 200))
+    sky = reference_photos(tmp_path / "sky", sky=(90, 120, 200))
     assert check(sky, clip)[-1].reason.endswith("by class for sky")
-    assert [name for name, _ in read_album(sky).classes] == ["sky"]
+    assert [name for name, _ in read_reference_photos(sky).classes] == ["sky"]
 
 
 def codes(*levels):

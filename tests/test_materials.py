@@ -11,10 +11,10 @@ import pytest
 
 from simlift.core import strict_json
 from simlift.core.camera import Camera, Objects
-from simlift.core.clip_sample import take_survey
+from simlift.core.clip_sample import sample_clip
 from simlift.core.errors import ClipError, RecipeError
 from simlift.core.layers import Layer
-from simlift.core.window import Survey, Window
+from simlift.core.window import ClipSample, Window
 from simlift.engines.photographic.materials import assignment
 from simlift.engines.photographic.materials.classes import MATERIALS, material_of, moves
 from simlift.engines.photographic.materials.photos import read_textures
@@ -81,22 +81,22 @@ def test_each_level_is_the_average_of_the_one_before():
 
 def test_an_atlas_holds_the_levels_to_half_a_step():
     names = ("brick", "none", "wood")
-    cloths = textures.atlas(tuple(patterns.built_in(name) for name in names))
+    packed = textures.atlas(tuple(patterns.built_in(name) for name in names))
     for k, name in enumerate(names):
         levels = textures.pyramid(patterns.built_in(name))
         whole = np.concatenate([level.reshape(-1, 6) for level in levels])
-        found = cloths.texels[k] * cloths.steps[k]
-        assert (np.abs(found - whole) <= 0.501 * cloths.steps[k]).all()
-    assert cloths.faint[1] == 0
-    assert (np.diff(cloths.unseen, axis=1) >= -1e-7).all()
-    assert (cloths.unseen[:, 0] == 0).all()
+        found = packed.texels[k] * packed.steps[k]
+        assert (np.abs(found - whole) <= 0.501 * packed.steps[k]).all()
+    assert packed.faint[1] == 0
+    assert (np.diff(packed.unseen, axis=1) >= -1e-7).all()
+    assert (packed.unseen[:, 0] == 0).all()
 
 
 def test_noise_tiles_and_is_normal():
-    field = noise.spectral((1,), (64, 64), 1.0, stretch=4.0)
+    field = noise.spectral((1,), (64, 64), 1.0, segment=4.0)
     assert abs(field.mean()) < 1e-6
     assert field.std() == pytest.approx(1, abs=1e-5)
-    np.testing.assert_array_equal(field, noise.spectral((1,), (64, 64), 1.0, stretch=4.0))
+    np.testing.assert_array_equal(field, noise.spectral((1,), (64, 64), 1.0, segment=4.0))
     along, across = np.abs(np.diff(field, axis=1)).mean(), np.abs(np.diff(field, axis=0)).mean()
     assert along < 0.6 * across
 
@@ -299,8 +299,8 @@ def test_strength_0_returns_the_same_surface():
     depth, normals = plane()
     window = frame(depth)
     before = surface(normals)
-    worn = assignment.fit(Survey(window), Materials(strength=0), 1)
-    assert assignment.dress(before, window, worn) is before
+    slot_materials = assignment.assign_materials(ClipSample(window), Materials(strength=0), 1)
+    assert assignment.apply_materials(before, window, slot_materials) is before
 
 
 def test_dressing_varies_colour_and_relief_and_keeps_units():
@@ -308,7 +308,9 @@ def test_dressing_varies_colour_and_relief_and_keeps_units():
     depth[:4] = np.inf
     window = frame(depth)
     before = surface(normals)
-    out = assignment.dress(before, window, assignment.fit(Survey(window), Materials(), 1))
+    out = assignment.apply_materials(
+        before, window, assignment.assign_materials(ClipSample(window), Materials(), 1)
+    )
     np.testing.assert_allclose(np.linalg.norm(out.normals, axis=-1), 1, atol=1e-5)
     assert out.albedo[4:].std() > 0.005
     assert out.albedo.mean() == pytest.approx(0.3, rel=0.1)
@@ -322,23 +324,27 @@ def test_a_texture_sticks_to_a_body_and_to_the_world():
     """Whatever carries the body and the camera about: what the camera sees alike looks alike."""
     depth, normals = plane()
     first = frame(depth, body=turned(0.2, [1, 2, 3]))
-    worn = assignment.fit(Survey(first), Materials(), 7)
+    slot_materials = assignment.assign_materials(ClipSample(first), Materials(), 7)
     motion = turned(1.1, [40.0, -7.0, 2.0])
     for second in (
         frame(depth, body=motion @ turned(0.2, [1, 2, 3]), pose=np.linalg.inv(motion)),
         frame(depth, body=turned(0.2, [1, 2, 3])),
     ):
         for layer in ("albedo", "normals", "roughness"):
-            one = getattr(assignment.dress(surface(normals), first, worn), layer)
-            two = getattr(assignment.dress(surface(normals), second, worn), layer)
+            one = getattr(
+                assignment.apply_materials(surface(normals), first, slot_materials), layer
+            )
+            two = getattr(
+                assignment.apply_materials(surface(normals), second, slot_materials), layer
+            )
             np.testing.assert_allclose(one, two, atol=2e-3)
     still = frame(depth)
-    worn = assignment.fit(Survey(still), Materials(), 7)
-    one = assignment.dress(surface(normals), still, worn).albedo
+    slot_materials = assignment.assign_materials(ClipSample(still), Materials(), 7)
+    one = assignment.apply_materials(surface(normals), still, slot_materials).albedo
     # The camera rolls about its axis by half a turn: the picture of the plane turns with it.
     rolled = frame(depth[::-1, ::-1], pose=turned(np.pi, [0, 0, 0]))
     flipped = surface(np.ascontiguousarray(normals[::-1, ::-1] * np.float32([-1, -1, 1])))
-    two = assignment.dress(flipped, rolled, worn).albedo[::-1, ::-1]
+    two = assignment.apply_materials(flipped, rolled, slot_materials).albedo[::-1, ::-1]
     np.testing.assert_allclose(one, two, atol=2e-3)
 
 
@@ -350,9 +356,9 @@ def test_the_same_point_has_the_same_texel_when_the_camera_passes():
     moved = np.eye(4)
     moved[0, 3] = -step
     first, second = frame(depth, category="wall"), frame(depth, category="wall", pose=moved)
-    worn = assignment.fit(Survey(first), Materials(), 7)
-    one = assignment.dress(surface(normals), first, worn)
-    two = assignment.dress(surface(normals), second, worn)
+    slot_materials = assignment.assign_materials(ClipSample(first), Materials(), 7)
+    one = assignment.apply_materials(surface(normals), first, slot_materials)
+    two = assignment.apply_materials(surface(normals), second, slot_materials)
     np.testing.assert_allclose(one.albedo[:, 5:], two.albedo[:, :-5], atol=2e-3)
     np.testing.assert_allclose(one.normals[:, 5:], two.normals[:, :-5], atol=4e-3)
     assert np.abs(one.albedo - two.albedo).max() > 0.005
@@ -361,8 +367,8 @@ def test_the_same_point_has_the_same_texel_when_the_camera_passes():
 def test_far_away_a_texture_is_its_mean():
     depth, normals = plane()
     far = frame(depth * 400, category="wall")
-    out = assignment.dress(
-        surface(normals), far, assignment.fit(Survey(far), Materials(scale=0.1), 1)
+    out = assignment.apply_materials(
+        surface(normals), far, assignment.assign_materials(ClipSample(far), Materials(scale=0.1), 1)
     )
     stain = MATERIALS["plaster"].stain
     np.testing.assert_allclose(out.albedo, 0.3, rtol=2.6 * stain)
@@ -374,11 +380,13 @@ def test_relief_turns_normals_against_the_slope():
     flat = patterns.built_in("none")
     slope = np.zeros_like(flat.slope)
     slope[..., 0] = 1
-    cloths = textures.atlas((replace(flat, slope=slope),))
+    packed = textures.atlas((replace(flat, slope=slope),))
     one = np.ones(1)
-    worn = textures.Wear(np.zeros(1, np.int64), one, one, one, one, *(0 * one,) * 5)
+    slot_materials = textures.SlotMaterials(
+        np.zeros(1, np.int64), one, one, one, one, *(0 * one,) * 5
+    )
     normals = np.tile(np.array([0, 0, -1], np.float32), (4, 4, 1))
-    out = textures.wear(
+    out = textures.apply_textures(
         np.full((4, 4, 3), 0.5, np.float32),
         normals,
         np.full((4, 4), 0.5, np.float32),
@@ -388,8 +396,8 @@ def test_relief_turns_normals_against_the_slope():
         (4.0, 4.0, 2.0, 2.0),
         np.zeros(0, np.int64),
         np.eye(3, 4)[None],
-        worn,
-        cloths,
+        slot_materials,
+        packed,
     )
     np.testing.assert_allclose(out[1], np.array([-1, 0, -1]) / np.sqrt(2) + 0 * normals, atol=1e-5)
 
@@ -401,7 +409,10 @@ def test_a_painted_surface_keeps_more_of_its_own():
     arrays = {**plain.arrays, Layer.ALBEDO: np.tile(board[None, ..., None], (1, 1, 1, 3))}
     busy = replace(plain, arrays={k: v.astype(plain.arrays[k].dtype) for k, v in arrays.items()})
     free = [
-        assignment.fit(Survey(w), Materials(strength=1), 1).worn.colour[1] for w in (plain, busy)
+        assignment.assign_materials(ClipSample(w), Materials(strength=1), 1).slot_materials.colour[
+            1
+        ]
+        for w in (plain, busy)
     ]
     assert free[0] == 1
     assert free[1] < 0.1
@@ -411,12 +422,16 @@ def test_what_may_move_without_a_pose_gets_gloss_alone():
     depth, normals = plane()
     window = frame(depth, category="person")
     before = surface(normals)
-    out = assignment.dress(before, window, assignment.fit(Survey(window), Materials(strength=1), 1))
+    out = assignment.apply_materials(
+        before, window, assignment.assign_materials(ClipSample(window), Materials(strength=1), 1)
+    )
     np.testing.assert_array_equal(out.albedo, before.albedo)
     np.testing.assert_array_equal(out.normals, before.normals)
     np.testing.assert_allclose(out.roughness, MATERIALS["fabric"].roughness, atol=1e-6)
     blind = frame(depth, camera=False)
-    out = assignment.dress(before, blind, assignment.fit(Survey(blind), Materials(strength=1), 1))
+    out = assignment.apply_materials(
+        before, blind, assignment.assign_materials(ClipSample(blind), Materials(strength=1), 1)
+    )
     np.testing.assert_array_equal(out.albedo, before.albedo)
     np.testing.assert_allclose(out.roughness, MATERIALS["wood"].roughness, atol=1e-6)
 
@@ -427,7 +442,9 @@ def test_a_material_layer_wins():
     given = np.zeros((1, HEIGHT, WIDTH, 3), np.uint8)
     window = replace(window, arrays={**window.arrays, Layer.MATERIAL: given})
     before = surface(normals)
-    out = assignment.dress(before, window, assignment.fit(Survey(window), Materials(strength=1), 1))
+    out = assignment.apply_materials(
+        before, window, assignment.assign_materials(ClipSample(window), Materials(strength=1), 1)
+    )
     np.testing.assert_array_equal(out.metallic, before.metallic)
     assert out.roughness.mean() == pytest.approx(0.5, abs=0.05)
 
@@ -437,10 +454,10 @@ def test_a_photo_of_a_class_is_worn(tmp_path):
     depth, normals = plane()
     window = frame(depth)
     looks = [
-        assignment.dress(
+        assignment.apply_materials(
             surface(normals),
             window,
-            assignment.fit(Survey(window), Materials(textures=folder), 1),
+            assignment.assign_materials(ClipSample(window), Materials(textures=folder), 1),
         ).albedo
         for folder in (None, tmp_path)
     ]
@@ -448,18 +465,18 @@ def test_a_photo_of_a_class_is_worn(tmp_path):
 
 
 def test_any_clip_of_the_contract_is_dressed(tmp_path):
-    """Sky, moving camera, bodies, ids that the survey never saw; and the same pixels twice."""
+    """Sky, moving camera, bodies, ids that the clip sample never saw; and the same pixels twice."""
     clip = open_clip(builders.native(tmp_path / "clip"))
     with clip.open(Layer) as reader:
-        survey, window = take_survey(reader), reader.window([2, 3])
-    worn = assignment.fit(survey, Materials(), 5)
+        sample, window = sample_clip(reader), reader.window([2, 3])
+    slot_materials = assignment.assign_materials(sample, Materials(), 5)
     for index in range(2):
         one = window.frame(index)
         ids = one[Layer.SEGMENTATION].copy()
         ids[0, -4:] = 999
         one = replace(one, arrays={**one.arrays, Layer.SEGMENTATION: ids}, _derived={})
         before = surface(one[Layer.NORMALS][0])
-        first, again = (assignment.dress(before, one, worn) for _ in range(2))
+        first, again = (assignment.apply_materials(before, one, slot_materials) for _ in range(2))
         np.testing.assert_array_equal(first.albedo, again.albedo)
         assert np.isfinite(first.albedo).all()
         assert np.isfinite(first.roughness).all()

@@ -138,7 +138,7 @@ def blobs(frames: np.ndarray, size: float) -> np.ndarray:
 def test_the_render_itself_is_perfect(scene):
     found = values(scene, scene.rgb)
     perfect = {"edge_f1", "edge_f1_near", "moving_edge_f1", "engine_edge_ratio", "blur_ssim"}
-    perfect |= {"flicker_ratio", "seam_ratio"}
+    perfect |= {"flicker_ratio", "window_jump_ratio"}
     assert {name: found[name] for name in perfect} == pytest.approx(dict.fromkeys(perfect, 1.0))
     for name in ("frozen", "colour_shift", "colour_drift", "newly_clipped", "newly_black"):
         assert found[name] == 0
@@ -171,7 +171,7 @@ def test_scores_are_those_that_are_defined(scene):
 
 def test_a_clip_of_one_frame_has_no_temporal_evidence(scene):
     found = values(scene.frame(0), scene.rgb[:1])
-    for name in ("flicker", "flicker_ratio", "frozen", "seam_ratio", "moving_edge_f1"):
+    for name in ("flicker", "flicker_ratio", "frozen", "window_jump_ratio", "moving_edge_f1"):
         assert np.isnan(found[name])
     assert judge(Gate(), found) == (True, ())
 
@@ -227,7 +227,7 @@ BAD = {
     ),
     "brighter after the seam": (
         lambda v: np.where(np.arange(len(v))[:, None, None, None] < SEAM, v, v // 4 * 3),
-        {"seam_ratio"},
+        {"window_jump_ratio"},
     ),
     "overexposed": (
         lambda v: np.clip(v * 2.5, 0, 255).astype(np.uint8),
@@ -402,7 +402,7 @@ def test_a_join_score_is_the_mean_over_joins_by_the_median_elsewhere():
 def test_without_seams_there_is_no_evidence(scene):
     scores = [m.measure(scene, scene.rgb) for m in standard()]
     found = merge_all(score for some in scores for score in some)
-    assert np.isnan(found["seam_ratio"].value())
+    assert np.isnan(found["window_jump_ratio"].value())
 
 
 def test_the_gate_says_why_in_words():

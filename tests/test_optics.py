@@ -7,7 +7,7 @@ import pytest
 from builders import native
 
 from simlift.core.camera import Camera, Objects
-from simlift.core.clip_sample import take_survey
+from simlift.core.clip_sample import sample_clip
 from simlift.core.errors import ClipError, RecipeError
 from simlift.core.layers import Layer
 from simlift.core.window import Motion
@@ -336,15 +336,15 @@ def test_everything_is_off_by_default(clip):
 
 def test_the_focus_follows_the_middle_of_the_image(clip):
     with clip.open(Layer) as reader:
-        survey = take_survey(reader)
-    found = stage.settle_focus(survey, Optics(f_number=2.0))
-    assert found.shape == survey.times.shape
-    depth = survey.window[Layer.DEPTH][:, 11:21, 16:32].reshape(len(found), -1)
+        sample = sample_clip(reader)
+    found = stage.estimate_focus(sample, Optics(f_number=2.0))
+    assert found.shape == sample.times.shape
+    depth = sample.window[Layer.DEPTH][:, 11:21, 16:32].reshape(len(found), -1)
     middle = 1 / np.median(depth, axis=1)
     assert middle.min() <= found.min() <= found.max() <= middle.max()
-    fixed = stage.settle_focus(survey, Optics(f_number=2.0, focus=4.0))
+    fixed = stage.estimate_focus(sample, Optics(f_number=2.0, focus=4.0))
     np.testing.assert_allclose(fixed, 0.25)
-    np.testing.assert_array_equal(stage.settle_focus(survey, Optics()), 0)
+    np.testing.assert_array_equal(stage.estimate_focus(sample, Optics()), 0)
 
 
 def test_the_aperture_is_focal_length_over_f_number():

@@ -1,4 +1,4 @@
-"""The pair pass: stretches, gates, decisions with reasons, and the same files however it ends."""
+"""The pair pass: segments, gates, decisions with reasons, and the same files however it ends."""
 
 import dataclasses
 import json
@@ -467,7 +467,7 @@ class Faces:
             return []
         return [np.array([4, 4, 40, 40, *[0] * 10, 0.9], np.float32)]
 
-    def likeness(self, one, face, other, other_face):
+    def similarity(self, one, face, other, other_face):
         return float(other.mean() / one.mean())
 
 

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from simlift.core.clip_sample import take_survey
+from simlift.core.clip_sample import sample_clip
 from simlift.core.errors import ClipError, RecipeError, RunError
 from simlift.core.layers import Layer
 from simlift.core.scene_geometry import Material, Part, SceneGeometry
@@ -183,8 +183,8 @@ def test_the_traced_scene_stands_where_it_was_recorded_in_every_frame(recorded):
         assert (np.abs(found[both] - truth[both]) < allowed).mean() > 0.99
         depths.append(found)
     # The die flies: the frames differ where it is, and only there.
-    for before, after in itertools.pairwise(np.minimum(depths, 100)):
-        assert 0.01 < (np.abs(before - after) > 0.01).mean() < 0.3
+    for previous, after in itertools.pairwise(np.minimum(depths, 100)):
+        assert 0.01 < (np.abs(previous - after) > 0.01).mean() < 0.3
     assert moving_ids(frames[0]) == frozenset()
 
 
@@ -436,8 +436,8 @@ def test_moments_of_the_shutter_lie_evenly_about_its_middle(passes, instants):
 def test_a_moment_later_the_die_is_part_of_the_way_on(recorded):
     frames = frames_of(recorded)
     half = at_moment(frames[0], 0.5)
-    before, after = frames[0].objects.poses[0], frames[1].objects.poses[0]
-    middle = (before + after)[:, :3, 3] / 2
+    previous, after = frames[0].objects.poses[0], frames[1].objects.poses[0]
+    middle = (previous + after)[:, :3, 3] / 2
     np.testing.assert_allclose(half.objects.poses[0, :, :3, 3], middle, atol=1e-9)
     assert at_moment(frames[0], 0.0) is frames[0]
     last = at_moment(frames[-1], 1.0)  # the last frame goes on as it came
@@ -549,12 +549,12 @@ class Cut:
 
 def test_exposure_is_metered_once_and_held(recorded):
     with recorded.open(PLAIN.needs() | PLAIN.uses()) as reader:
-        survey, again = take_survey(reader), take_survey(reader)
-    locked = lock_exposure(PLAIN.look, survey)
+        sample, again = sample_clip(reader), sample_clip(reader)
+    locked = lock_exposure(PLAIN.look, sample)
     assert locked.exposure.manual is not None
     assert all(0.01 < gain < 100 for gain in locked.exposure.manual)
     assert lock_exposure(PLAIN.look, again) == locked
-    assert lock_exposure(locked, survey) is locked
+    assert lock_exposure(locked, sample) is locked
     assert replace(locked, exposure=PLAIN.look.exposure) == PLAIN.look
 
 
@@ -573,9 +573,9 @@ def test_a_look_with_depth_of_field_is_traced_through_an_open_lens(recorded):
         optics = Optics(f_number=f_number, focus=3.3, sensor_width_mm=100.0)
         spec = PathTraced(replace(PLAIN.look, optics=optics), samples=8, bounces=1)
         with recorded.open(spec.needs() | spec.uses()) as reader, spec.open("cpu") as engine:
-            survey = take_survey(reader)
-            settled = engine.camera.settled(survey, 0)
-            images.append(engine.radiance(reader.window([0]), survey, settled, 0))
+            sample = sample_clip(reader)
+            constants = engine.camera.constants(sample, 0)
+            images.append(engine.radiance(reader.window([0]), sample, constants, 0))
     sharp, blurred = (np.abs(np.diff(image.mean(-1), axis=1)) for image in images)
     assert np.isfinite(images[1]).all()
     np.testing.assert_allclose(images[1].mean(), images[0].mean(), rtol=0.1)

@@ -14,7 +14,7 @@ from builders import FRAMES, HEIGHT, WIDTH
 
 import simlift
 from simlift.core.clip import Clip
-from simlift.core.clip_sample import shrink, take_survey
+from simlift.core.clip_sample import sample_clip, shrink
 from simlift.core.layers import Layer
 from simlift.core.recipe import Plugin, Recipe, Variant
 from simlift.core.run import Run, TakeKey
@@ -61,12 +61,12 @@ def with_layers(clip: Clip, *layers: Layer, **changes: object) -> Clip:
 def lifted(clip, spec, lengths, seed=7):
     """Lift a clip through windows of the given lengths."""
     with clip.open(spec.needs() | spec.uses()) as reader, spec.open("cpu") as engine:
-        survey = take_survey(reader)
+        sample = sample_clip(reader)
         edges = np.cumsum([0, *lengths])
         assert edges[-1] == clip.num_frames
         return np.concatenate(
             [
-                engine.lift(reader.window(range(a, b)), survey=survey, before=None, seed=seed)
+                engine.lift(reader.window(range(a, b)), sample=sample, previous=None, seed=seed)
                 for a, b in pairwise(edges)
             ]
         )
@@ -218,10 +218,10 @@ def test_colours_move_towards_the_photos(clip, photos):
     like = replace(QUIET, grade=Grade(like=folder, like_strength=1.0))
     found = simlift.lift(clip, Photographic(like), seed=0)
     target = np.array([209.5, 69.5, 59.5])
-    before = np.abs(plain.reshape(-1, 3).mean(0) - target)
+    previous = np.abs(plain.reshape(-1, 3).mean(0) - target)
     after = np.abs(found.reshape(-1, 3).mean(0) - target)
     assert (after < 25).all()
-    assert after.sum() < 0.5 * before.sum()
+    assert after.sum() < 0.5 * previous.sum()
 
 
 def test_one_frame_and_odd_sizes(tmp_path):
@@ -276,10 +276,10 @@ def test_processes_do_not_change_the_bytes(clip, tmp_path):
 
 def test_the_survey_is_small_and_even(clip):
     with clip.open(Layer) as reader:
-        survey = take_survey(reader)
+        sample = sample_clip(reader)
         window = reader.window([0, 1])
-    assert survey.window.indices.tolist() == [0, 2, 4, 6, 8]
-    np.testing.assert_allclose(survey.times, survey.window.indices / 24)
+    assert sample.window.indices.tolist() == [0, 2, 4, 6, 8]
+    np.testing.assert_allclose(sample.times, sample.window.indices / 24)
     small = shrink(window, 16)
     assert small.size == (16, 24)
     np.testing.assert_allclose(

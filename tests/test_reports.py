@@ -84,7 +84,7 @@ def take_of(source: Path, variant: str) -> Take:
         height=HEIGHT,
         width=WIDTH,
         fps=FPS,
-        seams=(8, 16),
+        window_starts=(8, 16),
         stages=("light",),
         skipped=("materials: no albedo layer",),
         notes=(HOSTILE,),

@@ -19,10 +19,10 @@ import pytest
 from simlift.core.clip import Clip
 from simlift.core.errors import ClipError, RecipeError, RunError
 from simlift.core.layers import Layer
-from simlift.core.protocols import Span, Stage
+from simlift.core.protocols import Stage, WindowSize
 from simlift.core.recipe import Gate, Plugin, Recipe, Variant, derive_seed
 from simlift.core.run import Run, TakeKey
-from simlift.core.window import Frames, Survey, Tail, Window
+from simlift.core.window import ClipSample, Frames, PreviousFrames, Window
 from simlift.engines.echo import Echo
 from simlift.engines.photographic import Photographic
 from simlift.media.native import write_clip
@@ -51,8 +51,8 @@ class Slow:
     def uses(self) -> frozenset[Layer]:
         return frozenset()
 
-    def span(self) -> Span:
-        return Span(frames=2)
+    def window_size(self) -> WindowSize:
+        return WindowSize(frames=2)
 
     def check(self, clip: Clip) -> tuple[Stage, ...]:
         return (Stage("slow", True, "waits"),)
@@ -61,7 +61,9 @@ class Slow:
     def open(self, device: str) -> Iterator["Slow"]:
         yield self
 
-    def lift(self, window: Window, *, survey: Survey, before: Tail | None, seed: int) -> Frames:
+    def lift(
+        self, window: Window, *, sample: ClipSample, previous: PreviousFrames | None, seed: int
+    ) -> Frames:
         time.sleep(self.seconds * len(window))
         return 255 - window.rgb
 
@@ -72,12 +74,14 @@ class Chain(Slow):
 
     overlap: int = 2
 
-    def span(self) -> Span:
-        return Span(frames=5, overlap=self.overlap)
+    def window_size(self) -> WindowSize:
+        return WindowSize(frames=5, overlap=self.overlap)
 
-    def lift(self, window: Window, *, survey: Survey, before: Tail | None, seed: int) -> Frames:
-        new = len(window) - (0 if before is None else self.overlap)
-        start = 0 if before is None else int(before[-1].max()) + 1
+    def lift(
+        self, window: Window, *, sample: ClipSample, previous: PreviousFrames | None, seed: int
+    ) -> Frames:
+        new = len(window) - (0 if previous is None else self.overlap)
+        start = 0 if previous is None else int(previous[-1].max()) + 1
         levels = np.arange(start, start + new, dtype=np.uint8)
         return np.broadcast_to(levels[:, None, None, None], (new, *window.size, 3)).copy()
 
@@ -86,7 +90,9 @@ class Chain(Slow):
 class Broken(Slow):
     """An engine that fails on clips whose frames are dark."""
 
-    def lift(self, window: Window, *, survey: Survey, before: Tail | None, seed: int) -> Frames:
+    def lift(
+        self, window: Window, *, sample: ClipSample, previous: PreviousFrames | None, seed: int
+    ) -> Frames:
         if window.rgb.mean() < 40:
             raise ZeroDivisionError("dark")
         return window.rgb
@@ -96,7 +102,9 @@ class Broken(Slow):
 class Wrong(Slow):
     """An engine that returns one frame too few."""
 
-    def lift(self, window: Window, *, survey: Survey, before: Tail | None, seed: int) -> Frames:
+    def lift(
+        self, window: Window, *, sample: ClipSample, previous: PreviousFrames | None, seed: int
+    ) -> Frames:
         return window.rgb[1:]
 
 
@@ -264,18 +272,18 @@ def test_before_is_the_tail_of_what_was_made(tmp_path: Path, frames: int) -> Non
     run = fill(tmp_path / "run", [tmp_path / "a.mp4"], recipe(Chain()))
     take = run.takes()[0]
     assert take.num_frames == frames
-    assert take.seams == tuple(range(5, frames, 3))
+    assert take.window_starts == tuple(range(5, frames, 3))
 
 
 def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path) -> None:
     clip = open_clip(make_video(tmp_path / "a.mp4"))
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    previous = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, previous[1]))
     try:
         result = lift_clips([clip], recipe(Echo()), tmp_path / "run", progress=Silent())
     finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        resource.setrlimit(resource.RLIMIT_FSIZE, previous)
         signal.signal(signal.SIGXFSZ, handler)
     assert "cannot be written" in result.failures[0].reason
     assert "way out: free space" in result.failures[0].reason

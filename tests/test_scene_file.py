@@ -270,8 +270,8 @@ def ellipsoid_area(a, b, c, n=1500):
     turn = (np.arange(n) + 0.5) / n * 2 * np.pi
     z, turn = np.meshgrid(z, turn)
     x, y = np.sqrt(1 - z * z) * np.cos(turn), np.sqrt(1 - z * z) * np.sin(turn)
-    stretch = np.sqrt((x / a) ** 2 + (y / b) ** 2 + (z / c) ** 2)
-    return 4 * np.pi * a * b * c * stretch.mean()
+    segment = np.sqrt((x / a) ** 2 + (y / b) ** 2 + (z / c) ** 2)
+    return 4 * np.pi * a * b * c * segment.mean()
 
 
 PI = np.pi

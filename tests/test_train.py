@@ -29,8 +29,8 @@ from simlift.models.wan.incontext import InContext
 from simlift.passes.train import train_adapter
 from simlift.scale.progress import Silent
 from simlift.training._encode import Cache
-from simlift.training._expert_trainer import Sample, Trainee, VelocityLoss
-from simlift.training._process_group import World
+from simlift.training._expert_trainer import ExpertTrainer, Sample, VelocityLoss
+from simlift.training._process_group import ProcessGroup
 from simlift.training.draws import Draws, evaluation_levels, logit_normal
 from simlift.training.items import split, training_items
 from simlift.training.recipe import TrainRecipe
@@ -95,7 +95,7 @@ def pairs(tmp_path_factory):
 def recipe(base, **changes):
     settings = {
         "steps": 4,
-        "turn": 1,
+        "switch_every": 1,
         "rank": 2,
         "alpha": 2.0,
         "warmup": 1,
@@ -138,10 +138,10 @@ def test_draws_depend_on_the_step_alone_and_visit_every_item(base):
 def test_levels_stay_inside_their_expert_and_cover_it(base):
     draws = Draws(recipe(base), Experts(0.875), num_items=1, size=64)
     for kind in ("uniform", "logit-normal"):
-        draws = dataclasses.replace(draws, recipe=recipe(base, levels=kind))
+        draws = dataclasses.replace(draws, recipe=recipe(base, timestep_sampling=kind))
         for expert, low, high in (("high", 0.875, 1.0), ("low", 0.0, 0.875)):
-            levels = [d.level for d in draws.step(0, expert)]
-            assert low <= min(levels) < max(levels) <= high
+            timestep_sampling = [d.level for d in draws.step(0, expert)]
+            assert low <= min(timestep_sampling) < max(timestep_sampling) <= high
     uniform = Draws(recipe(base, shift=1.0), Experts(), num_items=1, size=16).step(3, "single")
     assert sorted(int(d.level * 16) for d in uniform) == list(range(16))
 
@@ -164,12 +164,12 @@ def test_shares_of_conditions(base):
 
 def test_the_rate_rises_and_falls_as_a_cosine(base):
     """Half of the peak in the middle between warm-up and end, 0 behind the last step."""
-    made = recipe(base, steps=102, warmup=2, rate_high=2.0, rate_low=1.0, schedule="cosine")
-    assert [made.rate("high", step) for step in (0, 1, 2)] == [1.0, 2.0, 2.0]
-    assert made.rate("low", 52) == pytest.approx(0.5)
-    assert made.rate("low", 27) == pytest.approx(0.5 + math.sqrt(0.125))
-    assert made.rate("low", 102) == pytest.approx(0.0)
-    assert recipe(base, steps=102, warmup=2, rate_low=1.0).rate("low", 101) == 1.0
+    made = recipe(base, steps=102, warmup=2, lr_high=2.0, lr_low=1.0, schedule="cosine")
+    assert [made.learning_rate("high", step) for step in (0, 1, 2)] == [1.0, 2.0, 2.0]
+    assert made.learning_rate("low", 52) == pytest.approx(0.5)
+    assert made.learning_rate("low", 27) == pytest.approx(0.5 + math.sqrt(0.125))
+    assert made.learning_rate("low", 102) == pytest.approx(0.0)
+    assert recipe(base, steps=102, warmup=2, lr_low=1.0).learning_rate("low", 101) == 1.0
 
 
 def test_fixed_levels_are_shared_out_among_the_experts():
@@ -221,31 +221,33 @@ def test_the_loss_is_the_velocitys_error_where_frames_were_noisy():
 
 
 def test_gradients_reach_the_adapter_alone_and_a_fresh_one_changes_nothing(base):
-    world = World(0, 1, torch.device("cpu"), "ddp")
+    processes = ProcessGroup(0, 1, torch.device("cpu"), "ddp")
     made = recipe(base, incontext=InContext(attention="self"))
-    trainee = Trainee(find_wan(str(base)), "high", made, world)
+    trainer = ExpertTrainer(find_wan(str(base)), "high", made, processes)
     plain = tiny_models.transformer(1)
     stock = VelocityLoss(InContextTransformer(plain, made.incontext), torch.float32)
     with torch.no_grad():
-        torch.testing.assert_close(trainee.loss(sample()), stock(sample()), atol=1e-6, rtol=1e-6)
-    trainee.loss(sample()).mean().backward()
-    touched = {n for n, p in trainee.network.named_parameters() if p.grad is not None}
+        torch.testing.assert_close(trainer.loss(sample()), stock(sample()), atol=1e-6, rtol=1e-6)
+    trainer.loss(sample()).mean().backward()
+    touched = {n for n, p in trainer.network.named_parameters() if p.grad is not None}
     assert touched
     assert all("lora_" in name for name in touched)
-    before = {k: v.clone() for k, v in trainee.network.state_dict().items() if "lora_" not in k}
-    trainee.update(1e-2)
-    after = trainee.network.state_dict()
+    before = {k: v.clone() for k, v in trainer.network.state_dict().items() if "lora_" not in k}
+    trainer.update(1e-2)
+    after = trainer.network.state_dict()
     assert all(torch.equal(value, after[name]) for name, value in before.items())
 
 
 def test_eight_bit_bases_keep_their_adapter_in_float(base):
-    world = World(0, 1, torch.device("cpu"), "ddp")
-    trainee = Trainee(find_wan(str(base)), "low", recipe(base, dtype="bfloat16", fp8=True), world)
-    trainee.loss(sample().to(torch.device("cpu"), torch.bfloat16)).mean().backward()
-    assert trainee.update(1e-2) > 0
-    kinds = {p.dtype for n, p in trainee.network.named_parameters() if "lora_" in n}
+    processes = ProcessGroup(0, 1, torch.device("cpu"), "ddp")
+    trainer = ExpertTrainer(
+        find_wan(str(base)), "low", recipe(base, dtype="bfloat16", fp8=True), processes
+    )
+    trainer.loss(sample().to(torch.device("cpu"), torch.bfloat16)).mean().backward()
+    assert trainer.update(1e-2) > 0
+    kinds = {p.dtype for n, p in trainer.network.named_parameters() if "lora_" in n}
     assert kinds == {torch.float32}
-    stored = {p.dtype for n, p in trainee.network.named_parameters() if "base_layer.weight" in n}
+    stored = {p.dtype for n, p in trainer.network.named_parameters() if "base_layer.weight" in n}
     assert stored == {torch.float8_e4m3fn}
 
 
@@ -281,7 +283,7 @@ def test_a_training_leaves_an_adapter_that_lifts(base, pairs, tmp_path):
 def test_a_base_with_a_denser_autoencoder_is_trained_through_the_same_code(pairs, tmp_path):
     dense = tiny_models.wan_dense(tmp_path / "dense")
     out = tmp_path / "adapter"
-    made = recipe(dense, resolution=(32, 64), rate_low=0.01)
+    made = recipe(dense, resolution=(32, 64), lr_low=0.01)
     train_adapter(pairs, made, out, progress=Silent())
     assert (out / "single.safetensors").exists()
     curve = [json.loads(row)["loss"] for row in (out / "evaluation.jsonl").read_text().splitlines()]
@@ -295,10 +297,10 @@ def test_resuming_gives_the_same_bytes(base, pairs, tmp_path):
 
     once = loop._step
 
-    def dies(job, trainees, expert, step, samples):
+    def dies(job, trainers, expert, step, samples):
         if step == 3 and not (parts / "died").exists():
             raise KeyboardInterrupt
-        return once(job, trainees, expert, step, samples)
+        return once(job, trainers, expert, step, samples)
 
     loop._step = dies
     try:

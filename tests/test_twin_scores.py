@@ -21,7 +21,7 @@ from simlift.core.score import merge_all
 from simlift.core.window import Window
 from simlift.engines.echo import Echo
 from simlift.engines.photographic import Photographic
-from simlift.evaluation.metrics import DEFINITIONS, TwinDistance, closed, shares_closed, standard
+from simlift.evaluation.metrics import DEFINITIONS, TwinDistance, gap_closed, gaps_closed, standard
 from simlift.media.native import add_layer
 from simlift.media.video import VideoStore, probe_video
 from simlift.media.video_writer import LOSSLESS_RGB, write_video
@@ -144,7 +144,7 @@ def test_the_twin_itself_is_perfect(pair):
     assert found["twin_psnr"] == 100 and found["twin_ssim"] == pytest.approx(1)
     assert found["twin_patches"] == 0 and found["twin_closed"] == 1
     assert found["twin_flicker"] == 1
-    assert shares_closed(found)["twin_ssim"] == pytest.approx(1)
+    assert gaps_closed(found)["twin_ssim"] == pytest.approx(1)
 
 
 def test_the_render_itself_closes_nothing(pair):
@@ -152,13 +152,13 @@ def test_the_render_itself_closes_nothing(pair):
     for name in ("twin_psnr", "twin_ssim", "twin_patches", "twin_flicker"):
         assert found[name] == found[f"{name}_render"]
     assert found["twin_closed"] == 0
-    assert shares_closed(found) == dict.fromkeys(("twin_psnr", "twin_ssim", "twin_patches"), 0)
+    assert gaps_closed(found) == dict.fromkeys(("twin_psnr", "twin_ssim", "twin_patches"), 0)
 
 
 def test_a_take_between_render_and_twin_closes_a_part(pair):
     middle = ((pair.rgb.astype(int) + pair[Layer.TWIN]) // 2).astype(np.uint8)
     found = values(pair, middle)
-    shares = shares_closed(found)
+    shares = gaps_closed(found)
     # Half of the way in every pixel is half of the root mean square error, up to rounding.
     assert shares["twin_psnr"] == pytest.approx(0.5, abs=0.01)
     assert all(0 < share < 1 for share in (*shares.values(), found["twin_closed"]))
@@ -204,9 +204,13 @@ def test_frames_smaller_than_a_patch_have_no_texture():
 
 
 def test_shares_of_distances():
-    assert closed(0.5, 2.0) == 0.75 and closed(3.0, 2.0) == -0.5 and np.isnan(closed(1.0, 0.0))
+    assert (
+        gap_closed(0.5, 2.0) == 0.75
+        and gap_closed(3.0, 2.0) == -0.5
+        and np.isnan(gap_closed(1.0, 0.0))
+    )
     found = {"twin_psnr": 26.0, "twin_psnr_render": 20.0, "twin_ssim": 0.9, "lpips": 0.3}
-    shares = shares_closed(found | {"twin_ssim_render": 0.6})
+    shares = gaps_closed(found | {"twin_ssim_render": 0.6})
     assert shares == pytest.approx({"twin_psnr": 1 - 10**-0.3, "twin_ssim": 0.75})
 
 

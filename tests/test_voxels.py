@@ -10,12 +10,12 @@ from simlift.core.camera import Camera, Objects
 from simlift.core.layers import Layer
 from simlift.core.scene_geometry import Material, Part, SceneGeometry
 from simlift.core.window import Window
-from simlift.engines.photographic.light.indirect import surroundings
-from simlift.engines.photographic.scene.bounding_boxes import Boxes, FindOccluders
+from simlift.engines.photographic.light.indirect import static_scene
+from simlift.engines.photographic.scene.bounding_boxes import BoundingBoxes, FindOccluders
 from simlift.engines.photographic.scene.stored_scene import (
-    carried_boxes,
-    carried_scene,
-    carried_voxels,
+    read_stored_scene,
+    stored_boxes,
+    stored_voxels,
 )
 from simlift.media.gltf import write_gltf
 from simlift.pixels.geometry import _voxel_kernels as kernels
@@ -349,8 +349,8 @@ def hall(folder):
 
 def test_a_scene_fills_voxels_beyond_what_images_show(tmp_path):
     window = hall(tmp_path)
-    geometry = carried_scene(window)
-    voxels = carried_voxels(window, geometry, np.array([-2.0, -1, -1.5]), np.array([2.0, 3, 1.5]))
+    geometry = read_stored_scene(window)
+    voxels = stored_voxels(window, geometry, np.array([-2.0, -1, -1.5]), np.array([2.0, 3, 1.5]))
     at = voxels.centres[:, 1]
     # Both walls; neither the glass nor what moves.
     np.testing.assert_allclose(np.unique(np.round(at, 3)), [-0.5, 3.0], atol=1e-6)
@@ -362,13 +362,13 @@ def test_a_scene_fills_voxels_beyond_what_images_show(tmp_path):
 def test_a_flat_wall_that_is_all_that_was_seen_fills_voxels(tmp_path):
     window = hall(tmp_path)
     low, high = np.array([-2.0, 3, -1.5]), np.array([2.0, 3, 1.5])
-    voxels = carried_voxels(window, carried_scene(window), low, high)
+    voxels = stored_voxels(window, read_stored_scene(window), low, high)
     assert len(voxels.centres) > 1000
     np.testing.assert_allclose(voxels.centres[:, 1], 3.0, atol=1e-3)
 
 
 def test_boxes_of_bodies_are_those_of_their_parts(tmp_path):
-    boxes = carried_boxes(carried_scene(hall(tmp_path)))
+    boxes = stored_boxes(read_stored_scene(hall(tmp_path)))
     np.testing.assert_allclose(boxes.low[1:], [[-3, -0.5, -2], [-1, 1, -1], [-0.3, 0, -0.2]])
     np.testing.assert_allclose(boxes.high[1:], [[3, 3, 2], [1, 1, 1], [0.3, 0, 0.2]])
     assert not boxes.low[0].any()
@@ -402,7 +402,7 @@ def test_a_thing_is_as_deep_as_sight_stays_in_its_box(turn):
     half = np.float32(0.5)
     low, high = np.zeros((2, 3), np.float32), np.zeros((2, 3), np.float32)
     low[1], high[1] = -half, half
-    boxes = Boxes(low, high, np.zeros(2, np.float32))
+    boxes = BoundingBoxes(low, high, np.zeros(2, np.float32))
     light = np.eye(9, dtype=np.float32)[0]
     found = FindOccluders(boxes, np.array([1]), light)(window)
     deep = (leave - enter)[::2, ::2]
@@ -424,7 +424,7 @@ def test_what_surrounds_a_clip_is_its_scene_where_it_has_one(tmp_path, carries):
     if not carries:
         (tmp_path / "scene.glb").unlink()
         window = Window(**{**vars(window), "scene": None, "_derived": {}})
-    around = surroundings(window)
+    around = static_scene(window)
     assert around.known is carries
     behind = around.voxels.centres[:, 1] < 0
     assert behind.any() == carries

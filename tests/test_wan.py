@@ -15,7 +15,7 @@ from diffusers import AutoencoderKLWan, WanPipeline
 import simlift
 from simlift.core.errors import RecipeError, RunError
 from simlift.core.layers import Layer
-from simlift.core.protocols import Span
+from simlift.core.protocols import WindowSize
 from simlift.engines.wan import Wan
 from simlift.engines.wan._sampler import Conditions, Sampler, fused_parts
 from simlift.models.wan import _adapter, _parts
@@ -180,9 +180,9 @@ def test_sampling_is_euler_over_the_stock_networks_with_guidance():
         for here, there in pairwise(levels):
             network = networks["high" if here >= 0.875 else "low"]
             step = torch.tensor([here * 1000])
-            wanted, unwanted = (network(x, step, text[None])[0] for text in texts)
+            prompt, negative = (network(x, step, text[None])[0] for text in texts)
             weight = 4.0 if here >= 0.875 else 3.0
-            x = x + (there - here) * (unwanted + weight * (wanted - unwanted))
+            x = x + (there - here) * (negative + weight * (prompt - negative))
     found = sample(networks, experts, noise, levels, texts)
     torch.testing.assert_close(found, x, atol=2e-6, rtol=1e-5)
 
@@ -193,9 +193,9 @@ def sample(networks, experts, noise, levels, texts, parts=None, reference=None, 
     opened = {e: InContextTransformer(n, settings or InContext()) for e, n in networks.items()}
     conditions = Conditions(
         reference=reference,
-        wanted=texts[:1],
-        unwanted=texts[1:],
-        null=torch.zeros_like(texts[:1]),
+        prompt=texts[:1],
+        negative=texts[1:],
+        empty=torch.zeros_like(texts[:1]),
         prefix=None,
         parts=parts or (slice(0, noise.shape[2]),),
     )
@@ -256,8 +256,8 @@ def test_takes_have_the_clips_size_and_length(base, adapter, tmp_path, count, he
 
 def test_a_long_clip_goes_on_from_its_last_frames(base, adapter, tmp_path):
     source = clip(tmp_path, 17)
-    assert engine(base, adapter).span() == Span(9, 5)
-    assert engine(base, adapter, fuse=3).span() == Span(17, 5)
+    assert engine(base, adapter).window_size() == WindowSize(9, 5)
+    assert engine(base, adapter, fuse=3).window_size() == WindowSize(17, 5)
     held = simlift.lift(source, engine(base, adapter))
     free = simlift.lift(source, engine(base, adapter, hold_colour=False))
     fused = simlift.lift(source, engine(base, adapter, fuse=3))
@@ -506,10 +506,10 @@ def test_settings_are_checked(base, adapter, changes, words):
 
 def test_a_drift_of_colour_is_undone():
     generator = np.random.default_rng(1)
-    wanted = generator.integers(60, 180, (3, 8, 8, 3)).astype(np.uint8)
-    drifted = np.clip(np.rint(wanted * 0.9 + 12), 0, 255).astype(np.uint8)
-    mended = correct(drifted, colour_correction(drifted, wanted))
-    assert np.abs(mended.astype(int) - wanted).max() <= 2
-    gain, offset = colour_correction(wanted, wanted)
+    prompt = generator.integers(60, 180, (3, 8, 8, 3)).astype(np.uint8)
+    drifted = np.clip(np.rint(prompt * 0.9 + 12), 0, 255).astype(np.uint8)
+    mended = correct(drifted, colour_correction(drifted, prompt))
+    assert np.abs(mended.astype(int) - prompt).max() <= 2
+    gain, offset = colour_correction(prompt, prompt)
     np.testing.assert_allclose(gain, 1)
     np.testing.assert_allclose(offset, 0, atol=1e-9)

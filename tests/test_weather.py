@@ -414,13 +414,13 @@ def test_patches_ride_on_a_moving_body():
     turn[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
     turn[:3, 3] = (5.0, -2.0, 0.3)
     poses = np.stack([np.eye(4), turn])[:, None]
-    surveyed = Objects(np.array([1]), poses)
+    sampled = Objects(np.array([1]), poses)
     above = pose(LOOK_DOWN, (0, 0, 8))
     pictures = []
     for k, world_to_camera in enumerate((above, above @ np.linalg.inv(turn))):
         depth = np.full((HEIGHT, WIDTH), 8.0)
-        frame = window(depth, world_to_camera, bodies=surveyed.at(np.array([k])))
-        out = effects.on_surfaces(even((0, 0, -1)), frame, told, UP_DOWN, surveyed=surveyed)
+        frame = window(depth, world_to_camera, bodies=sampled.at(np.array([k])))
+        out = effects.on_surfaces(even((0, 0, -1)), frame, told, UP_DOWN, sampled=sampled)
         pictures.append(out.albedo)
     np.testing.assert_allclose(pictures[0], pictures[1], atol=2e-3)
     assert pictures[0].std() > 0.05
@@ -437,7 +437,7 @@ def test_snow_does_not_change_at_the_border_of_two_still_bodies():
     bodies = Objects(np.array([1, 2]), poses)
     frame = from_above(ids=ids, bodies=bodies)
     one = effects.on_surfaces(even((0, 0, -1)), from_above(), told, UP_DOWN)
-    two = effects.on_surfaces(even((0, 0, -1)), frame, told, UP_DOWN, surveyed=bodies)
+    two = effects.on_surfaces(even((0, 0, -1)), frame, told, UP_DOWN, sampled=bodies)
     np.testing.assert_allclose(one.albedo, two.albedo, atol=2e-3)
 
 

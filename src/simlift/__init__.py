@@ -8,7 +8,7 @@ from simlift.core.recipe import Plugin as Plugin
 from simlift.core.recipe import Recipe as Recipe
 from simlift.core.recipe import Variant as Variant
 from simlift.core.run import Run as Run
-from simlift.core.window import Survey as Survey
+from simlift.core.window import ClipSample as ClipSample
 from simlift.core.window import Window as Window
 from simlift.engines.photographic import Look as Look
 from simlift.engines.photographic import Photographic as Photographic
@@ -18,6 +18,7 @@ from simlift.sources import open_clip as open_clip
 
 __all__ = [
     "Clip",
+    "ClipSample",
     "Gate",
     "Layer",
     "Look",
@@ -26,7 +27,6 @@ __all__ = [
     "Recipe",
     "Run",
     "SimliftError",
-    "Survey",
     "Variant",
     "Window",
     "lift",

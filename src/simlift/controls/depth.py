@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from simlift.core.errors import RecipeError
 from simlift.core.layers import Layer
-from simlift.core.window import Frames, Survey, Window
+from simlift.core.window import ClipSample, Frames, Window
 from simlift.pixels.geometry.depth_codes import depth_codes, depth_range
 
 
@@ -13,7 +13,7 @@ class DepthControl:
     """Inverse depth between two fixed distances: `near` metres is white, `far` and sky are black.
 
     The scale is a setting, never measured on a window, so that it cannot flicker between windows;
-    `fitted` measures it once on a clip's survey. The default spans a table and a street alike.
+    `fitted` measures it once on a clip's clip sample. The default spans a table and a street alike.
     Relative depth, an inverse depth of unknown range, is inverted as it is.
     """
 
@@ -27,11 +27,11 @@ class DepthControl:
             )
 
     @classmethod
-    def fitted(cls, survey: Survey) -> "DepthControl":
+    def fitted(cls, sample: ClipSample) -> "DepthControl":
         """Return the control whose range holds the middle 96 % of a clip's finite depth."""
-        if not survey.window.metric_depth:
+        if not sample.window.metric_depth:
             return cls()
-        return cls(*depth_range(survey.window[Layer.DEPTH], (cls.near, cls.far)))
+        return cls(*depth_range(sample.window[Layer.DEPTH], (cls.near, cls.far)))
 
     def needs(self) -> frozenset[Layer]:
         return frozenset({Layer.DEPTH})

@@ -1,4 +1,4 @@
-"""An opened clip -> its survey: a few evenly spaced frames of every layer, made small."""
+"""An opened clip -> its clip sample: a few evenly spaced frames of every layer, made small."""
 
 from dataclasses import replace
 
@@ -7,13 +7,13 @@ import numpy as np
 
 from simlift.core.clip import ClipReader
 from simlift.core.layers import Array, Layer
-from simlift.core.window import Survey, Window
+from simlift.core.window import ClipSample, Window
 
-_LINES = 120  # rows of a surveyed frame: enough for statistics, cheap for every stage
+_LINES = 120  # rows of a sampled frame: enough for statistics, cheap for every stage
 _MOST_FRAMES = 24
 
 
-def take_survey(reader: ClipReader) -> Survey:
+def sample_clip(reader: ClipReader) -> ClipSample:
     """Read about one frame for each second of the clip, 5 at least and 24 at most."""
     clip = reader.clip
     seconds = clip.num_frames / float(clip.fps)
@@ -25,7 +25,7 @@ def take_survey(reader: ClipReader) -> Survey:
         layer: np.concatenate([window.arrays[layer] for window in small]) for layer in first.arrays
     }
     scale = first.size[0] / clip.height
-    return Survey(
+    return ClipSample(
         replace(
             first,
             indices=indices,

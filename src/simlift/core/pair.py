@@ -50,7 +50,7 @@ class PairGate:
     max_flicker_ratio: float = 2.5
     max_frozen: float = 0.2
     max_colour_drift: float = 4.0  # CIELAB
-    min_novelty: float = 0.5  # codes, from the most alike of the stretches before
+    min_novelty: float = 0.5  # codes, from the most alike of the segments before
     min_face_found: float = 0.5
     min_face_similarity: float = 0.3  # cosine of SFace
 

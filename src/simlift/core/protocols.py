@@ -1,4 +1,4 @@
-"""The seams: what an engine, a control and a metric must offer. Specs are frozen; `open` loads.
+"""The protocols: what an engine, a control and a metric must offer. Specs are frozen; `open` loads.
 
 Nothing is registered: any frozen dataclass with these methods plugs in (`--engine module:Class`).
 """
@@ -11,15 +11,15 @@ from typing import Protocol, runtime_checkable
 from simlift.core.clip import Clip
 from simlift.core.layers import Layer
 from simlift.core.score import Score
-from simlift.core.window import Frames, Survey, Tail, Window
+from simlift.core.window import ClipSample, Frames, PreviousFrames, Window
 
 
 @dataclass(frozen=True)
-class Span:
+class WindowSize:
     """How an engine walks through a clip: frames of a window, and how many of them overlap.
 
     `overlap` frames at the start of a window are those that ended the one before; the engine
-    receives what it made of them as `before` and returns only the frames after them.
+    receives what it made of them as `previous` and returns only the frames after them.
     """
 
     frames: int = 8
@@ -35,8 +35,10 @@ class Span:
 class Engine(Protocol):
     """Makes frames from a window."""
 
-    def lift(self, window: Window, *, survey: Survey, before: Tail | None, seed: int) -> Frames:
-        """Return the lifted frames [t h w 3] of the window, less the overlap given in `before`."""
+    def lift(
+        self, window: Window, *, sample: ClipSample, previous: PreviousFrames | None, seed: int
+    ) -> Frames:
+        """Return the lifted frames [t h w 3] of the window, less the overlap in `previous`."""
         ...
 
 
@@ -74,7 +76,7 @@ class EngineSpec(Protocol):
         """Layers that the engine uses where they are there."""
         ...
 
-    def span(self) -> Span:
+    def window_size(self) -> WindowSize:
         """How the engine walks through a clip."""
         ...
 

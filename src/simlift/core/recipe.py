@@ -43,7 +43,7 @@ class Plugin:
         return spec
 
 
-_SPEC = ("needs", "uses", "span", "check", "open")  # what an EngineSpec offers
+_SPEC = ("needs", "uses", "window_size", "check", "open")  # what an EngineSpec offers
 
 
 def load_class(kind: str) -> type[Any]:
@@ -97,7 +97,7 @@ class Gate:
     max_edge_offset: float = 0.5  # pixels
     max_flicker_ratio: float = 2.5
     max_frozen: float = 0.2
-    max_seam_ratio: float = 2.0
+    max_window_jump_ratio: float = 2.0
     max_colour_drift: float = 2.0  # CIELAB
     max_newly_clipped: float = 0.12
     max_newly_black: float = 0.25

@@ -49,7 +49,7 @@ class Take:
     height: int
     width: int
     fps: Fraction
-    seams: tuple[int, ...]  # frames at which a new window began, where windows could show
+    window_starts: tuple[int, ...]  # frames at which a new window began, where windows could show
     stages: tuple[str, ...]  # what ran
     skipped: tuple[str, ...]  # what did not, and why
     notes: tuple[str, ...]  # what the source assumed

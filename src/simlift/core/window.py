@@ -17,7 +17,9 @@ from simlift.core.errors import ClipError
 from simlift.core.layers import Array, Layer
 
 Frames = UInt8[np.ndarray, "t h w 3"]
-Tail = UInt8[np.ndarray, "overlap h w 3"]  # what an engine made of the frames before a window
+PreviousFrames = UInt8[
+    np.ndarray, "overlap h w 3"
+]  # what an engine made of the frames before a window
 T = TypeVar("T")
 
 
@@ -116,7 +118,7 @@ class Window:
 
 
 @dataclass(frozen=True, eq=False)
-class Survey:
+class ClipSample:
     """A clip seen small: evenly spaced frames of every layer, for what must hold over the clip.
 
     It depends on the clip alone, never on windows or workers, so that whatever an engine derives
@@ -127,5 +129,5 @@ class Survey:
 
     @property
     def times(self) -> Float[np.ndarray, "k"]:
-        """Times of the surveyed frames in seconds."""
+        """Times of the sampled frames in seconds."""
         return self.window.indices / self.window.fps

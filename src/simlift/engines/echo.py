@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from simlift.core.clip import Clip
 from simlift.core.layers import Layer
-from simlift.core.protocols import Span, Stage
-from simlift.core.window import Frames, Survey, Tail, Window
+from simlift.core.protocols import Stage, WindowSize
+from simlift.core.window import ClipSample, Frames, PreviousFrames, Window
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,8 @@ class Echo:
     def uses(self) -> frozenset[Layer]:
         return frozenset()
 
-    def span(self) -> Span:
-        return Span(frames=16)
+    def window_size(self) -> WindowSize:
+        return WindowSize(frames=16)
 
     def check(self, clip: Clip) -> tuple[Stage, ...]:
         """Run on every clip."""
@@ -38,7 +38,9 @@ class Echo:
 class EchoEngine:
     """The opened echo."""
 
-    def lift(self, window: Window, *, survey: Survey, before: Tail | None, seed: int) -> Frames:
+    def lift(
+        self, window: Window, *, sample: ClipSample, previous: PreviousFrames | None, seed: int
+    ) -> Frames:
         """Return the window's own frames."""
-        del survey, before, seed
+        del sample, previous, seed
         return window.rgb

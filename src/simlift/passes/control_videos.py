@@ -6,10 +6,10 @@ from pathlib import Path
 
 from simlift.core.clip import Clip
 from simlift.core.layers import Layer
-from simlift.core.protocols import Control, Span
+from simlift.core.protocols import Control, WindowSize
 from simlift.core.recipe import Encoding
 from simlift.media.video_writer import write_video
-from simlift.passes.lift_windows import walk
+from simlift.passes.lift_windows import read_windows
 
 
 def draw_controls(
@@ -35,7 +35,7 @@ def draw_controls(
             )
             for name, path in paths.items()
         }
-        for window in walk(reader, Span(frames=8)):
+        for window in read_windows(reader, WindowSize(frames=8)):
             for name, control in controls.items():
                 writers[name].append(control.draw(window))
     return paths

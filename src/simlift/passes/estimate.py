@@ -26,10 +26,10 @@ from simlift.media.native import NativeLayer, write_clip
 from simlift.models.hub.folder import ModelFolder
 from simlift.models.vision.depth import DepthEstimator, gives_metres, require_torch
 from simlift.models.vision.depth_scale import Scale, between, in_metres, relative, spread
-from simlift.models.vision.estimate_chunks import FRAMES, Parts, decode, encode
+from simlift.models.vision.estimate_chunks import FRAMES, EstimateChunks, decode, encode
 from simlift.models.vision.provenance import Estimate, Origin, Provenance
 from simlift.models.vision.segmentation import Segmenter, labels
-from simlift.models.vision.temporal_alignment import steady
+from simlift.models.vision.temporal_alignment import align_over_time
 from simlift.passes.provenance import installed, source_digest
 from simlift.pixels.geometry.projection import pinhole
 from simlift.scale.progress import Progress
@@ -47,12 +47,12 @@ class _Plan:
     provenance: Provenance
     folders: dict[Layer, ModelFolder]
 
-    def parts(self, layer: Layer) -> Parts | None:
+    def parts(self, layer: Layer) -> EstimateChunks | None:
         if layer not in self.folders:
             return None
         origin = self.provenance.layers[layer.value]
         key = digest([_METHOD, self.provenance.source_digest, origin.digest])
-        return Parts(self.out / "parts" / f"{layer.value}-{key}", self.clip.num_frames)
+        return EstimateChunks(self.out / "parts" / f"{layer.value}-{key}", self.clip.num_frames)
 
     @property
     def sky(self) -> list[int]:
@@ -160,7 +160,7 @@ def _find_depth(plan: _Plan, progress: Progress, device: str) -> None:
             for frame, value in zip(rgb, tool.inverse_depth(rgb), strict=True):
                 if before is not None:
                     depth, colour = before
-                    value = steady(value, depth, frame, colour, offset=not tool.metric)
+                    value = align_over_time(value, depth, frame, colour, offset=not tool.metric)
                 before = value, frame
                 found.append(value)
             stored = encode(np.stack(found))
@@ -169,7 +169,7 @@ def _find_depth(plan: _Plan, progress: Progress, device: str) -> None:
             advance(len(rgb))
 
 
-def _missing(parts: Parts) -> tuple[int, ...]:
+def _missing(parts: EstimateChunks) -> tuple[int, ...]:
     parts.drop_others()
     return parts.missing()
 
@@ -204,7 +204,7 @@ def _assemble(plan: _Plan, progress: Progress) -> None:
             labels=labels(segmented) if segmented else None,
         ) as writer,
     ):
-        for start in Parts(out, clip.num_frames).starts():
+        for start in EstimateChunks(out, clip.num_frames).starts():
             for frame in _frames_of(plan, start, scale):
                 writer.append(frame)
                 advance(1)

@@ -12,17 +12,17 @@ import numpy as np
 from jaxtyping import UInt8
 
 from simlift.core.clip import Clip, ClipReader
-from simlift.core.clip_sample import take_survey
+from simlift.core.clip_sample import sample_clip
 from simlift.core.errors import InputError
 from simlift.core.layers import Layer
-from simlift.core.protocols import Engine, EngineSpec, Span, Stage
+from simlift.core.protocols import Engine, EngineSpec, Stage, WindowSize
 from simlift.core.recipe import Recipe, Variant, derive_seed
 from simlift.core.run import Run, Take, TakeKey, write_text
 from simlift.core.strict_json import digest, dumps
-from simlift.core.window import Frames, Survey, Tail, Window
+from simlift.core.window import ClipSample, Frames, PreviousFrames, Window
 from simlift.media.video_writer import VideoWriter, write_video
 from simlift.passes.provenance import source_digest, versions
-from simlift.scale.prefetch import Behind, ahead
+from simlift.scale.prefetch import WriteBehind, read_ahead
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,38 +51,40 @@ def lift(clip: Clip, engine: EngineSpec, *, seed: int = 0, device: str = "cpu") 
     with ExitStack() as stack:
         reader = stack.enter_context(clip.open(engine.needs() | engine.uses()))
         opened = stack.enter_context(engine.open(device))
-        survey = take_survey(reader)
-        parts, before = [], None
-        for window in walk(reader, engine.span()):
-            frames = advance(opened, window, survey, before, seed, engine.span(), clip.name)
+        sample = sample_clip(reader)
+        parts, previous = [], None
+        for window in read_windows(reader, engine.window_size()):
+            frames = lift_window(
+                opened, window, sample, previous, seed, engine.window_size(), clip.name
+            )
             parts.append(frames)
-            before = _tail(before, frames, engine.span())
+            previous = _last_frames(previous, frames, engine.window_size())
         return np.concatenate(parts)
 
 
-def walk(reader: ClipReader, span: Span) -> Iterator[Window]:
-    """Read the windows of a clip in order; each begins with `span.overlap` frames of the last."""
+def read_windows(reader: ClipReader, window_size: WindowSize) -> Iterator[Window]:
+    """Read a clip's windows in order; each begins with `window_size.overlap` frames of the last."""
     total, start = reader.clip.num_frames, 0
     while True:
-        stop = min(start + span.frames, total)
+        stop = min(start + window_size.frames, total)
         yield reader.window(range(start, stop))
         if stop == total:
             return
-        start = stop - span.overlap
+        start = stop - window_size.overlap
 
 
-def advance(
+def lift_window(
     engine: Engine,
     window: Window,
-    survey: Survey,
-    before: Tail | None,
+    sample: ClipSample,
+    previous: PreviousFrames | None,
     seed: int,
-    span: Span,
+    window_size: WindowSize,
     where: str,
 ) -> UInt8[np.ndarray, "new h w 3"]:
     """Lift a window and check that the engine returned the frames it owes."""
-    frames = engine.lift(window, survey=survey, before=before, seed=seed)
-    owed = len(window) - (span.overlap if before is not None else 0)
+    frames = engine.lift(window, sample=sample, previous=previous, seed=seed)
+    owed = len(window) - (window_size.overlap if previous is not None else 0)
     expected = (owed, *window.size, 3)
     if frames.shape != expected or frames.dtype != np.uint8:
         raise InputError(
@@ -109,19 +111,19 @@ def lift_clip(job: LiftJob, progress: Callable[[int], None]) -> None:
             if kind not in engines:
                 engines[kind] = stack.enter_context(specs[variant.name].open(job.device))
         reader = stack.enter_context(clip.open(layers))
-        survey = take_survey(reader)
+        sample = sample_clip(reader)
         source = source_digest(clip)
-        for span in {_span(spec, recipe): None for spec in specs.values()}:
-            group = [v for v in job.variants if _span(specs[v.name], recipe) == span]
+        for window_size in {_window_size(spec, recipe): None for spec in specs.values()}:
+            group = [v for v in job.variants if _window_size(specs[v.name], recipe) == window_size]
             takes = [
                 Track(
                     engine=engines[digest(v.engine)],
-                    take=_provenance(job, v, source, span, stages[v.name]),
-                    span=span,
+                    take=_provenance(job, v, source, window_size, stages[v.name]),
+                    window_size=window_size,
                 )
                 for v in group
             ]
-            _lift_together(job, reader, survey, span, takes, progress)
+            _lift_together(job, reader, sample, window_size, takes, progress)
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,36 +132,36 @@ class Track:
 
     engine: Engine
     take: Take
-    span: Span
+    window_size: WindowSize
 
 
 def _lift_together(
     job: LiftJob,
     reader: ClipReader,
-    survey: Survey,
-    span: Span,
+    sample: ClipSample,
+    window_size: WindowSize,
     tracks: Sequence[Track],
     progress: Callable[[int], None],
 ) -> None:
     with ExitStack() as stack:
-        writers = [Behind(stack.enter_context(_writer(job, track.take))) for track in tracks]
+        writers = [WriteBehind(stack.enter_context(_writer(job, track.take))) for track in tracks]
         for writer in writers:
             stack.callback(writer.stop)
-        windows = stack.enter_context(ahead(walk(reader, span)))
-        before: list[Tail | None] = [None] * len(tracks)
+        windows = stack.enter_context(read_ahead(read_windows(reader, window_size)))
+        previous: list[PreviousFrames | None] = [None] * len(tracks)
         for window in windows:
             for k, track in enumerate(tracks):
-                frames = advance(
+                frames = lift_window(
                     track.engine,
                     window,
-                    survey,
-                    before[k],
+                    sample,
+                    previous[k],
                     track.take.seed,
-                    span,
+                    window_size,
                     str(track.take.key),
                 )
                 writers[k].append(frames)
-                before[k] = _tail(before[k], frames, span)
+                previous[k] = _last_frames(previous[k], frames, window_size)
                 progress(len(frames))
         for writer in writers:
             writer.finish()
@@ -168,19 +170,21 @@ def _lift_together(
             write_text(job.run.take_file(track.take.key), dumps(track.take))
 
 
-def _tail(before: UInt8[np.ndarray, "a h w 3"] | None, frames: Frames, span: Span) -> Tail | None:
-    """Return the last `span.overlap` frames that were made."""
-    if not span.overlap:
+def _last_frames(
+    previous: UInt8[np.ndarray, "a h w 3"] | None, frames: Frames, window_size: WindowSize
+) -> PreviousFrames | None:
+    """Return the last `window_size.overlap` frames that were made."""
+    if not window_size.overlap:
         return None
-    made = frames if before is None else np.concatenate([before, frames])
-    return made[-span.overlap :]
+    made = frames if previous is None else np.concatenate([previous, frames])
+    return made[-window_size.overlap :]
 
 
-def _span(spec: EngineSpec, recipe: Recipe) -> Span:
-    span = spec.span()
-    if recipe.window is None or span.overlap:
-        return span
-    return Span(frames=recipe.window)
+def _window_size(spec: EngineSpec, recipe: Recipe) -> WindowSize:
+    window_size = spec.window_size()
+    if recipe.window is None or window_size.overlap:
+        return window_size
+    return WindowSize(frames=recipe.window)
 
 
 def _writer(job: LiftJob, take: Take) -> AbstractContextManager[VideoWriter]:
@@ -197,11 +201,15 @@ def _writer(job: LiftJob, take: Take) -> AbstractContextManager[VideoWriter]:
 
 
 def _provenance(
-    job: LiftJob, variant: Variant, source: str, span: Span, stages: Sequence[Stage]
+    job: LiftJob, variant: Variant, source: str, window_size: WindowSize, stages: Sequence[Stage]
 ) -> Take:
     clip = job.clip
     key = TakeKey(clip.name, variant.name)
-    seams = range(span.frames, clip.num_frames, span.frames - span.overlap) if span.overlap else ()
+    window_starts = (
+        range(window_size.frames, clip.num_frames, window_size.frames - window_size.overlap)
+        if window_size.overlap
+        else ()
+    )
     return Take(
         clip=clip.name,
         variant=variant.name,
@@ -215,7 +223,7 @@ def _provenance(
         height=clip.height,
         width=clip.width,
         fps=clip.fps,
-        seams=tuple(seams),
+        window_starts=tuple(window_starts),
         stages=tuple(f"{s.name}: {s.reason}" for s in stages if s.on),
         skipped=tuple(f"{s.name}: {s.reason}" for s in stages if not s.on),
         notes=clip.notes,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from simlift.core.clip import Clip
-from simlift.core.clip_sample import take_survey
+from simlift.core.clip_sample import sample_clip
 from simlift.core.errors import RunError
 from simlift.core.layers import Layer
 from simlift.core.protocols import Counted, EngineSpec, Stage
@@ -44,7 +44,7 @@ def plan_lift(
         for variant in recipe.variants:
             spec = variant.engine.load()
             stages = spec.check(clip)
-            memory = _memory(clip, recipe.window or spec.span().frames)
+            memory = _memory(clip, recipe.window or spec.window_size().frames)
             seconds, basis = None, ""
             if isinstance(spec, Counted):
                 cost = spec.cost(clip)
@@ -92,10 +92,10 @@ def _measure(clip: Clip, spec: EngineSpec, device: str) -> float:
     """Return seconds for one frame, without coding, from lifting two."""
     indices = range(min(2, clip.num_frames))
     with clip.open(spec.needs() | spec.uses()) as reader, spec.open(device) as engine:
-        survey = take_survey(reader)
-        engine.lift(reader.window([0]), survey=survey, before=None, seed=0)
+        sample = sample_clip(reader)
+        engine.lift(reader.window([0]), sample=sample, previous=None, seed=0)
         begun = time.perf_counter()
-        engine.lift(reader.window(indices), survey=survey, before=None, seed=0)
+        engine.lift(reader.window(indices), sample=sample, previous=None, seed=0)
         return (time.perf_counter() - begun) / len(indices)
 
 

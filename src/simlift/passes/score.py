@@ -86,7 +86,7 @@ def source_clips(run: Run) -> dict[str, Clip]:
 def score_clip(job: ScoreJob, progress: Callable[[int], None]) -> None:
     """Measure the takes of a clip window by window and write one sheet for each."""
     layers = frozenset(stored.layer for stored in job.clip.layers)
-    metrics = [standard(take.seams, layers=layers, lpips=job.lpips) for take in job.takes]
+    metrics = [standard(take.window_starts, layers=layers, lpips=job.lpips) for take in job.takes]
     found: list[dict[str, Score]] = [{} for _ in job.takes]
     flow = ""
     with ExitStack() as stack:

@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from simlift.core.run import Run
-from simlift.evaluation.metrics import shares_closed
+from simlift.evaluation.metrics import gaps_closed
 from simlift.passes.plan import ClipPlan
 
 # Short headings, so that the table fits 80 columns.
@@ -61,8 +61,8 @@ def _print_twins(run: Run, console: Console) -> None:
     for heading in ("clip", "variant", *_TWIN.values()):
         table.add_column(heading, overflow="fold")
     for take, values in rows:
-        closed = shares_closed(values)
-        shown = [_to_twin(values.get(n, math.nan), closed.get(n, math.nan)) for n in _TWIN]
+        gap_closed = gaps_closed(values)
+        shown = [_to_twin(values.get(n, math.nan), gap_closed.get(n, math.nan)) for n in _TWIN]
         table.add_row(escape(take.clip), take.variant, *shown)
     console.print("against the twin (share of the render's distance closed):")
     console.print(table)

@@ -56,7 +56,7 @@ def describe_training(plan: PlannedTraining, recipe: TrainRecipe) -> tuple[str, 
     width = 4 if recipe.dtype == "float32" else 2
     weights = shape.parameters * (1 if recipe.fp8 else width)
     kept = shape.layers * (target + reference) * shape.width * width
-    resident = weights * (1 if recipe.offload else len(plan.experts))
+    on_device = weights * (1 if recipe.offload else len(plan.experts))
     frames, height, width_pixels = longest.shape
     return (
         f"{len(plan.items)} items, the longest of {frames} frames at {width_pixels}x{height}: "
@@ -65,7 +65,7 @@ def describe_training(plan: PlannedTraining, recipe: TrainRecipe) -> tuple[str, 
         "trained parameters in each",
         f"a step: about {4 * cost.operations * recipe.batch * recipe.accumulate / 1e15:.3g} PFLOP "
         "a process (forward, recomputed, backward)",
-        f"memory: {resident / 1e9:.1f} GB of weights, {16 * adapter / 1e9:.1f} GB of adapter and "
+        f"memory: {on_device / 1e9:.1f} GB of weights, {16 * adapter / 1e9:.1f} GB of adapter and "
         f"moments, {kept * recipe.batch / 1e9:.1f} GB of checkpoints, and one block's activations",
     )
 
@@ -102,12 +102,12 @@ def train_adapter(
     trained, evaluated = split(plan.items, recipe.holdout)
     from simlift.training._encode import FOLDER, Cache
     from simlift.training._loop import Training, train
-    from simlift.training._process_group import join_world
+    from simlift.training._process_group import join_process_group
 
-    with join_world(device, sharding) as world:
-        shown: Progress = progress if world.first else Silent()
+    with join_process_group(device, sharding) as processes:
+        shown: Progress = progress if processes.first else Silent()
         folder = TrainingFolder(out)
-        size = recipe.batch * recipe.accumulate * world.size
+        size = recipe.batch * recipe.accumulate * processes.size
         record = TrainingRecord(
             recipe=recipe,
             pairs=digest([(item.name, item.digest, item.caption) for item in plan.items]),
@@ -115,13 +115,13 @@ def train_adapter(
             samples=size,
         )
         cache = Cache(pairs.path / FOLDER, plan.base, recipe)
-        with hold_folder(out) if world.first else nullcontext():
-            if world.first:
+        with hold_folder(out) if processes.first else nullcontext():
+            if processes.first:
                 folder.begin(record)
                 total = sum(item.num_frames for item in plan.items)
                 with shown.task("encode", total) as advance:
-                    cache.fill(plan.items, world.device, advance)
-            world.wait()
+                    cache.fill(plan.items, processes.device, advance)
+            processes.wait()
             job = Training(
                 recipe=recipe,
                 base=plan.base,
@@ -129,13 +129,13 @@ def train_adapter(
                 cache=cache,
                 trained=trained,
                 evaluated=evaluated,
-                world=world,
+                processes=processes,
                 experts=plan.experts,
                 pairs=record.pairs,
             )
             with shown.task("train", recipe.steps, "steps") as advance:
                 train(job, advance)
-            if world.first:
+            if processes.first:
                 write_card(pairs, recipe, folder)
     return out
 

@@ -10,21 +10,21 @@ from dataclasses import replace
 from pathlib import Path
 
 from simlift.core.clip import Clip
-from simlift.core.clip_sample import take_survey
+from simlift.core.clip_sample import sample_clip
 from simlift.core.errors import ClipError, RunError
 from simlift.core.layers import Layer
-from simlift.core.protocols import Span
+from simlift.core.protocols import WindowSize
 from simlift.core.recipe import derive_seed
 from simlift.core.run import write_text
 from simlift.core.strict_json import dumps, load
-from simlift.core.window import Survey
+from simlift.core.window import ClipSample
 from simlift.engines.pathtraced import PathTraced
 from simlift.engines.photographic import Look, Photographic
 from simlift.engines.photographic.looks.look import Light
 from simlift.engines.photographic.looks.named import look_named
 from simlift.media.images import read_image, write_image
 from simlift.media.native import add_layer
-from simlift.passes.lift_windows import advance, walk
+from simlift.passes.lift_windows import lift_window, read_windows
 from simlift.scale.progress import Progress
 
 SEED = derive_seed(0, "twin")
@@ -58,15 +58,17 @@ def record_twin(clip: Clip, spec: PathTraced, progress: Progress) -> Path:
     settings = clip.path / "twin.json"
     kept = clip.path / ".twin"
     with clip.open(spec.needs() | spec.uses()) as reader:
-        survey = take_survey(reader)
-        spec = replace(spec, look=lock_exposure(spec.look, survey))
+        sample = sample_clip(reader)
+        spec = replace(spec, look=lock_exposure(spec.look, sample))
         kept.mkdir(exist_ok=True)
         _check_same(kept / "twin.json", spec)
         with spec.open("cpu") as engine, progress.task("twin", clip.num_frames) as step:
-            for window in walk(reader, Span(frames=1)):
+            for window in read_windows(reader, WindowSize(frames=1)):
                 path = kept / f"{int(window.indices[0]):06d}.png"
                 if not path.exists():
-                    made = advance(engine, window, survey, None, SEED, spec.span(), clip.name)
+                    made = lift_window(
+                        engine, window, sample, None, SEED, spec.window_size(), clip.name
+                    )
                     write_image(kept / ".partial.png", made[0])
                     (kept / ".partial.png").replace(path)
                 step(1)
@@ -83,12 +85,12 @@ def twin_settings(clip: Clip) -> PathTraced:
     return load(clip.path / "twin.json", PathTraced)
 
 
-def lock_exposure(look: Look, survey: Survey) -> Look:
+def lock_exposure(look: Look, sample: ClipSample) -> Look:
     """Return a look with the exposure and white balance that it meters on a clip, held still."""
     if look.exposure.manual is not None:
         return look
     with Photographic(look).open("cpu") as camera:
-        gains = camera.settled(survey, SEED).gains.mean(axis=0)
+        gains = camera.constants(sample, SEED).gains.mean(axis=0)
     red, green, blue = (float(g) for g in gains)
     return replace(look, exposure=replace(look.exposure, manual=(red, green, blue)))
 

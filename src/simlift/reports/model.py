@@ -73,7 +73,7 @@ class TakeEntry:
     variant: str
     verdict: Verdict
     reasons: tuple[str, ...]
-    seams: tuple[int, ...]
+    window_starts: tuple[int, ...]
     plots: tuple[Plot, ...]
     provenance: tuple[tuple[str, str], ...]
     settings: str
@@ -195,7 +195,7 @@ def _take_entry(
         variant=take.variant,
         verdict=_verdict(sheet),
         reasons=sheet.reasons if sheet else (),
-        seams=take.seams,
+        window_starts=take.window_starts,
         plots=_plots(take, sheet, thresholds) if sheet else (),
         provenance=tuple(row for row in rows if row[1]),
         settings=dumps(take.settings),

@@ -14,7 +14,7 @@ _END = object()
 
 
 @contextmanager
-def ahead(items: Iterator[T]) -> Iterator[Iterator[T]]:
+def read_ahead(items: Iterator[T]) -> Iterator[Iterator[T]]:
     """Take the next item while the current one is in use."""
     ready: queue.Queue[Any] = queue.Queue(maxsize=1)
     left = threading.Event()
@@ -58,7 +58,7 @@ class Sink(Protocol):
     def append(self, frames: Any) -> None: ...
 
 
-class Behind:
+class WriteBehind:
     """A sink that returns at once and hands frames to another sink in a thread of its own."""
 
     def __init__(self, sink: Sink) -> None:

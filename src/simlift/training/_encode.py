@@ -84,7 +84,7 @@ class Cache:
         parts = (
             _VERSION,
             item.digest,
-            str((item.start, item.fit, item.shape)),
+            str((item.start, item.letterbox, item.shape)),
             self.base.folder.digest("vae"),
             str(self.recipe.incontext.downscale),
         )
@@ -99,7 +99,7 @@ def read_frames(path: Path, item: Item) -> Frames:
     """Return an item's frames as the network sees them."""
     with VideoStore(probe_video(path)).open() as reader:
         frames = reader.read(list(range(item.start, item.start + item.num_frames)))
-    return item.fit.apply(frames)
+    return item.letterbox.apply(frames)
 
 
 def _key(*parts: str) -> str:

@@ -16,7 +16,7 @@ from simlift.models.wan._parts import DTYPES, load_transformer
 from simlift.models.wan.adapter import TARGETS
 from simlift.models.wan.base import WanBase
 from simlift.models.wan.flow_matching import TIMESTEPS, Expert
-from simlift.training._process_group import World, like, whole
+from simlift.training._process_group import ProcessGroup, like, whole
 from simlift.training.recipe import TrainRecipe
 
 Tensor: TypeAlias = torch.Tensor
@@ -33,7 +33,7 @@ class Sample:
     noise: Tensor
     level: Tensor  # [B]
     text: Tensor
-    null: Tensor
+    empty: Tensor
     prefix: int
 
     def to(self, device: torch.device, dtype: torch.dtype) -> "Sample":
@@ -48,7 +48,7 @@ class Sample:
             moved(self.noise),
             moved(self.level),
             moved(self.text).to(dtype),
-            moved(self.null).to(dtype),
+            moved(self.empty).to(dtype),
             self.prefix,
         )
 
@@ -77,19 +77,21 @@ class VelocityLoss(nn.Module):
             (sample.level * TIMESTEPS).float(),
             sample.text,
             reference=sample.reference.to(self.dtype),
-            reference_text=sample.null if alone else None,
+            reference_text=sample.empty if alone else None,
             prefix=sample.prefix,
         )
         error = velocity.float() - (sample.noise - sample.target)
         return error[:, :, sample.prefix :].square().flatten(1).mean(1)
 
 
-class Trainee:
+class ExpertTrainer:
     """An expert under training."""
 
-    def __init__(self, base: WanBase, expert: Expert, recipe: TrainRecipe, world: World) -> None:
+    def __init__(
+        self, base: WanBase, expert: Expert, recipe: TrainRecipe, processes: ProcessGroup
+    ) -> None:
         dtype = DTYPES[recipe.dtype]
-        self.expert, self._world, self._recipe = expert, world, recipe
+        self.expert, self._processes, self._recipe = expert, processes, recipe
         self._model = load_transformer(base, expert, dtype)
         if recipe.fp8:  # before the LoRA is there, which stays in float32
             _adapter.store_in_8_bits(self._model, dtype)
@@ -108,10 +110,10 @@ class Trainee:
         if recipe.compile:
             self.network.compile_blocks()
         loss = VelocityLoss(self.network, dtype)
-        self._idle = recipe.offload and world.size == 1
+        self._idle = recipe.offload and processes.size == 1
         if not self._idle:
-            loss.to(world.device)
-        self.loss = world.wrap(loss, self.network.blocks)
+            loss.to(processes.device)
+        self.loss = processes.wrap(loss, self.network.blocks)
         self._optimiser: Any = torch.optim.AdamW(
             [p for _, p in self._parameters()],
             betas=(0.9, 0.99),
@@ -122,14 +124,14 @@ class Trainee:
     def work(self) -> None:
         """Come onto the device."""
         if self._idle:
-            self._move(self._world.device)
+            self._move(self._processes.device)
 
     def rest(self) -> None:
         """Leave the device to the other expert."""
         if self._idle:
             self._move(torch.device("cpu"))
 
-    def update(self, rate: float) -> float:
+    def update(self, lr: float) -> float:
         """Take a step with the gradients that have come together; return their norm.
 
         Nothing changes where the norm is not finite.
@@ -139,7 +141,7 @@ class Trainee:
         norm = float(whole(found))
         if torch.isfinite(torch.tensor(norm)):
             for group in self._optimiser.param_groups:
-                group["lr"] = rate
+                group["lr"] = lr
             self._optimiser.step()
         self._optimiser.zero_grad(set_to_none=True)
         return norm
@@ -186,5 +188,5 @@ class Trainee:
         for moments in self._optimiser.state.values():
             for key in _MOMENTS:
                 moments[key] = moments[key].to(device)
-        if device.type == "cpu" and self._world.device.type == "cuda":
+        if device.type == "cpu" and self._processes.device.type == "cuda":
             torch.cuda.empty_cache()

@@ -24,9 +24,9 @@ from simlift.models.wan.adapter import FORMAT, TARGETS, AdapterCard
 from simlift.models.wan.base import WanBase
 from simlift.models.wan.flow_matching import Expert
 from simlift.training._encode import Cache
-from simlift.training._expert_trainer import Sample, Trainee
+from simlift.training._expert_trainer import ExpertTrainer, Sample
 from simlift.training._logs import Logs, open_logs
-from simlift.training._process_group import World
+from simlift.training._process_group import ProcessGroup
 from simlift.training.draws import Draw, Draws, evaluation_levels
 from simlift.training.items import Item
 from simlift.training.recipe import TrainRecipe
@@ -46,86 +46,86 @@ class Training:
     cache: Cache
     trained: tuple[Item, ...]
     evaluated: tuple[Item, ...]
-    world: World
+    processes: ProcessGroup
     experts: tuple[Expert, ...]
     pairs: str
 
     @property
     def size(self) -> int:
         """Samples of a step, over all processes."""
-        return self.recipe.batch * self.recipe.accumulate * self.world.size
+        return self.recipe.batch * self.recipe.accumulate * self.processes.size
 
 
 def train(job: Training, progress: Callable[[int], None]) -> None:
     """Train to the last step; RunError names the pair at which the loss stopped being a number."""
-    trainees = {e: Trainee(job.base, e, job.recipe, job.world) for e in job.experts}
-    begun = _resume(job, trainees)
+    trainers = {e: ExpertTrainer(job.base, e, job.recipe, job.processes) for e in job.experts}
+    begun = _resume(job, trainers)
     progress(begun)
     draws = Draws(job.recipe, job.base.experts, len(job.trained), job.size)
     with (
-        open_logs(job.folder, first=job.world.first) as write,
+        open_logs(job.folder, first=job.processes.first) as write,
         _ahead(job, draws, begun) as samples,
     ):
         if begun == 0:
-            _evaluate(job, trainees, 0, write)
+            _evaluate(job, trainers, 0, write)
         working: Expert | None = None
         for step in range(begun, job.recipe.steps):
             expert = job.recipe.expert_of(step, job.experts)
             if expert != working:
                 if working is not None:
-                    trainees[working].rest()
-                trainees[expert].work()
+                    trainers[working].rest()
+                trainers[expert].work()
                 working = expert
-            row, times = _step(job, trainees, expert, step, samples)
+            row, times = _step(job, trainers, expert, step, samples)
             write.step(row, times)
-            _after(job, trainees, step + 1, expert, write)
+            _after(job, trainers, step + 1, expert, write)
             progress(1)
             report_step(step + 1, job.recipe.steps)
 
 
 def _step(
     job: Training,
-    trainees: dict[Expert, Trainee],
+    trainers: dict[Expert, ExpertTrainer],
     expert: Expert,
     step: int,
     samples: Iterator[list[tuple[Draw, Sample, str]]],
 ) -> tuple[dict[str, Any], dict[str, float]]:
     """Take one optimiser step; return its row for the log and what it cost."""
-    trainee, recipe = trainees[expert], job.recipe
+    trainer, recipe = trainers[expert], job.recipe
     begun = time.perf_counter()
     mine = next(samples)
     waited = time.perf_counter() - begun
     total, levels = 0.0, []
     for draw, sample, names in mine:
-        losses = trainee.loss(sample.to(job.world.device, DTYPES[recipe.dtype]))
+        losses = trainer.loss(sample.to(job.processes.device, DTYPES[recipe.dtype]))
         loss = losses.mean()
-        value = job.world.mean(float(loss.detach()))
+        value = job.processes.mean(float(loss.detach()))
         if not math.isfinite(value):
-            _stop(job, trainees, step, f"the loss of {names} at level {draw.level:.3f}", value)
+            _stop(job, trainers, step, f"the loss of {names} at level {draw.level:.3f}", value)
         (loss / len(mine)).backward()
         total += value / len(mine)
         levels.append(round(draw.level, 6))
-    rate = recipe.rate(expert, step)
-    norm = trainee.update(rate)
+    lr = recipe.learning_rate(expert, step)
+    norm = trainer.update(lr)
     if not math.isfinite(norm):
         names = ", ".join(name for _, _, name in mine)
-        _stop(job, trainees, step, f"the gradient of {names}", norm)
+        _stop(job, trainers, step, f"the gradient of {names}", norm)
     row = {
         "step": step + 1,
         "expert": expert,
         "loss": total,
         "levels": levels,
         "gradient": norm,
-        "rate": rate,
+        "rate": lr,
     }
     return row, {"seconds": time.perf_counter() - begun, "waited": waited}
 
 
 def _stop(
-    job: Training, trainees: dict[Expert, Trainee], step: int, what: str, value: float
+    job: Training, trainers: dict[Expert, ExpertTrainer], step: int, what: str, value: float
 ) -> None:
     """Keep the state before the step and say which pair it was."""
-    _save_state(job, trainees, step)
+    _save_state(job, trainers, step)
     raise RunError(
         job.folder.path,
         f"{what} is {value} in step {step + 1}; the state after step {step} is kept",
@@ -136,41 +136,41 @@ def _stop(
 
 
 def _after(
-    job: Training, trainees: dict[Expert, Trainee], step: int, expert: Expert, write: Logs
+    job: Training, trainers: dict[Expert, ExpertTrainer], step: int, expert: Expert, write: Logs
 ) -> None:
     recipe, last = job.recipe, step == job.recipe.steps
     if last or (recipe.evaluate_every and step % recipe.evaluate_every == 0):
-        trainees[expert].rest()
-        _evaluate(job, trainees, step, write)
-        trainees[expert].work()
+        trainers[expert].rest()
+        _evaluate(job, trainers, step, write)
+        trainers[expert].work()
     if recipe.sample_every and (last or step % recipe.sample_every == 0):
         from simlift.training._samples import write_sample
 
-        trainees[expert].rest()
-        write.sample(write_sample(job, trainees, step))
-        trainees[expert].work()
+        trainers[expert].rest()
+        write.sample(write_sample(job, trainers, step))
+        trainers[expert].work()
     if last or (recipe.save_every and step % recipe.save_every == 0):
-        _save_adapter(job, trainees, step)
-        _save_state(job, trainees, step)
+        _save_adapter(job, trainers, step)
+        _save_state(job, trainers, step)
 
 
 @torch.no_grad()
-def _evaluate(job: Training, trainees: dict[Expert, Trainee], step: int, write: Logs) -> None:
+def _evaluate(job: Training, trainers: dict[Expert, ExpertTrainer], step: int, write: Logs) -> None:
     """Measure the loss on fixed items, noise and levels: what changes is the adapter alone."""
     recipe = job.recipe
     row: dict[str, Any] = {"step": step}
     every: list[float] = []
-    for expert, trainee in trainees.items():
-        trainee.work()
+    for expert, trainer in trainers.items():
+        trainer.work()
         losses: dict[str, list[float]] = {}
         levels = evaluation_levels(recipe.evaluation_levels, job.base.experts, expert, recipe.shift)
         for number, item in enumerate(job.evaluated):
             for level in levels:
                 draw = Draw(number, float(level), 1_000_003 * number + 1, False, 0)
-                sample = _sample(job, [item], [draw]).to(job.world.device, DTYPES[recipe.dtype])
-                value = float(trainee.loss(sample).mean())
+                sample = _sample(job, [item], [draw]).to(job.processes.device, DTYPES[recipe.dtype])
+                value = float(trainer.loss(sample).mean())
                 losses.setdefault(f"{level:.4f}", []).append(value)
-        trainee.rest()
+        trainer.rest()
         row |= {f"{expert} {k}": sum(v) / len(v) for k, v in losses.items()}
         every += [x for v in losses.values() for x in v]
     row["loss"] = sum(every) / len(every)
@@ -180,9 +180,9 @@ def _evaluate(job: Training, trainees: dict[Expert, Trainee], step: int, write: 
 def _sample(job: Training, items: Sequence[Item], draws: Sequence[Draw]) -> Sample:
     """Put some items and draws together as one forward's batch; one prefix holds for all."""
     latents = [job.cache.read(item) for item in items]
-    null = padded_text(job.cache.text(""), _CPU, torch.float32)
+    empty = padded_text(job.cache.text(""), _CPU, torch.float32)
     texts = [
-        null if draw.dropped else padded_text(found.text, _CPU, torch.float32)
+        empty if draw.dropped else padded_text(found.text, _CPU, torch.float32)
         for draw, found in zip(draws, latents)
     ]
     noise = [
@@ -196,7 +196,7 @@ def _sample(job: Training, items: Sequence[Item], draws: Sequence[Draw]) -> Samp
         noise=torch.cat(noise),
         level=torch.tensor([draw.level for draw in draws], dtype=torch.float32),
         text=torch.cat(texts),
-        null=null.expand(len(items), -1, -1),
+        empty=empty.expand(len(items), -1, -1),
         prefix=min(draws[0].prefix, frames - 1),
     )
 
@@ -242,9 +242,9 @@ def _ahead(
 
 def _samples_of(job: Training, draws: Draws, step: int) -> list[tuple[Draw, Sample, str]]:
     """Return this process's forwards of a step: every size-th sample, so that shares are alike."""
-    recipe, world = job.recipe, job.world
+    recipe, processes = job.recipe, job.processes
     every = draws.step(step, recipe.expert_of(step, job.experts))
-    mine = every[world.rank :: world.size]
+    mine = every[processes.rank :: processes.size]
     out = []
     for first in range(0, len(mine), recipe.batch):
         part = mine[first : first + recipe.batch]
@@ -254,41 +254,41 @@ def _samples_of(job: Training, draws: Draws, step: int) -> list[tuple[Draw, Samp
     return out
 
 
-def _resume(job: Training, trainees: dict[Expert, Trainee]) -> int:
+def _resume(job: Training, trainers: dict[Expert, ExpertTrainer]) -> int:
     step = job.folder.last_step()
-    job.world.wait()
-    if job.world.first:
+    job.processes.wait()
+    if job.processes.first:
         job.folder.rewind(step)
-    job.world.wait()
+    job.processes.wait()
     if step == 0:
         return 0
     state = load_file(job.folder.state_file(step))
-    for expert, trainee in trainees.items():
+    for expert, trainer in trainers.items():
         own = f"{expert}/"
-        trainee.restore({k.removeprefix(own): v for k, v in state.items() if k.startswith(own)})
+        trainer.restore({k.removeprefix(own): v for k, v in state.items() if k.startswith(own)})
     return step
 
 
-def _save_state(job: Training, trainees: dict[Expert, Trainee], step: int) -> None:
+def _save_state(job: Training, trainers: dict[Expert, ExpertTrainer], step: int) -> None:
     tensors = {
         f"{expert}/{name}": tensor
-        for expert, trainee in trainees.items()
-        for name, tensor in trainee.state().items()
+        for expert, trainer in trainers.items()
+        for name, tensor in trainer.state().items()
     }
-    if job.world.first:
+    if job.processes.first:
         path = job.folder.state_file(step)
         path.parent.mkdir(exist_ok=True)
         partial = path.with_name(f".{path.name}.partial")
         save_file(tensors, partial)
         partial.replace(path)
         job.folder.keep_last()
-    job.world.wait()
+    job.processes.wait()
 
 
-def _save_adapter(job: Training, trainees: dict[Expert, Trainee], step: int) -> None:
-    for expert, trainee in trainees.items():
-        tensors = trainee.adapter()
-        if job.world.first:
+def _save_adapter(job: Training, trainers: dict[Expert, ExpertTrainer], step: int) -> None:
+    for expert, trainer in trainers.items():
+        tensors = trainer.adapter()
+        if job.processes.first:
             card = card_of(job, expert, step)
             _adapter.write_adapter(job.folder.path / f"{expert}.safetensors", tensors, card)
 

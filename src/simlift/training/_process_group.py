@@ -22,7 +22,7 @@ Sharding: TypeAlias = Literal["ddp", "fsdp"]
 
 
 @dataclass(frozen=True)
-class World:
+class ProcessGroup:
     """One process among `size`."""
 
     rank: int
@@ -66,11 +66,11 @@ class World:
 
 
 @contextmanager
-def join_world(device: str, sharding: Sharding) -> Iterator[World]:
+def join_process_group(device: str, sharding: Sharding) -> Iterator[ProcessGroup]:
     """Join the processes that a launcher started; alone where there is none."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
-        yield World(0, 1, open_device(device), sharding)
+        yield ProcessGroup(0, 1, open_device(device), sharding)
         return
     local = int(os.environ["LOCAL_RANK"])
     place = open_device(f"cuda:{local}" if device.startswith("cuda") else device)
@@ -78,7 +78,7 @@ def join_world(device: str, sharding: Sharding) -> Iterator[World]:
         torch.cuda.set_device(place)
     distributed.init_process_group("nccl" if place.type == "cuda" else "gloo")
     try:
-        yield World(distributed.get_rank(), size, place, sharding)
+        yield ProcessGroup(distributed.get_rank(), size, place, sharding)
     finally:
         distributed.destroy_process_group()
 

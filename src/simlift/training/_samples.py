@@ -14,7 +14,7 @@ from simlift.models.wan._incontext import InContextTransformer
 from simlift.models.wan._parts import DTYPES, decode_latents, load_vae, padded_text
 from simlift.models.wan.flow_matching import Expert, schedule
 from simlift.training._encode import read_frames
-from simlift.training._expert_trainer import Trainee
+from simlift.training._expert_trainer import ExpertTrainer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,33 +25,33 @@ _SHIFT = 12.0  # of the levels of Wan2.2's own sampling
 
 
 def write_sample(
-    job: "Training", trainees: dict[Expert, Trainee], step: int
+    job: "Training", trainers: dict[Expert, ExpertTrainer], step: int
 ) -> dict[str, str | int | float]:
     """Lift the first evaluated item and write samples/step-<step>-<item>.mp4.
 
     Returns how far the sample is from its target and from its reference: root mean squares of
     normalised latents. An adapter that learned brings the first below the second.
     """
-    recipe, item, device = job.recipe, job.evaluated[0], job.world.device
+    recipe, item, device = job.recipe, job.evaluated[0], job.processes.device
     found = job.cache.read(item)
     dtype = DTYPES[recipe.dtype]
-    null = padded_text(job.cache.text(""), device, dtype)
+    empty = padded_text(job.cache.text(""), device, dtype)
     conditions = Conditions(
         reference=found.reference.to(device),
-        wanted=padded_text(found.text, device, dtype),
-        unwanted=null,
-        null=null,
+        prompt=padded_text(found.text, device, dtype),
+        negative=empty,
+        empty=empty,
         prefix=None,
         parts=(slice(0, found.target.shape[2]),),
     )
 
     @contextmanager
     def use(expert: Expert) -> "Iterator[InContextTransformer]":
-        trainees[expert].work()
+        trainers[expert].work()
         try:
-            yield trainees[expert].network
+            yield trainers[expert].network
         finally:
-            trainees[expert].rest()
+            trainers[expert].rest()
 
     guidance: dict[str, float] = dict.fromkeys(job.base.experts.names, recipe.sample_guidance)
     sampler = Sampler(job.base.experts, use, guidance, None, report_step)
@@ -63,7 +63,7 @@ def write_sample(
         if other.shape == latents.shape:  # a reference of lower resolution has no distance
             error = latents.float().cpu() - other.float()
             row[f"to_{name}"] = round(float(error.square().mean().sqrt()), 6)
-    if not job.world.first:
+    if not job.processes.first:
         return row
     vae = load_vae(job.base.folder).to(device)
     made = np.concatenate(list(decode_latents(vae, latents)))

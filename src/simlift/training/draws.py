@@ -47,7 +47,7 @@ class Draws:
         rng = np.random.default_rng(derive_seed(self.recipe.seed, "draw", str(step)))
         places = np.arange(step * self.size, (step + 1) * self.size)
         items = [self._item(int(place)) for place in places]
-        levels = self._levels(rng, expert)
+        timestep_sampling = self._levels(rng, expert)
         return tuple(
             Draw(
                 item=item,
@@ -56,7 +56,7 @@ class Draws:
                 dropped=bool(rng.random() < self.recipe.text_dropout),
                 prefix=self._prefix(rng),
             )
-            for k, (item, level) in enumerate(zip(items, levels))
+            for k, (item, level) in enumerate(zip(items, timestep_sampling))
         )
 
     def _item(self, place: int) -> int:
@@ -71,7 +71,7 @@ class Draws:
         strata = stratified(self.size, rng.random())
         rng.shuffle(strata)
         u = low + (high - low) * strata
-        if self.recipe.levels == "logit-normal":
+        if self.recipe.timestep_sampling == "logit-normal":
             spread = rng.random(self.size) < _UNIFORM_SHARE
             u = np.where(spread, u, logit_normal(strata, low, high))
         return shifted(u, self.recipe.shift)

@@ -11,7 +11,7 @@ from simlift.core.errors import ClipError
 from simlift.core.pair import Pair, PairSet
 from simlift.media.video import VideoInfo, probe_video
 from simlift.models.wan.base import WanBase
-from simlift.pixels.image.letterbox import Fit, fit
+from simlift.pixels.image.letterbox import Letterbox, letterbox
 from simlift.training.recipe import TrainRecipe
 
 
@@ -26,7 +26,7 @@ class Item:
     reference: Path
     caption: str
     digest: str
-    fit: Fit
+    letterbox: Letterbox
 
     @property
     def name(self) -> str:
@@ -35,7 +35,7 @@ class Item:
     @property
     def shape(self) -> tuple[int, int, int]:
         """Frames, rows and columns as the network sees them."""
-        return self.num_frames, self.fit.padded_height, self.fit.padded_width
+        return self.num_frames, self.letterbox.padded_height, self.letterbox.padded_width
 
 
 def training_items(pairs: PairSet, recipe: TrainRecipe, base: WanBase) -> tuple[Item, ...]:
@@ -71,7 +71,7 @@ def _items_of(folder: Path, pair: Pair, recipe: TrainRecipe, base: WanBase) -> l
         raise ClipError(target, f"holds {longest} frames", allowed="at least 5")
     frames = min(recipe.frames, (longest - 1) // 4 * 4 + 1)
     multiple = base.multiple * recipe.incontext.downscale
-    place = fit(videos[0].height, videos[0].width, multiple, recipe.resolution)
+    place = letterbox(videos[0].height, videos[0].width, multiple, recipe.resolution)
     digest = digest_of_files(target, reference)
     return [
         Item(pair.id, start, frames, target, reference, pair.caption, digest, place)

@@ -17,12 +17,12 @@ class TrainRecipe:
     steps, clip length or resolution. Those are chosen here after published in-context trainers.
 
     base: a Wan model: folder, or a name on the Hugging Face Hub.
-    steps: optimiser steps over all experts, which take turns of `turn` steps.
+    steps: optimiser steps over all experts, which take turns of `switch_every` steps.
     experts: which of the base's experts are trained; empty for all of them.
     targets: preset of layers that bear the LoRA.
-    shift: of the noise levels that are drawn. levels: "uniform" before the shift, or "logit-normal"
-        (Esser et al., 2024) with a tenth drawn uniformly.
-    rate_high, rate_low: learning rates of the high-noise and the low-noise (or single) expert.
+    shift: of the noise levels that are drawn. timestep_sampling: "uniform" before the shift, or
+        "logit-normal" (Esser et al., 2024) with a tenth drawn uniformly.
+    lr_high, lr_low: learning rates of the high-noise and the low-noise (or single) expert.
     warmup: steps over which a rate rises from 0. schedule: "constant" after it, or "cosine": falls
         to 0 at the last step (Loshchilov and Hutter, 2017, without restarts).
     batch: pairs of one forward; accumulate: forwards of one step, on each process.
@@ -41,15 +41,15 @@ class TrainRecipe:
     base: str
     steps: int = 3000
     experts: tuple[Expert, ...] = ()
-    turn: int = 10
+    switch_every: int = 10
     rank: int = 32
     alpha: float = 32.0
     targets: Literal["attention", "attention+ffn", "self-attention"] = "attention+ffn"
     incontext: InContext = field(default_factory=InContext)
     shift: float = 5.0
-    levels: Literal["uniform", "logit-normal"] = "uniform"
-    rate_high: float = 5e-5
-    rate_low: float = 1e-4
+    timestep_sampling: Literal["uniform", "logit-normal"] = "uniform"
+    lr_high: float = 5e-5
+    lr_low: float = 1e-4
     warmup: int = 20
     schedule: Literal["constant", "cosine"] = "constant"
     weight_decay: float = 0.01
@@ -82,12 +82,12 @@ class TrainRecipe:
     def __post_init__(self) -> None:
         for name, good, allowed in (
             ("steps", self.steps >= 1, "at least 1"),
-            ("turn", self.turn >= 1, "at least 1"),
+            ("switch_every", self.switch_every >= 1, "at least 1"),
             ("rank", 1 <= self.rank <= 1024, "1 to 1024"),
             ("alpha", self.alpha > 0, "above 0"),
             ("shift", self.shift > 0, "above 0"),
-            ("rate_high", self.rate_high > 0, "above 0"),
-            ("rate_low", self.rate_low > 0, "above 0"),
+            ("lr_high", self.lr_high > 0, "above 0"),
+            ("lr_low", self.lr_low > 0, "above 0"),
             ("clip_norm", self.clip_norm > 0, "above 0"),
             ("batch", self.batch >= 1, "at least 1"),
             ("accumulate", self.accumulate >= 1, "at least 1"),
@@ -117,9 +117,9 @@ class TrainRecipe:
                 allowed="a text with {caption}, so that words go on to mean something",
             )
 
-    def rate(self, expert: Expert, step: int) -> float:
+    def learning_rate(self, expert: Expert, step: int) -> float:
         """Return the learning rate of an expert in a step, counted from 0."""
-        peak = self.rate_high if expert == "high" else self.rate_low
+        peak = self.lr_high if expert == "high" else self.lr_low
         if step < self.warmup:
             return peak * (step + 1) / self.warmup
         if self.schedule == "constant":
@@ -129,4 +129,4 @@ class TrainRecipe:
 
     def expert_of(self, step: int, experts: tuple[Expert, ...]) -> Expert:
         """Return which expert a step trains: the same on every process."""
-        return experts[step // self.turn % len(experts)]
+        return experts[step // self.switch_every % len(experts)]

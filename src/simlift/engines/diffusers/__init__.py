@@ -1,4 +1,4 @@
-"""Window -> frames by the methods that RealMaster is compared with, each behind the engine seam."""
+"""Engines that run a published diffusers pipeline: Cosmos-Transfer, Ditto, LTX-2, Lucy-Edit."""
 
 from simlift.engines.diffusers.cosmos import Cosmos
 from simlift.engines.diffusers.ditto import Ditto

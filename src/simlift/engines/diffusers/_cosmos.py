@@ -12,7 +12,7 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from simlift.core.errors import MissingLibrary, RecipeError
-from simlift.core.window import Frames, Survey, Tail, Window
+from simlift.core.window import ClipSample, Frames, PreviousFrames, Window
 from simlift.engines.diffusers._pipelines import Placement, opened, pictures, run, settle
 from simlift.engines.diffusers.cosmos import Cosmos
 from simlift.engines.diffusers.cosmos_controls import draw
@@ -44,10 +44,12 @@ class CosmosEngine:
     def __init__(self, spec: Cosmos, pipeline: Any, shape: Shape) -> None:
         self._spec, self._pipeline, self._shape = spec, pipeline, shape
 
-    def lift(self, window: Window, *, survey: Survey, before: Tail | None, seed: int) -> Frames:
+    def lift(
+        self, window: Window, *, sample: ClipSample, previous: PreviousFrames | None, seed: int
+    ) -> Frames:
         """Return the generated frames after the overlap."""
-        del survey
-        spec, how = self._spec, self._shape.fit(*window.size)
+        del sample
+        spec, how = self._spec, self._shape.letterbox(*window.size)
         controls = draw(window, spec.control, spec.near, spec.far)
         seen = self._shape.apply(controls, how)
         made = run(
@@ -68,7 +70,7 @@ class CosmosEngine:
                 "guidance_scale": spec.guidance,
             },
         )
-        return continued(self._shape.undo(made, how, len(window)), before)
+        return continued(self._shape.undo(made, how, len(window)), previous)
 
 
 class OwnGuardrail:

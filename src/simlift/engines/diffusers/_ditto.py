@@ -9,7 +9,7 @@ from diffusers import WanVACEPipeline
 from PIL import Image
 
 from simlift.core.errors import RecipeError
-from simlift.core.window import Frames, Survey, Tail, Window
+from simlift.core.window import ClipSample, Frames, PreviousFrames, Window
 from simlift.engines.diffusers._pipelines import (
     ADAPTER,
     Placement,
@@ -48,12 +48,14 @@ class DittoEngine:
     def __init__(self, spec: Ditto, pipeline: Any, shape: Shape) -> None:
         self._spec, self._pipeline, self._shape = spec, pipeline, shape
 
-    def lift(self, window: Window, *, survey: Survey, before: Tail | None, seed: int) -> Frames:
+    def lift(
+        self, window: Window, *, sample: ClipSample, previous: PreviousFrames | None, seed: int
+    ) -> Frames:
         """Return the frames after the overlap, which VACE goes on from."""
-        del survey
-        kept = 0 if before is None else len(before)
-        control = window.rgb if before is None else np.concatenate([before, window.rgb[kept:]])
-        how = self._shape.fit(*window.size)
+        del sample
+        kept = 0 if previous is None else len(previous)
+        control = window.rgb if previous is None else np.concatenate([previous, window.rgb[kept:]])
+        how = self._shape.letterbox(*window.size)
         seen = self._shape.apply(control, how)
         made = run(
             self._pipeline,

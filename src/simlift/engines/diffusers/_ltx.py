@@ -8,7 +8,7 @@ from diffusers import LTX2InContextPipeline
 from diffusers.pipelines.ltx2.pipeline_ltx2_condition import LTX2VideoCondition
 from diffusers.pipelines.ltx2.pipeline_ltx2_ic_lora import LTX2ReferenceCondition
 
-from simlift.core.window import Frames, Survey, Tail, Window
+from simlift.core.window import ClipSample, Frames, PreviousFrames, Window
 from simlift.engines.diffusers._pipelines import (
     ADAPTER,
     Placement,
@@ -50,10 +50,12 @@ class LtxEngine:
     def __init__(self, spec: Ltx, pipeline: Any, shape: Shape, factor: int) -> None:
         self._spec, self._pipeline, self._shape, self._factor = spec, pipeline, shape, factor
 
-    def lift(self, window: Window, *, survey: Survey, before: Tail | None, seed: int) -> Frames:
+    def lift(
+        self, window: Window, *, sample: ClipSample, previous: PreviousFrames | None, seed: int
+    ) -> Frames:
         """Return the frames after the overlap, which begins the window."""
-        del survey
-        spec, how = self._spec, self._shape.fit(*window.size)
+        del sample
+        spec, how = self._spec, self._shape.letterbox(*window.size)
         seen = self._shape.apply(window.rgb, how)
         made = run(
             self._pipeline,
@@ -66,8 +68,8 @@ class LtxEngine:
                     LTX2ReferenceCondition(pictures(seen), spec.reference_strength)
                 ],
                 "conditions": None
-                if before is None
-                else [LTX2VideoCondition(pictures(how.apply(before)), index=0, strength=1.0)],
+                if previous is None
+                else [LTX2VideoCondition(pictures(how.apply(previous)), index=0, strength=1.0)],
                 "reference_downscale_factor": self._factor,
                 "height": seen.shape[1],
                 "width": seen.shape[2],
@@ -80,4 +82,4 @@ class LtxEngine:
                 "modality_scale": spec.modality_guidance,
             },
         )
-        return self._shape.undo(made, how, len(window))[0 if before is None else len(before) :]
+        return self._shape.undo(made, how, len(window))[0 if previous is None else len(previous) :]

@@ -6,7 +6,7 @@ from typing import Any
 
 from diffusers import LucyEditPipeline
 
-from simlift.core.window import Frames, Survey, Tail, Window
+from simlift.core.window import ClipSample, Frames, PreviousFrames, Window
 from simlift.engines.diffusers._pipelines import Placement, opened, pictures, run, settle
 from simlift.engines.diffusers.lucy import Lucy
 from simlift.engines.diffusers.shape import Shape
@@ -29,10 +29,12 @@ class LucyEngine:
     def __init__(self, spec: Lucy, pipeline: Any, shape: Shape) -> None:
         self._spec, self._pipeline, self._shape = spec, pipeline, shape
 
-    def lift(self, window: Window, *, survey: Survey, before: Tail | None, seed: int) -> Frames:
+    def lift(
+        self, window: Window, *, sample: ClipSample, previous: PreviousFrames | None, seed: int
+    ) -> Frames:
         """Return the edited frames after the overlap."""
-        del survey
-        how = self._shape.fit(*window.size)
+        del sample
+        how = self._shape.letterbox(*window.size)
         seen = self._shape.apply(window.rgb, how)
         made = run(
             self._pipeline,
@@ -49,4 +51,4 @@ class LucyEngine:
                 "guidance_scale": self._spec.guidance,
             },
         )
-        return continued(self._shape.undo(made, how, len(window)), before)
+        return continued(self._shape.undo(made, how, len(window)), previous)

@@ -10,12 +10,12 @@ from typing import Literal
 from simlift.core.clip import Clip
 from simlift.core.errors import MissingLibrary, RecipeError
 from simlift.core.layers import Layer
-from simlift.core.protocols import Engine, Span, Stage
+from simlift.core.protocols import Engine, Stage, WindowSize
 from simlift.engines.diffusers.cosmos_controls import NEEDS, ControlName
 from simlift.engines.diffusers.licences import licence_of
 from simlift.engines.diffusers.settings import (
     DESCRIPTION,
-    UNWANTED,
+    NEGATIVE_PROMPT,
     Dtype,
     Offload,
     check_settings,
@@ -53,7 +53,7 @@ class Cosmos:
     near: float = 0.5
     far: float = 100.0
     prompt: str = DESCRIPTION
-    negative_prompt: str = UNWANTED
+    negative_prompt: str = NEGATIVE_PROMPT
     steps: int = 36
     guidance: float = 3.0
     frames: int = 93
@@ -95,8 +95,8 @@ class Cosmos:
     def uses(self) -> frozenset[Layer]:
         return frozenset()
 
-    def span(self) -> Span:
-        return Span(self.frames + (self.chunks - 1) * (self.frames - 1), self.overlap)
+    def window_size(self) -> WindowSize:
+        return WindowSize(self.frames + (self.chunks - 1) * (self.frames - 1), self.overlap)
 
     def check(self, clip: Clip) -> tuple[Stage, ...]:
         """Check weights and libraries; RecipeError or MissingLibrary says what is wrong."""
@@ -104,7 +104,9 @@ class Cosmos:
         self.check_libraries()
         seam = f"{self.overlap} overlap, colour eased" if self.overlap else "no overlap"
         return (
-            *plan_stages("cosmos", clip, folder, _PARTS, self.shape(folder), self.span(), seam),
+            *plan_stages(
+                "cosmos", clip, folder, _PARTS, self.shape(folder), self.window_size(), seam
+            ),
             Stage("control", True, f"{self.control} at {self.control_scale:g}"),
             Stage("guardrail", self.guardrail == "nvidia", self.guardrail),
         )

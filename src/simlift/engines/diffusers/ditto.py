@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from simlift.core.clip import Clip
 from simlift.core.errors import RecipeError
 from simlift.core.layers import Layer
-from simlift.core.protocols import Engine, Span, Stage
+from simlift.core.protocols import Engine, Stage, WindowSize
 from simlift.engines.diffusers.licences import licence_of
 from simlift.engines.diffusers.settings import (
     INSTRUCTION,
-    UNWANTED,
+    NEGATIVE_PROMPT,
     Dtype,
     Offload,
     check_settings,
@@ -47,7 +47,7 @@ class Ditto:
     lora: str | None = None
     lora_scale: float = 1.0
     prompt: str = INSTRUCTION
-    negative_prompt: str = UNWANTED
+    negative_prompt: str = NEGATIVE_PROMPT
     steps: int = 50
     guidance: float = 5.0
     shift: float | None = 5.0
@@ -88,8 +88,8 @@ class Ditto:
     def uses(self) -> frozenset[Layer]:
         return frozenset()
 
-    def span(self) -> Span:
-        return Span(self.frames, self.overlap)
+    def window_size(self) -> WindowSize:
+        return WindowSize(self.frames, self.overlap)
 
     def check(self, clip: Clip) -> tuple[Stage, ...]:
         """Check the weights and the adapter on disk; RecipeError says what is wrong with them."""
@@ -97,7 +97,9 @@ class Ditto:
         seam = f"{self.overlap} made frames condition the next" if self.overlap else "no overlap"
         found = f"{lora.path.name}, {lora.matrices} matrices" if lora else "none: plain VACE"
         return (
-            *plan_stages("ditto", clip, folder, _PARTS, self.shape(folder), self.span(), seam),
+            *plan_stages(
+                "ditto", clip, folder, _PARTS, self.shape(folder), self.window_size(), seam
+            ),
             Stage("adapter", lora is not None, found),
         )
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from simlift.core.clip import Clip
 from simlift.core.errors import RecipeError
 from simlift.core.layers import Layer
-from simlift.core.protocols import Engine, Span, Stage
+from simlift.core.protocols import Engine, Stage, WindowSize
 from simlift.engines.diffusers.licences import licence_of
 from simlift.engines.diffusers.settings import (
     DESCRIPTION,
-    UNWANTED,
+    NEGATIVE_PROMPT,
     Dtype,
     Offload,
     check_settings,
@@ -51,7 +51,7 @@ class Ltx:
     downscale: int | None = None
     reference_strength: float = 1.0
     prompt: str = DESCRIPTION
-    negative_prompt: str = UNWANTED
+    negative_prompt: str = NEGATIVE_PROMPT
     steps: int = 30
     guidance: float = 3.0
     skip_layer_guidance: float = 1.0
@@ -97,8 +97,8 @@ class Ltx:
     def uses(self) -> frozenset[Layer]:
         return frozenset()
 
-    def span(self) -> Span:
-        return Span(self.frames, self.overlap)
+    def window_size(self) -> WindowSize:
+        return WindowSize(self.frames, self.overlap)
 
     def check(self, clip: Clip) -> tuple[Stage, ...]:
         """Check the weights and the adapter on disk; RecipeError says what is wrong with them."""
@@ -107,7 +107,7 @@ class Ltx:
         seam = f"{self.overlap} made frames begin the next" if self.overlap else "no overlap"
         shape = self.shape(folder, factor)
         return (
-            *plan_stages("ltx", clip, folder, _PARTS, shape, self.span(), seam),
+            *plan_stages("ltx", clip, folder, _PARTS, shape, self.window_size(), seam),
             Stage(
                 "adapter",
                 True,

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from simlift.core.clip import Clip
 from simlift.core.layers import Layer
-from simlift.core.protocols import Engine, Span, Stage
+from simlift.core.protocols import Engine, Stage, WindowSize
 from simlift.engines.diffusers.licences import licence_of
 from simlift.engines.diffusers.settings import (
     INSTRUCTION,
-    UNWANTED,
+    NEGATIVE_PROMPT,
     Dtype,
     Offload,
     check_settings,
@@ -35,7 +35,7 @@ class Lucy:
 
     base: str
     prompt: str = INSTRUCTION
-    negative_prompt: str = UNWANTED
+    negative_prompt: str = NEGATIVE_PROMPT
     steps: int = 50
     guidance: float = 5.0
     frames: int = 81
@@ -66,14 +66,16 @@ class Lucy:
     def uses(self) -> frozenset[Layer]:
         return frozenset()
 
-    def span(self) -> Span:
-        return Span(self.frames, self.overlap)
+    def window_size(self) -> WindowSize:
+        return WindowSize(self.frames, self.overlap)
 
     def check(self, clip: Clip) -> tuple[Stage, ...]:
         """Check the weights on disk; RecipeError says what is wrong with them."""
         folder = self.folder()
         seam = f"{self.overlap} overlap, colour eased" if self.overlap else "no overlap"
-        return plan_stages("lucy", clip, folder, _PARTS, self.shape(folder), self.span(), seam)
+        return plan_stages(
+            "lucy", clip, folder, _PARTS, self.shape(folder), self.window_size(), seam
+        )
 
     def folder(self) -> PipelineFolder:
         """Return the base on disk, whole."""

@@ -16,7 +16,7 @@ DESCRIPTION = (
     "Real camera footage of this scene, photorealistic, with natural light, true materials and "
     "fine surface detail, soft shadows and reflections, shot on a professional camera."
 )
-UNWANTED = (
+NEGATIVE_PROMPT = (
     "computer graphics, video game, 3d render, cartoon, plastic, flat shading, aliasing, "
     "oversaturated, blurred, deformed, flickering, text, watermark"
 )

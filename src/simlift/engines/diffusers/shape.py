@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from simlift.core.window import Frames
-from simlift.pixels.image.letterbox import Fit, fit, pad_frames, padded_length
+from simlift.pixels.image.letterbox import Letterbox, letterbox, pad_frames, padded_length
 
 
 @dataclass(frozen=True)
@@ -18,18 +18,20 @@ class Shape:
     least: int = 1
     resolution: tuple[int, int] | None = None
 
-    def fit(self, height: int, width: int) -> Fit:
+    def letterbox(self, height: int, width: int) -> Letterbox:
         """Return how frames of a size lie in those that the network sees."""
-        return fit(height, width, self.multiple, self.resolution)
+        return letterbox(height, width, self.multiple, self.resolution)
 
     def length(self, num_frames: int) -> int:
         """Return how many frames the network sees of so many."""
         return padded_length(max(num_frames, self.least), self.stride)
 
-    def apply(self, frames: Frames, how: Fit) -> UInt8[np.ndarray, "seen a b 3"]:
+    def apply(self, frames: Frames, how: Letterbox) -> UInt8[np.ndarray, "seen a b 3"]:
         """Return the frames that the network sees."""
         return pad_frames(how.apply(frames), self.length(len(frames)))
 
-    def undo(self, frames: UInt8[np.ndarray, "seen a b 3"], how: Fit, num_frames: int) -> Frames:
+    def undo(
+        self, frames: UInt8[np.ndarray, "seen a b 3"], how: Letterbox, num_frames: int
+    ) -> Frames:
         """Return the first `num_frames` at the clip's own size."""
         return how.undo(frames[:num_frames])

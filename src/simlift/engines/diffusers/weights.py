@@ -10,7 +10,7 @@ from typing import Any
 
 from simlift.core.clip import Clip
 from simlift.core.errors import RecipeError
-from simlift.core.protocols import Span, Stage
+from simlift.core.protocols import Stage, WindowSize
 from simlift.engines.diffusers.licences import licence_of
 from simlift.engines.diffusers.shape import Shape
 from simlift.models.hub.locate import PICKLES
@@ -89,16 +89,16 @@ def plan_stages(
     folder: PipelineFolder,
     parts: Sequence[str],
     shape: Shape,
-    span: Span,
+    window_size: WindowSize,
     seam: str,
 ) -> tuple[Stage, ...]:
     """Say which weights will run, at which size, in how many windows, and under which terms."""
-    how = shape.fit(clip.height, clip.width)
+    how = shape.letterbox(clip.height, clip.width)
     size = f"{clip.width}x{clip.height} seen as {how.padded_width}x{how.padded_height}"
     size += ", interpolated" if how.resizes else ", nothing interpolated"
-    advance = span.frames - span.overlap
-    count = max(-(-(clip.num_frames - span.overlap) // advance), 1)
-    one = f"{shape.length(min(clip.num_frames, span.frames))} frames"
+    advance = window_size.frames - window_size.overlap
+    count = max(-(-(clip.num_frames - window_size.overlap) // advance), 1)
+    one = f"{shape.length(min(clip.num_frames, window_size.frames))} frames"
     return (
         Stage("weights", True, f"{folder.kind} {folder.digest(*parts)}"),
         Stage("size", True, size),

@@ -9,22 +9,22 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from simlift.core.window import Frames, Tail
+from simlift.core.window import Frames, PreviousFrames
 
 _FADE = 2  # the correction fades out over twice the overlap
 _SMOOTH = 1 / 16  # of the picture's height: the finest thing that is corrected
 
 
 def continued(
-    made: UInt8[np.ndarray, "t h w 3"], before: Tail | None
+    made: UInt8[np.ndarray, "t h w 3"], previous: PreviousFrames | None
 ) -> UInt8[np.ndarray, "new h w 3"]:
     """Return the frames of a window after the overlap, joined to what was made before."""
-    if before is None:
+    if previous is None:
         return made
-    overlap = len(before)
+    overlap = len(previous)
     own, frames = made[:overlap], made[overlap:]
     fade = min(_FADE * overlap, len(frames))
-    correction = _difference(before, own)
+    correction = _difference(previous, own)
     eased = [
         frames[i].astype(np.float32) + correction * (1 - (i + 1) / (fade + 1)) for i in range(fade)
     ]

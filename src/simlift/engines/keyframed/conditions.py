@@ -4,12 +4,12 @@ import numpy as np
 from jaxtyping import Bool
 
 from simlift.core.layers import Layer
-from simlift.core.window import Frames, Survey, Window
+from simlift.core.window import ClipSample, Frames, Window
 from simlift.engines.keyframed.settings import ControlName, Drawing
 from simlift.pixels.geometry.depth_codes import depth_codes, depth_range
 from simlift.pixels.geometry.projection import pinhole
 from simlift.pixels.image.edges import canny, engine_edges
-from simlift.pixels.image.letterbox import Fit
+from simlift.pixels.image.letterbox import Letterbox
 
 _GEOMETRY = (Layer.DEPTH, Layer.NORMALS, Layer.SEGMENTATION)
 _FAR = (0.5, 100.0)  # metres, for clips whose depth is nowhere finite
@@ -18,11 +18,11 @@ _COVERED = 48  # of 255: an edge that still covers a fifth of a smaller pixel is
 
 
 def draw(
-    control: ControlName, drawing: Drawing, window: Window, survey: Survey, size: Fit
+    control: ControlName, drawing: Drawing, window: Window, sample: ClipSample, size: Letterbox
 ) -> Frames:
     """Return the control frames of a window, fitted to the size of generation."""
     if control == "depth":
-        return size.apply(depth_codes(window[Layer.DEPTH], _range(drawing, survey)))
+        return size.apply(depth_codes(window[Layer.DEPTH], _range(drawing, sample)))
     if control == "edges":
         edges = np.stack([canny(f, drawing.low, drawing.high) for f in size.apply(window.rgb)])
         return _paint(edges, drawing.white_on_black)
@@ -31,13 +31,13 @@ def draw(
     return _paint(lines[..., 0] > _COVERED, drawing.white_on_black)
 
 
-def _range(drawing: Drawing, survey: Survey) -> tuple[float, float] | None:
+def _range(drawing: Drawing, sample: ClipSample) -> tuple[float, float] | None:
     """Return the range of the whole clip: one measured on a window would flicker between them."""
-    if not survey.window.metric_depth:
+    if not sample.window.metric_depth:
         return None
     if drawing.near is not None and drawing.far is not None:
         return drawing.near, drawing.far
-    return depth_range(survey.window[Layer.DEPTH], _FAR)
+    return depth_range(sample.window[Layer.DEPTH], _FAR)
 
 
 def _of_geometry(window: Window, i: int, drawing: Drawing) -> Bool[np.ndarray, "h w"]:

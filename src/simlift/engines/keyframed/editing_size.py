@@ -1,8 +1,8 @@
-"""A frame's size -> the size at which an image editor neither stretches nor crops it."""
+"""A frame's size -> the size at which an image editor neither segments nor crops it."""
 
 import math
 
-from simlift.pixels.image.letterbox import Fit
+from simlift.pixels.image.letterbox import Letterbox
 
 _MULTIPLE = 32
 
@@ -14,10 +14,10 @@ def editor_rule(pixels: int, ratio: float) -> tuple[int, int]:
     return round(height / _MULTIPLE) * _MULTIPLE, round(width / _MULTIPLE) * _MULTIPLE
 
 
-def editing_size(height: int, width: int, pixels: int) -> Fit:
+def editing_size(height: int, width: int, pixels: int) -> Letterbox:
     """Return how frames lie in the editor's image: scaled in both axes alike, borders repeated.
 
-    The pipelines resize whatever they are given by their rule, which stretches most ratios by about
+    The pipelines resize whatever they are given by their rule, which segments most ratios by about
     a percent. So among the sizes that the rule leaves as they are, the one of the nearest ratio is
     taken, and what is left of it is padded.
     """
@@ -33,4 +33,4 @@ def editing_size(height: int, width: int, pixels: int) -> Fit:
     best = min(sizes, key=lambda s: (abs(math.log(s[1] / s[0] / ratio)), abs(s[0] * s[1] - pixels)))
     scale = min(best[0] / height, best[1] / width)
     inner = min(round(height * scale), best[0]), min(round(width * scale), best[1])
-    return Fit(height, width, max(inner[0], 1), max(inner[1], 1), *best)
+    return Letterbox(height, width, max(inner[0], 1), max(inner[1], 1), *best)

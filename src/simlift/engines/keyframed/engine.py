@@ -7,13 +7,13 @@ from jaxtyping import UInt8
 
 from simlift.core.errors import ClipError
 from simlift.core.recipe import derive_seed
-from simlift.core.window import Frames, Survey, Tail, Window
+from simlift.core.window import ClipSample, Frames, PreviousFrames, Window
 from simlift.engines.keyframed.anchors import Anchors, anchor_positions, edit_anchors
 from simlift.engines.keyframed.conditions import draw
 from simlift.engines.keyframed.protocols import Editor, Propagator
 from simlift.engines.keyframed.spec import Keyframed
 from simlift.pixels.image.cuts import find_cuts
-from simlift.pixels.image.letterbox import fit, pad_frames, padded_length
+from simlift.pixels.image.letterbox import letterbox, pad_frames, padded_length
 
 _MULTIPLE = 16  # of VACE's sides: 8 of its autoencoder times a patch of 2
 
@@ -24,20 +24,22 @@ class KeyframedEngine:
     def __init__(self, spec: Keyframed, editor: Editor | None, propagator: Propagator) -> None:
         self._spec, self._editor, self._propagator = spec, editor, propagator
 
-    def lift(self, window: Window, *, survey: Survey, before: Tail | None, seed: int) -> Frames:
-        """Return the frames after those given in `before`; ClipError where anchors never lie."""
+    def lift(
+        self, window: Window, *, sample: ClipSample, previous: PreviousFrames | None, seed: int
+    ) -> Frames:
+        """Return the frames after those given in `previous`; ClipError where anchors never lie."""
         bounds = [0, *find_cuts(window.rgb), len(window)]
         prompt = fill_prompt(self._spec.prompt, window.caption)
         made = []
         for start, stop in pairwise(bounds):
-            given = before[-1] if before is not None and start == 0 else None
+            given = previous[-1] if previous is not None and start == 0 else None
             shot = window.part(slice(start, stop))
             anchors = self._anchors(shot, given, seed)
             number = derive_seed(seed, "propagation", str(shot.indices[0]))
             made.append(
-                join_anchors(self._spec, self._propagator, shot, survey, anchors, prompt, number)
+                join_anchors(self._spec, self._propagator, shot, sample, anchors, prompt, number)
             )
-        return np.concatenate(made)[0 if before is None else len(before) :]
+        return np.concatenate(made)[0 if previous is None else len(previous) :]
 
     def _anchors(
         self, shot: Window, given: UInt8[np.ndarray, "h w 3"] | None, seed: int
@@ -65,7 +67,7 @@ def join_anchors(
     spec: Keyframed,
     propagator: Propagator,
     shot: Window,
-    survey: Survey,
+    sample: ClipSample,
     anchors: Anchors,
     prompt: str,
     seed: int,
@@ -78,8 +80,8 @@ def join_anchors(
     """
     if len(anchors.positions) == len(shot):
         return anchors.pictures
-    size = fit(*shot.size, _MULTIPLE, spec.propagation.box)
-    video = draw(spec.control, spec.drawing, shot, survey, size)
+    size = letterbox(*shot.size, _MULTIPLE, spec.propagation.box)
+    video = draw(spec.control, spec.drawing, shot, sample, size)
     generate = np.ones(len(shot), dtype=bool)
     if anchors.positions:
         places = list(anchors.positions)

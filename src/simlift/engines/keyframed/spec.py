@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from simlift.core.clip import Clip
 from simlift.core.errors import ClipError, MissingLibrary, RecipeError
 from simlift.core.layers import Layer
-from simlift.core.protocols import Span, Stage
+from simlift.core.protocols import Stage, WindowSize
 from simlift.engines.keyframed.protocols import Editor, Propagator
 from simlift.engines.keyframed.settings import (
     AnchorGate,
@@ -22,7 +22,7 @@ from simlift.engines.keyframed.settings import (
 )
 from simlift.models.hub.pipeline_folder import PipelineFolder, check_whole, find_pipeline
 from simlift.models.wan.base import EXTRA
-from simlift.pixels.image.letterbox import fit
+from simlift.pixels.image.letterbox import letterbox
 
 if TYPE_CHECKING:
     from simlift.engines.keyframed.engine import KeyframedEngine
@@ -74,9 +74,9 @@ class Keyframed:
     def uses(self) -> frozenset[Layer]:
         return frozenset(GEOMETRY if self.control == "engine-edges" else ())
 
-    def span(self) -> Span:
+    def window_size(self) -> WindowSize:
         """A window begins with the last frame of the one before, which is its first anchor."""
-        return Span(self.frames, 1)
+        return WindowSize(self.frames, 1)
 
     def check(self, clip: Clip) -> tuple[Stage, ...]:
         """Say what will run; RecipeError for models, ClipError for layers that are not there."""
@@ -93,7 +93,7 @@ class Keyframed:
                 allowed="one of " + ", ".join(layer.value for layer in GEOMETRY),
                 way_out="record one of them, or use control=edges, which needs rgb alone",
             )
-        size = fit(clip.height, clip.width, 16, self.propagation.box)
+        size = letterbox(clip.height, clip.width, 16, self.propagation.box)
         return (
             Stage("anchors", self.anchors != "none", self._anchors()),
             Stage("control", True, self.control),

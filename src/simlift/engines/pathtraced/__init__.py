@@ -1,4 +1,4 @@
-"""The slow, exact end of the seam: renders a clip that carries its scene by path tracing."""
+"""Render a clip that stores its scene by path tracing: slow and exact."""
 
 from simlift.engines.pathtraced.spec import PathTraced
 

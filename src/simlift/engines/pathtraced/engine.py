@@ -9,14 +9,14 @@ from jaxtyping import Float, Float32, UInt8
 from simlift.core.errors import ClipError
 from simlift.core.layers import Layer
 from simlift.core.recipe import derive_seed
-from simlift.core.window import Frames, Survey, Tail, Window
+from simlift.core.window import ClipSample, Frames, PreviousFrames, Window
 from simlift.engines.pathtraced._tracer import Tracer, View
 from simlift.engines.pathtraced.spec import PathTraced
 from simlift.engines.photographic.camera.optics import Optics
-from simlift.engines.photographic.clip_constants import Settled
+from simlift.engines.photographic.clip_constants import ClipConstants
 from simlift.engines.photographic.engine import PhotographicEngine, photograph
 from simlift.engines.photographic.scene import frame_geometry
-from simlift.engines.photographic.supported_effects import suited_optics
+from simlift.engines.photographic.supported_effects import supported_optics
 from simlift.engines.photographic.weather import effects
 from simlift.media.gltf import read_gltf
 from simlift.pixels.colour import spaces
@@ -34,37 +34,39 @@ class PathTracedEngine:
     spec: PathTraced
     camera: PhotographicEngine
 
-    def lift(self, window: Window, *, survey: Survey, before: Tail | None, seed: int) -> Frames:
+    def lift(
+        self, window: Window, *, sample: ClipSample, previous: PreviousFrames | None, seed: int
+    ) -> Frames:
         """Return the photographed frames of a window."""
-        del before
-        settled = self.camera.settled(survey, seed)
+        del previous
+        constants = self.camera.constants(sample, seed)
         return np.stack(
             [
-                self._photograph(frame, survey, settled, seed)
+                self._photograph(frame, sample, constants, seed)
                 for frame in window.derive(frame_geometry.split)
             ]
         )
 
     def _photograph(
-        self, frame: Window, survey: Survey, settled: Settled, seed: int
+        self, frame: Window, sample: ClipSample, constants: ClipConstants, seed: int
     ) -> UInt8[np.ndarray, "h w 3"]:
         look = self.spec.look
-        light = self.radiance(frame, survey, settled, seed)
-        light = effects.in_air(light, frame, settled.air.weather, settled.air.airlight)
+        light = self.radiance(frame, sample, constants, seed)
+        light = effects.in_air(light, frame, constants.air.weather, constants.air.airlight)
         # Focus and motion are in the light already.
         traced = replace(look, optics=replace(look.optics, f_number=None, shutter=0.0))
-        return photograph(light, frame, traced, settled, seed)
+        return photograph(light, frame, traced, constants, seed)
 
     def radiance(
-        self, frame: Window, survey: Survey, settled: Settled, seed: int
+        self, frame: Window, sample: ClipSample, constants: ClipConstants, seed: int
     ) -> Float32[np.ndarray, "h w 3"]:
         """Return the light that arrives at the camera while the shutter is open, linear."""
-        # What stood still wherever the survey looked may have moved in between.
-        moving = moving_ids(survey.window) | _apart(frame, survey.window)
-        tracer = survey.window.derive(_Load(self.spec, settled, moving))
+        # What stood still wherever the clip sample looked may have moved in between.
+        moving = moving_ids(sample.window) | _apart(frame, sample.window)
+        tracer = sample.window.derive(_Load(self.spec, constants, moving))
         passes = min(_PASSES, self.spec.samples)
         each = -(-self.spec.samples // passes)
-        optics = suited_optics(self.spec.look, frame)
+        optics = supported_optics(self.spec.look, frame)
         moments = shutter_moments(optics.shutter, self.spec.instants, passes)
         index = int(frame.indices[0])
         images = []
@@ -72,7 +74,7 @@ class PathTracedEngine:
             if number == 0 or moment != moments[number - 1]:
                 instant = at_moment(frame, moment)
                 tracer.pose(poses_of(instant))
-                view = view_of(instant, optics, settled)
+                view = view_of(instant, optics, constants)
             paths = derive_seed(seed, "paths", str(index), str(number)) % 2**32
             images.append(tracer.trace(view, each, paths))
         if passes == 1:
@@ -128,17 +130,17 @@ class _Load:
     """Loads a clip's scene once for each engine, light and set of moving bodies."""
 
     spec: PathTraced
-    settled: Settled
+    constants: ClipConstants
     moving: frozenset[int]
 
     def __call__(self, window: Window) -> Tracer:
-        if window.scene is None or self.settled.environment is None:
+        if window.scene is None or self.constants.environment is None:
             raise ClipError("window", "carries no scene to trace")
         return Tracer(
             read_gltf(window.scene),
             self.moving,
-            self.settled.environment,
-            self.settled.axes,
+            self.constants.environment,
+            self.constants.axes,
             still=poses_of(window.derive(frame_geometry.split)[0]),
             emission=self.spec.look.light.emission,
             bounces=self.spec.bounces,
@@ -165,7 +167,7 @@ def poses_of(frame: Window) -> dict[int, Float[np.ndarray, "4 4"]]:
     return dict(zip(frame.objects.ids.tolist(), frame.objects.poses[0], strict=True))
 
 
-def view_of(frame: Window, optics: Optics, settled: Settled) -> View:
+def view_of(frame: Window, optics: Optics, constants: ClipConstants) -> View:
     """Return the frame's camera as the renderer needs it, open as far as the optics say."""
     height, width = frame.size
     intrinsics = frame_geometry.intrinsics(frame)
@@ -173,7 +175,7 @@ def view_of(frame: Window, optics: Optics, settled: Settled) -> View:
     if optics.f_number is None:
         return View(intrinsics, pose, height, width)
     nearness = float(
-        film.interpolate(settled.times, settled.focus, int(frame.indices[0]) / frame.fps)
+        film.interpolate(constants.times, constants.focus, int(frame.indices[0]) / frame.fps)
     )
     focal_length = intrinsics[0, 0] * optics.sensor_width_mm / width / 1000
     radius = float(focal_length / optics.f_number / 2)

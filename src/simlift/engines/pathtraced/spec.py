@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from simlift.core.clip import Clip
 from simlift.core.errors import ClipError, RecipeError
 from simlift.core.layers import Layer
-from simlift.core.protocols import Span, Stage
+from simlift.core.protocols import Stage, WindowSize
 from simlift.engines.photographic import Look, Photographic
 from simlift.engines.photographic.scene.stored_scene import open_scene
 
@@ -50,14 +50,14 @@ class PathTraced:
                 )
 
     def needs(self) -> frozenset[Layer]:
-        """Colour for the survey, depth and surface colour to tell noise from texture."""
+        """Colour for the clip sample, depth and surface colour to tell noise from texture."""
         return frozenset({Layer.RGB, Layer.DEPTH, Layer.ALBEDO})
 
     def uses(self) -> frozenset[Layer]:
         return Photographic(self.look).uses()
 
-    def span(self) -> Span:
-        return Span(frames=1)
+    def window_size(self) -> WindowSize:
+        return WindowSize(frames=1)
 
     def check(self, clip: Clip) -> tuple[Stage, ...]:
         """ClipError for a clip that does not carry its scene or its motion."""

@@ -6,9 +6,9 @@ import numpy as np
 from jaxtyping import Float
 
 from simlift.core.camera import Objects
-from simlift.engines.photographic.camera.colour_transfer import Likeness
-from simlift.engines.photographic.light.indirect import Surroundings
-from simlift.engines.photographic.materials.assignment import Wardrobe
+from simlift.engines.photographic.camera.colour_transfer import ColourTransfer
+from simlift.engines.photographic.light.indirect import StaticScene
+from simlift.engines.photographic.materials.assignment import MaterialAssignment
 from simlift.engines.photographic.weather.effects import Weather
 from simlift.pixels.light.environment import Environment
 from simlift.pixels.light.probes import LightVolume
@@ -21,13 +21,13 @@ class Air:
     weather: Weather
     airlight: Float[np.ndarray, "3"]  # radiance of endless air: the sky around the horizon
     skylight: Float[np.ndarray, "3"]  # mean radiance of the upper half
-    bodies: Objects | None  # at the survey's times: tells which bodies move
+    bodies: Objects | None  # at the clip sample's times: tells which bodies move
     ahead: Float[np.ndarray, "3"]  # where the first view looks, in world axes
     seed: int
 
 
 @dataclass(frozen=True, eq=False)
-class Settled:
+class ClipConstants:
     """Light, camera and grade of a clip; `environment` is None where nothing can be lit."""
 
     environment: Environment | None
@@ -35,9 +35,9 @@ class Settled:
     first_view: Float[np.ndarray, "3 3"]  # world to the first camera
     median_depth: float  # metres; the scale of the scene
     shading: Float[np.ndarray, "9"] | None  # the render's own light, where albedo is estimated
-    around: Surroundings | None  # the scene's still surfaces
+    around: StaticScene | None  # the scene's still surfaces
     volume: LightVolume | None  # the light among them
-    wardrobe: Wardrobe | None  # what every id is made of
+    assigned: MaterialAssignment | None  # what every id is made of
     air: Air
     photo: Float[np.ndarray, "a b 3"] | None  # linear, behind the scene
     white: float  # scene light that becomes display white
@@ -45,4 +45,4 @@ class Settled:
     focus: Float[np.ndarray, "k"]  # 1 / metres at these times
     gains: Float[np.ndarray, "k 3"]  # exposure and white balance at these times
     grade: Float[np.ndarray, "3 4"]  # affine, on 16-bit display codes
-    likeness: Likeness | None  # the colours of the user's photos
+    colour_transfer: ColourTransfer | None  # the colours of the user's photos

@@ -1,6 +1,6 @@
 """The photographic engine, opened: windows in, photographed frames out.
 
-Everything that must hold over a clip is settled once from the survey, so the same seed gives the
+Everything that must hold over a clip is computed once from its sample, so the same seed gives the
 same pixels in any window.
 """
 
@@ -11,16 +11,20 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from simlift.core.window import Frames, Survey, Tail, Window
+from simlift.core.window import ClipSample, Frames, PreviousFrames, Window
 from simlift.engines.photographic.camera import optics
-from simlift.engines.photographic.camera.colour_transfer import Album, Photos, liken
+from simlift.engines.photographic.camera.colour_transfer import (
+    Photos,
+    ReferencePhotos,
+    apply_colour_transfer,
+)
 from simlift.engines.photographic.camera.optics import Optics
-from simlift.engines.photographic.clip_constants import Air, Settled
-from simlift.engines.photographic.estimate_constants import settle
+from simlift.engines.photographic.clip_constants import Air, ClipConstants
+from simlift.engines.photographic.estimate_constants import estimate_constants
 from simlift.engines.photographic.light.radiance import radiance
 from simlift.engines.photographic.looks.look import Look
 from simlift.engines.photographic.scene import frame_geometry
-from simlift.engines.photographic.supported_effects import suited_optics
+from simlift.engines.photographic.supported_effects import supported_optics
 from simlift.engines.photographic.weather import effects
 from simlift.pixels.optics import film, lens, sensor
 
@@ -34,38 +38,46 @@ _SHARPEST = 0.62  # pixels; an optical low-pass, below which the mosaic aliases 
 class PhotographicEngine:
     """Lifts windows under one look.
 
-    `album` has the photos whose colours are matched, `photos` those of which one stands behind the
-    scene, as sRGB bytes; `pool` photographs the frames of a window side by side.
+    `reference_photos` has the photos whose colours are matched, `photos` those of which one stands
+    behind the scene, as sRGB bytes; `pool` photographs the frames of a window side by side.
     """
 
     look: Look
-    album: Album | None = None
+    reference_photos: ReferencePhotos | None = None
     photos: Photos = ()
     pool: Executor | None = None
 
-    def lift(self, window: Window, *, survey: Survey, before: Tail | None, seed: int) -> Frames:
+    def lift(
+        self, window: Window, *, sample: ClipSample, previous: PreviousFrames | None, seed: int
+    ) -> Frames:
         """Return the photographed frames of a window."""
-        del before
-        settled = self.settled(survey, seed)
+        del previous
+        constants = self.constants(sample, seed)
         each = self.pool.map if self.pool is not None else map
         frames = window.derive(frame_geometry.split)
-        return np.stack(list(each(lambda frame: self._photograph(frame, settled, seed), frames)))
+        return np.stack(list(each(lambda frame: self._photograph(frame, constants, seed), frames)))
 
-    def settled(self, survey: Survey, seed: int) -> Settled:
-        """Return what holds over the surveyed clip."""
-        return survey.window.derive(_Settle(self, survey, seed))
+    def constants(self, sample: ClipSample, seed: int) -> ClipConstants:
+        """Return what holds over the sampled clip."""
+        return sample.window.derive(_EstimateConstants(self, sample, seed))
 
-    def _photograph(self, frame: Window, settled: Settled, seed: int) -> UInt8[np.ndarray, "h w 3"]:
-        return photograph(radiance(frame, self.look, settled), frame, self.look, settled, seed)
+    def _photograph(
+        self, frame: Window, constants: ClipConstants, seed: int
+    ) -> UInt8[np.ndarray, "h w 3"]:
+        return photograph(radiance(frame, self.look, constants), frame, self.look, constants, seed)
 
 
 def photograph(
-    light: Float[np.ndarray, "h w 3"], frame: Window, look: Look, settled: Settled, seed: int
+    light: Float[np.ndarray, "h w 3"],
+    frame: Window,
+    look: Look,
+    constants: ClipConstants,
+    seed: int,
 ) -> UInt8[np.ndarray, "h w 3"]:
     """Take the picture: optics, exposure, lens, sensor, film and grade of the light before it."""
     index = int(frame.indices[0])
-    gain = film.interpolate(settled.times, settled.gains, index / frame.fps)
-    exposed = cv2.transform(_through_lens(light, frame, look, settled), np.diag(gain))
+    gain = film.interpolate(constants.times, constants.gains, index / frame.fps)
+    exposed = cv2.transform(_through_lens(light, frame, look, constants), np.diag(gain))
     shade = lens.vignette(*frame.size, frame_geometry.pinhole_of(frame), look.lens.vignette)
     softness = look.lens.softness * frame.size[0] / _SOFTNESS_LINES
     linear = lens.soften(
@@ -74,31 +86,33 @@ def photograph(
     if look.sensor.bayer:
         codes = sensor.expose(
             linear,
-            white=settled.white,
+            white=constants.white,
             shot=look.sensor.shot,
             read=look.sensor.read,
             seed=(seed, index),
         )
     else:
-        codes = sensor.quantise(linear, white=settled.white)
-    if settled.likeness is None:
-        return film.develop(codes, look.film.contrast, settled.white, settled.grade)
-    display = film.display(codes, look.film.contrast, settled.white, settled.grade)
-    return liken(display, frame, settled.likeness)
+        codes = sensor.quantise(linear, white=constants.white)
+    if constants.colour_transfer is None:
+        return film.develop(codes, look.film.contrast, constants.white, constants.grade)
+    display = film.display(codes, look.film.contrast, constants.white, constants.grade)
+    return apply_colour_transfer(display, frame, constants.colour_transfer)
 
 
 def _through_lens(
-    light: Float[np.ndarray, "h w 3"], frame: Window, look: Look, settled: Settled
+    light: Float[np.ndarray, "h w 3"], frame: Window, look: Look, constants: ClipConstants
 ) -> Float[np.ndarray, "h w 3"]:
     """Return what arrives on the sensor.
 
     Drops come last: they are drawn as the shutter smears them and as far out of focus as they are.
     """
-    chosen = suited_optics(look, frame)
-    nearness = film.interpolate(settled.times, settled.focus, float(frame.indices[0]) / frame.fps)
+    chosen = supported_optics(look, frame)
+    nearness = film.interpolate(
+        constants.times, constants.focus, float(frame.indices[0]) / frame.fps
+    )
     behind = frame.derive(frame_geometry.Hidden(frozenset(look.backdrop.classes)))
     seen = optics.image(light, frame, chosen, float(nearness), behind)
-    return _through_rain(seen, frame, chosen, float(nearness), settled.air)
+    return _through_rain(seen, frame, chosen, float(nearness), constants.air)
 
 
 def _through_rain(
@@ -131,14 +145,16 @@ def _closing(frame: Window, exposure: float) -> Float[np.ndarray, "4 4"] | None:
 
 
 @dataclass(frozen=True)
-class _Settle:
+class _EstimateConstants:
     """Settles a clip once for each engine and seed, however many windows ask."""
 
     engine: PhotographicEngine
-    survey: Survey
+    sample: ClipSample
     seed: int
 
-    def __call__(self, window: Window) -> Settled:
+    def __call__(self, window: Window) -> ClipConstants:
         del window
         engine = self.engine
-        return settle(self.survey, engine.look, engine.album, engine.photos, self.seed)
+        return estimate_constants(
+            self.sample, engine.look, engine.reference_photos, engine.photos, self.seed
+        )

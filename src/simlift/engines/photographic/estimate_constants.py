@@ -1,4 +1,4 @@
-"""A survey and a look -> what holds over the clip: light, air, exposure, white balance, grade."""
+"""Estimate what holds over a clip under a look: light, air, exposure, white balance, grade."""
 
 from dataclasses import replace
 
@@ -7,17 +7,25 @@ import numpy as np
 from jaxtyping import Float, UInt16
 
 from simlift.core.layers import Layer
-from simlift.core.window import Survey, Window
-from simlift.engines.photographic.camera.colour_transfer import Album, Photos, settle_likeness
-from simlift.engines.photographic.camera.optics import settle_focus
-from simlift.engines.photographic.clip_constants import Air, Settled
+from simlift.core.window import ClipSample, Window
+from simlift.engines.photographic.camera.colour_transfer import (
+    Photos,
+    ReferencePhotos,
+    fit_colour_transfer,
+)
+from simlift.engines.photographic.camera.optics import estimate_focus
+from simlift.engines.photographic.clip_constants import Air, ClipConstants
 from simlift.engines.photographic.light.environments import open_environment, resolve
-from simlift.engines.photographic.light.indirect import light_among, surroundings
+from simlift.engines.photographic.light.indirect import indirect_light, static_scene
 from simlift.engines.photographic.light.radiance import radiance
 from simlift.engines.photographic.looks.look import Exposure, Grade, Light, Look
-from simlift.engines.photographic.materials.assignment import fit
+from simlift.engines.photographic.materials.assignment import assign_materials
 from simlift.engines.photographic.scene import frame_geometry
-from simlift.engines.photographic.supported_effects import measured, suited_optics, suited_weather
+from simlift.engines.photographic.supported_effects import (
+    measured,
+    supported_optics,
+    supported_weather,
+)
 from simlift.engines.photographic.weather.effects import Weather
 from simlift.pixels.colour import spaces
 from simlift.pixels.light import shading
@@ -31,52 +39,60 @@ _PHOTO_LIGHT = np.float32(1.2)  # a photo's white, in units of a white surface i
 _HORIZON = np.sin(np.radians(15.0))  # below which the sky has the colour of endless air
 
 
-def settle(survey: Survey, look: Look, album: Album | None, photos: Photos, seed: int) -> Settled:
-    """Derive from the survey what must hold over the clip.
+def estimate_constants(
+    sample: ClipSample,
+    look: Look,
+    reference_photos: ReferencePhotos | None,
+    photos: Photos,
+    seed: int,
+) -> ClipConstants:
+    """Derive from the clip sample what must hold over the clip.
 
-    `album` has the photos whose colours are matched, `photos` are those of which one stands behind
-    the scene, as sRGB bytes.
+    `reference_photos` has the photos whose colours are matched, `photos` are those of which one
+    stands behind the scene, as sRGB bytes.
     """
-    window = survey.window
+    window = sample.window
     frames = window.derive(frame_geometry.split)
     lit = frame_geometry.has_normals(window)
     axes = axes_from_world(
         frame_geometry.world_up(frames[0]),
-        frame_geometry.heading(survey),
+        frame_geometry.heading(sample),
         np.radians(look.light.turn),
     )
     outdoors = frame_geometry.sky_share(window) > frame_geometry.OUTDOORS
-    weather = suited_weather(look, window, outdoors=outdoors)
+    weather = supported_weather(look, window, outdoors=outdoors)
     environment = _environment(look.light, weather, outdoors) if lit else None
     dressed = look.materials.strength > 0 and lit and measured(window)
     bouncing = environment is not None and look.light.bounces
-    settled = Settled(
+    constants = ClipConstants(
         environment=environment,
         axes=axes,
         first_view=frame_geometry.camera_to_world(frames[0]).T,
         median_depth=frame_geometry.median_depth(window) if Layer.DEPTH in window else 1.0,
         shading=_fit_shading(frames) if lit and Layer.ALBEDO not in window else None,
-        around=window.derive(surroundings) if bouncing else None,
-        volume=light_among(survey, environment, axes, look.light.emission)
+        around=window.derive(static_scene) if bouncing else None,
+        volume=indirect_light(sample, environment, axes, look.light.emission)
         if environment is not None and bouncing
         else None,
-        wardrobe=fit(survey, look.materials, seed) if dressed else None,
-        air=_air(survey, weather, environment, seed),
+        assigned=assign_materials(sample, look.materials, seed) if dressed else None,
+        air=_air(sample, weather, environment, seed),
         photo=spaces.decode(photos[seed % len(photos)]) * _PHOTO_LIGHT if photos else None,
         white=look.film.white if lit else _PLAIN_WHITE,
-        times=survey.times,
-        focus=settle_focus(survey, suited_optics(look, window)),
+        times=sample.times,
+        focus=estimate_focus(sample, supported_optics(look, window)),
         gains=np.ones((len(frames), 3)),
         grade=_grade(look.grade),
-        likeness=None,
+        colour_transfer=None,
     )
-    radiances = [radiance(frame, look, settled) for frame in frames]
-    settled = replace(settled, gains=_meter(survey, look.exposure, settled, radiances))
-    if album is None:
-        return settled
-    displays = _displays(look, settled, radiances)
-    likeness = settle_likeness(album, look.grade.like_strength, window, displays)
-    return replace(settled, likeness=likeness)
+    radiances = [radiance(frame, look, constants) for frame in frames]
+    constants = replace(constants, gains=_meter(sample, look.exposure, constants, radiances))
+    if reference_photos is None:
+        return constants
+    displays = _displays(look, constants, radiances)
+    colour_transfer = fit_colour_transfer(
+        reference_photos, look.grade.like_strength, window, displays
+    )
+    return replace(constants, colour_transfer=colour_transfer)
 
 
 def _environment(light: Light, weather: Weather, outdoors: bool) -> Environment:
@@ -85,14 +101,14 @@ def _environment(light: Light, weather: Weather, outdoors: bool) -> Environment:
     return open_environment(light, "overcast" if overcast else resolve(light, outdoors))
 
 
-def _air(survey: Survey, weather: Weather, environment: Environment | None, seed: int) -> Air:
+def _air(sample: ClipSample, weather: Weather, environment: Environment | None, seed: int) -> Air:
     horizon, upper = np.ones(3, np.float32), np.ones(3, np.float32)
     if environment is not None:
         up = directions(*environment.soft.shape[:2])[..., 1]
         angles = solid_angles(*environment.soft.shape[:2])
         upper = _mean(environment.soft, angles * (up > 0))
         horizon = _mean(environment.soft, angles * ((up > 0) & (up < _HORIZON)))
-    return Air(weather, horizon, upper, survey.window.objects, frame_geometry.heading(survey), seed)
+    return Air(weather, horizon, upper, sample.window.objects, frame_geometry.heading(sample), seed)
 
 
 def _mean(
@@ -102,17 +118,20 @@ def _mean(
 
 
 def _meter(
-    survey: Survey, look: Exposure, settled: Settled, radiances: list[Float[np.ndarray, "h w 3"]]
+    sample: ClipSample,
+    look: Exposure,
+    constants: ClipConstants,
+    radiances: list[Float[np.ndarray, "h w 3"]],
 ) -> Float[np.ndarray, "k 3"]:
     if look.manual is not None:
         return np.tile(np.array(look.manual), (len(radiances), 1))
     levels = np.array([film.log_average(spaces.luminance(r)) for r in radiances])
-    share = 1.0 if Layer.ALBEDO in survey.window else _ESTIMATED_METERING
-    if settled.environment is None:
+    share = 1.0 if Layer.ALBEDO in sample.window else _ESTIMATED_METERING
+    if constants.environment is None:
         share = _PLAIN_METERING
     stops = np.log2(look.key / levels) * look.strength * share
-    stops = film.smooth_over_time(survey.times, stops, look.adaptation) + look.compensation
-    light = _light_colour(settled.environment, radiances, Layer.ALBEDO in survey.window)
+    stops = film.smooth_over_time(sample.times, stops, look.adaptation) + look.compensation
+    light = _light_colour(constants.environment, radiances, Layer.ALBEDO in sample.window)
     neutral = (light / (light @ spaces.LUMINANCE)) ** -look.white_balance
     return np.exp2(stops)[:, None] * (neutral / (neutral @ spaces.LUMINANCE))
 
@@ -126,17 +145,17 @@ def _grade(look: Grade) -> Float[np.ndarray, "3 4"]:
 
 
 def _displays(
-    look: Look, settled: Settled, radiances: list[Float[np.ndarray, "h w 3"]]
+    look: Look, constants: ClipConstants, radiances: list[Float[np.ndarray, "h w 3"]]
 ) -> list[UInt16[np.ndarray, "h w 3"]]:
-    """Return the surveyed frames as the camera shows them, in 16-bit codes."""
+    """Return the sampled frames as the camera shows them, in 16-bit codes."""
     return [
         film.display(
-            sensor.quantise((r * g).astype(np.float32), white=settled.white),
+            sensor.quantise((r * g).astype(np.float32), white=constants.white),
             look.film.contrast,
-            settled.white,
-            settled.grade,
+            constants.white,
+            constants.grade,
         )
-        for r, g in zip(radiances, settled.gains, strict=True)
+        for r, g in zip(radiances, constants.gains, strict=True)
     ]
 
 

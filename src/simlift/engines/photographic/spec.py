@@ -11,16 +11,16 @@ import cv2
 from simlift.core.clip import Clip
 from simlift.core.errors import ClipError
 from simlift.core.layers import Layer
-from simlift.core.protocols import Span, Stage
+from simlift.core.protocols import Stage, WindowSize
 from simlift.engines.photographic.camera import optics
-from simlift.engines.photographic.camera.colour_transfer import read_album
+from simlift.engines.photographic.camera.colour_transfer import read_reference_photos
 from simlift.engines.photographic.engine import PhotographicEngine
 from simlift.engines.photographic.light.environments import open_environment
 from simlift.engines.photographic.looks.look import BUILT_IN, Look
 from simlift.engines.photographic.materials import settings
 from simlift.engines.photographic.scene.backdrop import read_photos
 from simlift.engines.photographic.stages import camera_stages, light_stages
-from simlift.engines.photographic.supported_effects import suited_optics, suited_weather
+from simlift.engines.photographic.supported_effects import supported_optics, supported_weather
 from simlift.engines.photographic.weather import effects
 from simlift.engines.photographic.weather.effects import Weather
 from simlift.media.environments import read_environment
@@ -43,9 +43,9 @@ class Photographic:
             {Layer.ALBEDO, Layer.DEPTH, Layer.NORMALS, Layer.SEGMENTATION, Layer.MATERIAL} | moving
         )
 
-    def span(self) -> Span:
-        """Frames are independent given the survey, so windows only bound the memory."""
-        return Span(frames=8)
+    def window_size(self) -> WindowSize:
+        """Frames are independent given the clip sample, so windows only bound the memory."""
+        return WindowSize(frames=8)
 
     def check(self, clip: Clip) -> tuple[Stage, ...]:
         """Say which stages run on this clip; InputError for what it cannot carry."""
@@ -53,14 +53,14 @@ class Photographic:
         _check_classes(look, clip)
         _check_files(look)
         light = light_stages(look, clip)
-        air = suited_weather(look, clip, outdoors=True)
+        air = supported_weather(look, clip, outdoors=True)
         effects.check(air, clip)
         return (
             *light[:2],
             settings.check(look.materials, clip),
             *light[2:],
             _weather_stage(look, air),
-            *optics.check(suited_optics(look, clip), clip),
+            *optics.check(supported_optics(look, clip), clip),
             *camera_stages(look, clip),
         )
 
@@ -71,12 +71,12 @@ class Photographic:
         look = self.look
         if look.light.environment not in BUILT_IN:
             open_environment(look.light, look.light.environment)
-        album = read_album(look.grade.like) if look.grade.like else None
+        reference_photos = read_reference_photos(look.grade.like) if look.grade.like else None
         photos = (
             read_photos(look.backdrop.photos, most=64, lines=1080) if look.backdrop.photos else []
         )
         with ThreadPoolExecutor(max(cv2.getNumThreads(), 1)) as pool:
-            yield PhotographicEngine(look, album, tuple(photos), pool)
+            yield PhotographicEngine(look, reference_photos, tuple(photos), pool)
 
 
 def _check_classes(look: Look, clip: Clip) -> None:

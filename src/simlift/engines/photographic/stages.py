@@ -3,7 +3,7 @@
 from simlift.core.clip import Clip
 from simlift.core.layers import Layer
 from simlift.core.protocols import Stage
-from simlift.engines.photographic.camera.colour_transfer import check_album
+from simlift.engines.photographic.camera.colour_transfer import check_reference_photos
 from simlift.engines.photographic.looks.look import Look
 from simlift.engines.photographic.scene.stored_scene import open_scene
 
@@ -59,7 +59,7 @@ def camera_stages(look: Look, clip: Clip) -> tuple[Stage, ...]:
     metered = "metered over the clip" if is_lit(clip) else "close to the render's own"
     grade = "saturation, warmth"
     if look.grade.like is not None:
-        grade = check_album(look.grade.like, clip)
+        grade = check_reference_photos(look.grade.like, clip)
     return (
         Stage("exposure", True, metered if look.exposure.manual is None else "set by hand"),
         Stage("lens", True, "vignette and softness"),

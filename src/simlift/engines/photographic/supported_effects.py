@@ -19,7 +19,7 @@ def measured(clip: Clip | Window) -> bool:
     return Layer.DEPTH in clip and clip.metric_depth
 
 
-def suited_optics(look: Look, clip: Clip | Window) -> Optics:
+def supported_optics(look: Look, clip: Clip | Window) -> Optics:
     """Return the look's optics, without what the clip does not carry where that is optional."""
     optics = look.optics
     if "optics" not in look.optional:
@@ -35,7 +35,7 @@ def _motion_known(clip: Clip | Window) -> bool:
     return (clip.motion if isinstance(clip, Window) else clip.camera) is not None
 
 
-def suited_weather(look: Look, clip: Clip | Window, *, outdoors: bool) -> Weather:
+def supported_weather(look: Look, clip: Clip | Window, *, outdoors: bool) -> Weather:
     """Return the look's weather; where it is optional, none indoors and none without depth."""
     if "weather" in look.optional and not (outdoors and measured(clip)):
         return Weather()

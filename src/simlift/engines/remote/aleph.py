@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from simlift.core.clip import Clip
 from simlift.core.errors import ClipError, InputError, RecipeError
 from simlift.core.layers import Layer
-from simlift.core.protocols import Span, Stage
+from simlift.core.protocols import Stage, WindowSize
 from simlift.engines.diffusers.licences import licence_of
 from simlift.engines.diffusers.settings import INSTRUCTION
 from simlift.engines.remote.runway import Account, check_url
-from simlift.pixels.image.letterbox import Fit, fit
+from simlift.pixels.image.letterbox import Letterbox, letterbox
 
 if TYPE_CHECKING:
     from simlift.engines.remote.aleph_engine import AlephEngine
@@ -93,16 +93,16 @@ class Aleph:
     def uses(self) -> frozenset[Layer]:
         return frozenset()
 
-    def span(self) -> Span:
-        return Span(self.frames, self.overlap)
+    def window_size(self) -> WindowSize:
+        return WindowSize(self.frames, self.overlap)
 
     def check(self, clip: Clip) -> tuple[Stage, ...]:
         """Say how much will be sent; ClipError for what the API would refuse, before any call."""
         self.account()
         self._check_speed(clip)
-        parts = windows(clip.num_frames, self.span())
+        parts = windows(clip.num_frames, self.window_size())
         seconds = sum(max(float(part / clip.fps), SECONDS[self.model][0]) for part in parts)
-        how = self.fit(clip.height, clip.width)
+        how = self.letterbox(clip.height, clip.width)
         share = clip.height * clip.width / (clip.height * clip.width + _padding(how, clip))
         return (
             Stage(
@@ -139,12 +139,14 @@ class Aleph:
             patience=self.patience,
         )
 
-    def fit(self, height: int, width: int) -> Fit:
+    def letterbox(self, height: int, width: int) -> Letterbox:
         """Return how frames lie in one of the API's sizes: whole, and padded by their border."""
         ratio = _closest(height, width) if self.ratio == "auto" else self.ratio
         outer_width, outer_height = (int(side) for side in ratio.split(":"))
-        inner = fit(height, width, 1, (outer_height, outer_width))
-        return Fit(height, width, inner.inner_height, inner.inner_width, outer_height, outer_width)
+        inner = letterbox(height, width, 1, (outer_height, outer_width))
+        return Letterbox(
+            height, width, inner.inner_height, inner.inner_width, outer_height, outer_width
+        )
 
     @contextmanager
     def open(self, device: str) -> Iterator["AlephEngine"]:
@@ -173,15 +175,15 @@ class Aleph:
             )
 
 
-def windows(num_frames: int, span: Span) -> list[int]:
+def windows(num_frames: int, window_size: WindowSize) -> list[int]:
     """Return how many frames each window of a clip holds."""
     lengths, start = [], 0
     while True:
-        stop = min(start + span.frames, num_frames)
+        stop = min(start + window_size.frames, num_frames)
         lengths.append(stop - start)
         if stop == num_frames:
             return lengths
-        start = stop - span.overlap
+        start = stop - window_size.overlap
 
 
 def _closest(height: int, width: int) -> str:
@@ -195,7 +197,7 @@ def _closest(height: int, width: int) -> str:
     return min(_SIZES, key=waste)
 
 
-def _padding(how: Fit, clip: Clip) -> float:
+def _padding(how: Letterbox, clip: Clip) -> float:
     """Return how many of the clip's own pixels the padding would be."""
     outer, inner = how.padded_height * how.padded_width, how.inner_height * how.inner_width
     return (outer - inner) / inner * clip.height * clip.width

@@ -16,12 +16,12 @@ from jaxtyping import UInt8
 from simlift.core.errors import ClipError, RunError
 from simlift.core.recipe import Encoding
 from simlift.core.run import write_text
-from simlift.core.window import Frames, Survey, Tail, Window
+from simlift.core.window import ClipSample, Frames, PreviousFrames, Window
 from simlift.engines.remote.aleph import SECONDS, Aleph
 from simlift.engines.remote.runway import Account, Runway, TaskFailed, TaskGone
 from simlift.media.video import VideoStore, probe_video
 from simlift.media.video_writer import write_video
-from simlift.pixels.image.letterbox import Fit, pad_frames
+from simlift.pixels.image.letterbox import Letterbox, pad_frames
 
 _ENCODING = Encoding(crf=8)
 _SEEDS = 2**32
@@ -36,17 +36,19 @@ class AlephEngine:
         self._spec, self._runway = spec, Runway(account)
         self._tasks = spec.tasks if spec.tasks is not None else _cache() / "simlift" / "runway"
 
-    def lift(self, window: Window, *, survey: Survey, before: Tail | None, seed: int) -> Frames:
+    def lift(
+        self, window: Window, *, sample: ClipSample, previous: PreviousFrames | None, seed: int
+    ) -> Frames:
         """Return the edited frames after the overlap; every call that is not resumed is paid."""
-        del survey
-        how = self._spec.fit(*window.size)
+        del sample
+        how = self._spec.letterbox(*window.size)
         least = round(SECONDS[self._spec.model][0] * window.fps)
         sent = pad_frames(how.apply(window.rgb), max(least, 2))
-        last = None if before is None else how.apply(before[-1:])[0]
+        last = None if previous is None else how.apply(previous[-1:])[0]
         with tempfile.TemporaryDirectory() as folder:
             made = self._edit(Path(folder), sent, last, window.fps, seed)
             frames = _to_size(resample(made, len(window), window.fps), how)
-        return how.undo(frames)[0 if before is None else len(before) :]
+        return how.undo(frames)[0 if previous is None else len(previous) :]
 
     def _edit(
         self,
@@ -129,7 +131,7 @@ def resample(made: VideoStore, num_frames: int, fps: float) -> Frames:
         return np.asarray(reader.read(np.minimum(shown, made.num_frames - 1).tolist()))
 
 
-def _to_size(frames: UInt8[np.ndarray, "t a b 3"], how: Fit) -> Frames:
+def _to_size(frames: UInt8[np.ndarray, "t a b 3"], how: Letterbox) -> Frames:
     """Return frames at the size that was sent, where Runway chose another."""
     size = (how.padded_width, how.padded_height)
     if frames.shape[1:3] == (how.padded_height, how.padded_width):

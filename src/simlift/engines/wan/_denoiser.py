@@ -25,7 +25,7 @@ from simlift.engines.wan.spec import Wan, lora_file
 from simlift.models.hub._device import open_device
 from simlift.models.wan._adapter import ADAPTER, load_lora, read_adapter, read_lora, store_in_8_bits
 from simlift.models.wan._incontext import InContextTransformer
-from simlift.models.wan._offload import BlockStream, resident
+from simlift.models.wan._offload import BlockStream, on_device
 from simlift.models.wan._parts import DTYPES, load_transformer
 from simlift.models.wan._token_shards import Place
 from simlift.models.wan.adapter import Adapter
@@ -68,7 +68,7 @@ class Denoiser:
     def _use(self, expert: Expert) -> Iterator[InContextTransformer]:
         network, spec = self._experts[expert], self._model.spec
         if spec.offload != "block":
-            with resident(network, self._device, stay=spec.offload == "none"):
+            with on_device(network, self._device, stay=spec.offload == "none"):
                 yield network
             return
         blocks = network.blocks

@@ -8,12 +8,12 @@ import torch
 from diffusers import AutoencoderKLWan
 
 from simlift.core.recipe import derive_seed
-from simlift.core.window import Frames, Survey, Tail, Window
+from simlift.core.window import ClipSample, Frames, PreviousFrames, Window
 from simlift.engines.wan._denoiser import Denoiser, Model, SharedDenoiser, open_denoiser
 from simlift.engines.wan._sampler import Conditions, fused_parts
 from simlift.engines.wan.spec import Wan
 from simlift.models.hub._device import open_device
-from simlift.models.wan._offload import resident
+from simlift.models.wan._offload import on_device
 from simlift.models.wan._parts import (
     DTYPES,
     TextEncoder,
@@ -25,7 +25,7 @@ from simlift.models.wan._parts import (
 from simlift.models.wan.adapter import Adapter
 from simlift.models.wan.base import WanBase
 from simlift.pixels.colour.drift_correction import colour_correction, correct
-from simlift.pixels.image.letterbox import Fit, pad_frames, padded_length, smaller
+from simlift.pixels.image.letterbox import Letterbox, pad_frames, padded_length, smaller
 
 
 @contextmanager
@@ -59,22 +59,24 @@ class WanEngine:
         self._stay = spec.offload == "none"
         self._texts: dict[str, torch.Tensor] = {}
 
-    def lift(self, window: Window, *, survey: Survey, before: Tail | None, seed: int) -> Frames:
-        """Return the lifted frames of a window, less the overlap given in `before`."""
-        del survey
-        place = self.spec.fit(*window.size, self.base, self.adapter)
+    def lift(
+        self, window: Window, *, sample: ClipSample, previous: PreviousFrames | None, seed: int
+    ) -> Frames:
+        """Return the lifted frames of a window, less the overlap given in `previous`."""
+        del sample
+        place = self.spec.letterbox(*window.size, self.base, self.adapter)
         length = padded_length(max(len(window), 5))
         texts = self._embed(window.caption)
-        with resident(self._vae, self._device, stay=self._stay):
+        with on_device(self._vae, self._device, stay=self._stay):
             render = pad_frames(place.apply(window.rgb), length)
             reference = self._encode_reference(render)
             start = self._encode(render) if self.spec.strength < 1 else None
-            prefix = None if before is None else self._encode(place.apply(before))
+            prefix = None if previous is None else self._encode(place.apply(previous))
         conditions = Conditions(
             reference=reference,
-            wanted=texts[0],
-            unwanted=texts[1],
-            null=texts[2],
+            prompt=texts[0],
+            negative=texts[1],
+            empty=texts[2],
             prefix=prefix,
             parts=self._parts((length - 1) // 4 + 1),
         )
@@ -83,14 +85,14 @@ class WanEngine:
         if start is not None:
             noise = (1 - levels[0]) * start + levels[0] * noise
         latents = self._denoiser(noise, levels, conditions)
-        return self._frames(latents, len(window), place, before)
+        return self._frames(latents, len(window), place, previous)
 
     def _embed(self, caption: str) -> list[torch.Tensor]:
         """Return the texts [1 T D] of the prompt, the negative prompt and no prompt."""
-        wanted = ", ".join(part for part in (caption, self.spec.prompt) if part)
+        prompt = ", ".join(part for part in (caption, self.spec.prompt) if part)
         if self.adapter is not None:
-            wanted = self.adapter.card.prompt_template.replace("{caption}", wanted)
-        prompts = [wanted, self.spec.negative_prompt, ""]
+            prompt = self.adapter.card.prompt_template.replace("{caption}", prompt)
+        prompts = [prompt, self.spec.negative_prompt, ""]
         if missing := [prompt for prompt in prompts if prompt not in self._texts]:
             encoder = TextEncoder(self.base.folder, DTYPES[self.spec.dtype], self._device)
             self._texts |= {prompt: encoder(prompt) for prompt in missing}
@@ -109,19 +111,21 @@ class WanEngine:
         window = (self.spec.frames - 1) // 4 + 1
         return fused_parts(latent_frames, window, (self.spec.overlap - 1) // 4 + 1)
 
-    def _noise(self, window: Window, place: Fit, length: int, seed: int) -> torch.Tensor:
+    def _noise(self, window: Window, place: Letterbox, length: int, seed: int) -> torch.Tensor:
         shape = self.base.latent_shape(length, place.padded_height, place.padded_width)
         number = derive_seed(seed, "noise", str(int(window.indices[0]))) % 2**63
         generator = torch.Generator("cpu").manual_seed(number)
         return torch.randn(1, *shape, generator=generator).to(self._device)
 
-    def _frames(self, latents: torch.Tensor, owed: int, place: Fit, before: Tail | None) -> Frames:
-        with resident(self._vae, self._device, stay=self._stay):
+    def _frames(
+        self, latents: torch.Tensor, owed: int, place: Letterbox, previous: PreviousFrames | None
+    ) -> Frames:
+        with on_device(self._vae, self._device, stay=self._stay):
             parts = [place.undo(part) for part in decode_latents(self._vae, latents)]
         frames = np.concatenate(parts)[:owed]
-        if before is None:
+        if previous is None:
             return frames
-        made = frames[len(before) :]
+        made = frames[len(previous) :]
         if not self.spec.hold_colour:
             return made
-        return correct(made, colour_correction(frames[: len(before)], before))
+        return correct(made, colour_correction(frames[: len(previous)], previous))

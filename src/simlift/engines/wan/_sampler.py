@@ -30,9 +30,9 @@ class Conditions:
     """
 
     reference: Tensor | None
-    wanted: Tensor
-    unwanted: Tensor
-    null: Tensor
+    prompt: Tensor
+    negative: Tensor
+    empty: Tensor
     prefix: Tensor | None
     parts: tuple[slice, ...]
 
@@ -44,9 +44,9 @@ class Conditions:
 
         return Conditions(
             moved(self.reference),
-            self.wanted.to(device),
-            self.unwanted.to(device),
-            self.null.to(device),
+            self.prompt.to(device),
+            self.negative.to(device),
+            self.empty.to(device),
             moved(self.prefix),
             self.parts,
         )
@@ -91,7 +91,7 @@ class Sampler:
             return None
         latents = conditions.reference[:, :, part].to(_dtype(model))
         if model.settings.attention == "self":
-            return model.remember(latents, conditions.null, device=self.keep)
+            return model.cache_reference(latents, conditions.empty, device=self.keep)
         return latents
 
     def _blended(
@@ -132,23 +132,23 @@ class Sampler:
         clean = 0 if conditions.prefix is None or number else conditions.prefix.shape[2]
         alone = model.settings.attention == "self"
 
-        def told(text: Tensor) -> Tensor:
+        def predict(text: Tensor) -> Tensor:
             made = model(
                 x.to(_dtype(model)),
                 step,
                 text,
                 reference=reference,
-                reference_text=conditions.null if alone else None,
+                reference_text=conditions.empty if alone else None,
                 prefix=clean,
             )
             return made.float()
 
         guidance = self.guidance[expert]
-        wanted = told(conditions.wanted)
+        prompt = predict(conditions.prompt)
         if guidance == 1:
-            return wanted
-        unwanted = told(conditions.unwanted)
-        return unwanted + guidance * (wanted - unwanted)
+            return prompt
+        negative = predict(conditions.negative)
+        return negative + guidance * (prompt - negative)
 
 
 def _dtype(model: InContextTransformer) -> torch.dtype:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Literal
 from simlift.core.clip import Clip
 from simlift.core.errors import MissingLibrary, RecipeError
 from simlift.core.layers import Layer
-from simlift.core.protocols import Cost, Span, Stage
+from simlift.core.protocols import Cost, Stage, WindowSize
 from simlift.models.wan.adapter import Adapter, find_adapter
 from simlift.models.wan.base import EXTRA, WanBase, find_wan
 from simlift.models.wan.cost import Shape, forward_cost
 from simlift.models.wan.flow_matching import Expert, schedule
 from simlift.models.wan.incontext import InContext
-from simlift.pixels.image.letterbox import Fit, fit, padded_length
+from simlift.pixels.image.letterbox import Letterbox, letterbox, padded_length
 
 if TYPE_CHECKING:
     from simlift.engines.wan._engine import WanEngine
@@ -118,9 +118,11 @@ class Wan:
     def uses(self) -> frozenset[Layer]:
         return frozenset()
 
-    def span(self) -> Span:
+    def window_size(self) -> WindowSize:
         """A model's window, or as many fused ones; what follows goes on from its last frames."""
-        return Span(self.frames + (self.fuse - 1) * (self.frames - self.overlap), self.overlap)
+        return WindowSize(
+            self.frames + (self.fuse - 1) * (self.frames - self.overlap), self.overlap
+        )
 
     def find(self) -> tuple[WanBase, Adapter | None]:
         """Return base and adapter; RecipeError says what does not fit."""
@@ -151,10 +153,12 @@ class Wan:
         """Return how the reference enters; without an adapter there is none."""
         return adapter.card.incontext if adapter else InContext()
 
-    def fit(self, clip_height: int, clip_width: int, base: WanBase, adapter: Adapter | None) -> Fit:
+    def letterbox(
+        self, clip_height: int, clip_width: int, base: WanBase, adapter: Adapter | None
+    ) -> Letterbox:
         """Return how the clip's frames lie inside those that the model makes."""
         multiple = base.multiple * self.incontext(adapter).downscale
-        return fit(clip_height, clip_width, multiple, self.resolution)
+        return letterbox(clip_height, clip_width, multiple, self.resolution)
 
     def check(self, clip: Clip) -> tuple[Stage, ...]:
         """Say what will run; RecipeError where weights, adapter or libraries do not fit."""
@@ -162,7 +166,7 @@ class Wan:
             if find_spec(library) is None:
                 raise MissingLibrary(library, "the engine wan", EXTRA)
         base, adapter = self.find()
-        place = self.fit(clip.height, clip.width, base, adapter)
+        place = self.letterbox(clip.height, clip.width, base, adapter)
         windows = self._num_windows(clip.num_frames)
         size = f"{place.padded_width}x{place.padded_height}"
         trained = ""
@@ -194,7 +198,7 @@ class Wan:
         """Count tokens, operations and bytes of a clip; nothing is loaded."""
         base, adapter = self.find()
         settings, shape = self.incontext(adapter), Shape.of(base.transformer)
-        place = self.fit(clip.height, clip.width, base, adapter)
+        place = self.letterbox(clip.height, clip.width, base, adapter)
         frames = padded_length(min(self.frames, clip.num_frames))
         target = base.num_tokens(frames, place.padded_height, place.padded_width)
         reference = target // settings.downscale**2 if adapter else 0
@@ -234,8 +238,10 @@ class Wan:
         return self.guidance[1] if expert == "low" else self.guidance[0]
 
     def _num_windows(self, num_frames: int) -> int:
-        span = self.span()
-        return 1 + max(0, -(-(num_frames - span.frames) // (span.frames - span.overlap)))
+        window_size = self.window_size()
+        return 1 + max(
+            0, -(-(num_frames - window_size.frames) // (window_size.frames - window_size.overlap))
+        )
 
     def _levels_in_words(self, base: WanBase) -> str:
         levels = self.levels()[:-1]

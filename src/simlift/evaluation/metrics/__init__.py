@@ -10,25 +10,26 @@ from simlift.evaluation.metrics.edges import EdgeAgreement
 from simlift.evaluation.metrics.flicker import Flicker
 from simlift.evaluation.metrics.motion import flow_source
 from simlift.evaluation.metrics.structure import BlurSsim
-from simlift.evaluation.metrics.twin import Lpips, TwinDistance, closed, shares_closed
-from simlift.evaluation.metrics.window_jumps import SeamRatio
+from simlift.evaluation.metrics.twin import Lpips, TwinDistance, gap_closed, gaps_closed
+from simlift.evaluation.metrics.window_jumps import WindowJumps
 
 
 def standard(
-    seams: tuple[int, ...] = (),
+    window_starts: tuple[int, ...] = (),
     *,
     layers: frozenset[Layer] = frozenset({Layer.RGB}),
     lpips: Path | None = None,
 ) -> tuple[Metric, ...]:
     """Return the metrics of a take of a clip that has some layers.
 
-    `seams` are the frames at which the take was joined; `lpips` is the folder of LPIPS's weights.
+    `window_starts` are the frames at which an engine began a new window; `lpips` is the folder of
+    LPIPS's weights.
     """
     every: tuple[Metric, ...] = (
         EdgeAgreement(),
         BlurSsim(),
         Flicker(),
-        SeamRatio(seams),
+        WindowJumps(window_starts),
         ColourShift(),
         Clipping(),
         TwinDistance(),
@@ -46,10 +47,10 @@ __all__ = [
     "EdgeAgreement",
     "Flicker",
     "Lpips",
-    "SeamRatio",
     "TwinDistance",
-    "closed",
+    "WindowJumps",
     "flow_source",
-    "shares_closed",
+    "gap_closed",
+    "gaps_closed",
     "standard",
 ]

@@ -35,7 +35,7 @@ def anchor_scores(render: Frames, target: Frames) -> dict[str, float]:
 
 
 def thumbnails(frames: Frames, count: int = 4) -> UInt8[np.ndarray, "k 12 16"]:
-    """Return evenly spaced frames as 16 x 12 gray: enough to know a stretch again."""
+    """Return evenly spaced frames as 16 x 12 gray: enough to recognise a segment."""
     chosen = np.linspace(0, len(frames) - 1, count).round().astype(int)
     return np.stack([thumbnail(frames[i]) for i in chosen])
 

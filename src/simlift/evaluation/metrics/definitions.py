@@ -77,7 +77,7 @@ DEFINITIONS: Mapping[str, Definition] = MappingProxyType(
         "frozen": Definition(
             "share of frames in which the render moves and the take stands still", _OWN, _LOWER
         ),
-        "seam_ratio": Definition(
+        "window_jump_ratio": Definition(
             "change of the take where windows join over its median change elsewhere, "
             "relative to the render",
             "ComfyUI#8345",

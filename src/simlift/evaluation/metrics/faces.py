@@ -70,7 +70,7 @@ class FaceReader(Protocol):
         """Return the faces of an image."""
         ...
 
-    def likeness(
+    def similarity(
         self,
         one: UInt8[np.ndarray, "h w 3"],
         face: Face,
@@ -93,7 +93,7 @@ class OpenCvFaces:
         _, found = self._detector.detect(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
         return [] if found is None else [np.asarray(face, np.float32) for face in found]
 
-    def likeness(
+    def similarity(
         self,
         one: UInt8[np.ndarray, "h w 3"],
         face: Face,
@@ -128,7 +128,7 @@ def face_scores(
             found += 1
             there = max(others, key=lambda other: overlap(face, other), default=None)
             if there is not None and overlap(face, there) >= _OVERLAP:
-                alike.append(reader.likeness(render[i], face, target[i], there))
+                alike.append(reader.similarity(render[i], face, target[i], there))
     if not found:
         return {}
     scores = {"face_found": len(alike) / found}

@@ -27,7 +27,7 @@ _TEXTURED = 4  # every fourth frame of a clip is looked at for its texture
 _LPIPS_LEAST = 31  # rows or columns that AlexNet's strides leave a pixel of
 
 
-def closed(take: float, render: float) -> float:
+def gap_closed(take: float, render: float) -> float:
     """Return the share of the render's distance to the twin that a take closed.
 
     1 - d(take, twin) / d(render, twin): 1 is the twin, 0 no better than the render, less is worse.
@@ -36,13 +36,13 @@ def closed(take: float, render: float) -> float:
     return 1 - take / render if render else float("nan")
 
 
-def shares_closed(values: Mapping[str, float]) -> dict[str, float]:
+def gaps_closed(values: Mapping[str, float]) -> dict[str, float]:
     """Return the share closed by each twin measure of a sheet's values, by the measure's name.
 
     Likenesses are made distances first: PSNR the root mean square error, SSIM 1 - SSIM.
     """
     return {
-        name: closed(distance(values[name]), distance(values[f"{name}_render"]))
+        name: gap_closed(distance(values[name]), distance(values[f"{name}_render"]))
         for name, distance in _DISTANCES.items()
         if name in values and f"{name}_render" in values
     }

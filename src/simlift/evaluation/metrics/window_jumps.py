@@ -16,16 +16,16 @@ _UNSEEN = 0.5  # codes, added to both differences: stillness divided by stillnes
 
 
 @dataclass(frozen=True)
-class SeamRatio:
-    """`seam_ratio`: how much more a take changes where windows join than within them.
+class WindowJumps:
+    """`window_jump_ratio`: how much more a take changes where windows join than within them.
 
     Mean absolute difference of neighbouring frames, at 120 rows, relative to that of the render
-    between the same frames, so that a cut or a fast turn is no seam; its mean over the joins over
-    its median elsewhere. Without the render it is the ratio of ComfyUI#8345. `seams` are the
-    frames that begin a window; without them there is no evidence.
+    between the same frames, so that a cut or a fast turn does not count; its mean over window
+    starts over its median elsewhere. Without the render it is the ratio of ComfyUI#8345.
+    `window_starts` are the frames that begin a window; without them there is no evidence.
     """
 
-    seams: tuple[int, ...] = ()
+    window_starts: tuple[int, ...] = ()
 
     def needs(self) -> frozenset[Layer]:
         return frozenset({Layer.RGB})
@@ -36,11 +36,13 @@ class SeamRatio:
         later = tuple(window.indices[1:].tolist())
         relative = [(t + _UNSEEN) / (r + _UNSEEN) for t, r in zip(take, render, strict=True)]
         yield Score(
-            "seam_ratio",
+            "window_jump_ratio",
             Direction.LOWER,
             later,
-            tuple((0.0, x) if i in self.seams else (x, 0.0) for i, x in zip(later, relative)),
-            (1.0 if self.seams else 0.0,) * len(later),
+            tuple(
+                (0.0, x) if i in self.window_starts else (x, 0.0) for i, x in zip(later, relative)
+            ),
+            (1.0 if self.window_starts else 0.0,) * len(later),
             Reduction.JOIN,
         )
 

@@ -13,7 +13,7 @@ from jaxtyping import Float, UInt8
 from simlift.core.errors import MissingLibrary, RecipeError
 from simlift.core.window import Frames
 from simlift.models.hub.folder import ModelFolder, find_model
-from simlift.models.vision.preprocessing import Preparation, read_preparation
+from simlift.models.vision.preprocessing import ImagePreprocessing, read_preprocessing
 
 _METRES = frozenset({"zoedepth", "glpn", "depth_pro"})
 _KINDS = _METRES | {"depth_anything", "dpt"}
@@ -31,7 +31,7 @@ class DepthEstimator:
         folder = find_model(
             self.model, purpose="depth", kinds=_KINDS, heads=("ForDepthEstimation",)
         )
-        read_preparation(folder.path)
+        read_preprocessing(folder.path)
         gives_metres(folder)
         return folder
 
@@ -43,7 +43,7 @@ class DepthEstimator:
         from simlift.models.vision import _networks
 
         network = _networks.load(folder, "depth", device)
-        yield DepthTool(folder, network, read_preparation(folder.path))
+        yield DepthTool(folder, network, read_preprocessing(folder.path))
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +52,7 @@ class DepthTool:
 
     folder: ModelFolder
     network: Any
-    preparation: Preparation
+    preprocessing: ImagePreprocessing
 
     @property
     def metric(self) -> bool:
@@ -67,7 +67,7 @@ class DepthTool:
         from simlift.models.vision import _networks
 
         height, width = frame.shape[:2]
-        output = _networks.run(self.network, self.preparation(frame))
+        output = _networks.run(self.network, self.preprocessing(frame))
         value = _networks.array(output.predicted_depth).squeeze()
         if not np.isfinite(value).all():
             raise RecipeError(self.folder.path, "the model gave values that are not finite")

@@ -23,7 +23,7 @@ _CODES = 65535
 
 
 @dataclass(frozen=True)
-class Parts:
+class EstimateChunks:
     """The parts of one layer of a clip, in a folder named after what decides them."""
 
     folder: Path

@@ -21,7 +21,7 @@ _FILTERS = {0: cv2.INTER_NEAREST, 1: cv2.INTER_LANCZOS4, 2: cv2.INTER_LINEAR, 3:
 
 
 @dataclass(frozen=True)
-class Preparation:
+class ImagePreprocessing:
     """How a frame becomes the input of a model; 0 stands for a bound that is not set.
 
     `height` and `width` are the trained size, or `shortest` and `longest` the lengths of sides.
@@ -70,7 +70,7 @@ class Preparation:
         return np.ascontiguousarray(values.transpose(2, 0, 1))
 
 
-def read_preparation(folder: Path) -> Preparation:
+def read_preprocessing(folder: Path) -> ImagePreprocessing:
     """Read how a model wants its frames; RecipeError where the file says something unknown."""
     path = folder / "preprocessor_config.json"
     data = read_json(path)
@@ -78,7 +78,7 @@ def read_preparation(folder: Path) -> Preparation:
         raise RecipeError(path, "is no object", allowed="the settings of an image processor")
     normalises = data.get("do_normalize", True)
     try:
-        return Preparation(
+        return ImagePreprocessing(
             **(_size(data) if data.get("do_resize", True) else {}),
             keep_aspect=bool(data.get("keep_aspect_ratio", False)),
             multiple=_multiple(data),

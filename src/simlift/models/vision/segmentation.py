@@ -15,7 +15,7 @@ from simlift.core.errors import RecipeError
 from simlift.core.window import Frames
 from simlift.models.hub.folder import ModelFolder, find_model
 from simlift.models.vision.depth import require_torch
-from simlift.models.vision.preprocessing import Preparation, read_preparation
+from simlift.models.vision.preprocessing import ImagePreprocessing, read_preprocessing
 
 _SEMANTIC = frozenset({"segformer", "beit", "upernet"})
 _UNIVERSAL = frozenset({"mask2former", "maskformer"})
@@ -33,7 +33,7 @@ class Segmenter:
         folder = find_model(
             self.model, purpose="segmentation", kinds=_SEMANTIC | _UNIVERSAL, heads=_HEADS
         )
-        read_preparation(folder.path)
+        read_preprocessing(folder.path)
         if not labels(folder):
             raise RecipeError(
                 folder.path / "config.json",
@@ -51,7 +51,7 @@ class Segmenter:
 
         universal = folder.kind in _UNIVERSAL
         network = _networks.load(folder, "universal" if universal else "semantic", device)
-        yield SegmentationTool(folder, network, read_preparation(folder.path))
+        yield SegmentationTool(folder, network, read_preprocessing(folder.path))
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +60,7 @@ class SegmentationTool:
 
     folder: ModelFolder
     network: Any
-    preparation: Preparation
+    preprocessing: ImagePreprocessing
 
     def segment(self, frames: Frames) -> Int[np.ndarray, "t h w"]:
         """Return ids, as `labels` names them."""
@@ -68,7 +68,7 @@ class SegmentationTool:
 
         found = []
         for frame in frames:
-            output = _networks.run(self.network, self.preparation(frame))
+            output = _networks.run(self.network, self.preprocessing(frame))
             found.append(largest(_networks.class_scores(output), *frame.shape[:2]) + 1)
         return np.stack(found)
 

@@ -21,7 +21,7 @@ _SHARE = 0.3  # of the frame before, where both agree
 _AGREES = 0.05  # of the depth's spread
 
 
-def steady(
+def align_over_time(
     now: Float[np.ndarray, "h w"],
     before: Float[np.ndarray, "h w"],
     rgb: UInt8[np.ndarray, "h w 3"],
@@ -40,7 +40,7 @@ def steady(
     there = warp_back(before, flow)
     some = (slice(None, None, _STEP), slice(None, None, _STEP))
     kept = seen[some]
-    found = fit(now[some][kept], there[some][kept], offset=offset)
+    found = fit_scale(now[some][kept], there[some][kept], offset=offset)
     if found is None:
         return now
     scale, shift = found
@@ -51,7 +51,7 @@ def steady(
     return (fitted + weight * (there - fitted)).astype(np.float32)
 
 
-def fit(
+def fit_scale(
     now: Float[np.ndarray, "n"], before: Float[np.ndarray, "n"], *, offset: bool
 ) -> tuple[float, float] | None:
     """Return scale and offset that take `now` to `before`; None where they show different things.

@@ -19,7 +19,7 @@ from diffusers.models.attention_dispatch import dispatch_attention_fn
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from simlift.models.wan._token_shards import Place, Share
+from simlift.models.wan._token_shards import Place, TokenShard
 from simlift.models.wan.incontext import InContext
 
 Tensor: TypeAlias = torch.Tensor
@@ -47,7 +47,7 @@ class _Segment:
     modulation: Tensor  # [B 6 D]
     text: Tensor  # [B T D]
     rotary: Rotary
-    share: Share
+    shard: TokenShard
 
 
 class InContextBlock(nn.Module):
@@ -61,17 +61,17 @@ class InContextBlock(nn.Module):
         self,
         tokens: Sequence[Tensor],
         segments: Sequence[_Segment],
-        sees: Sequence[Sequence[int]],
+        attends_to: Sequence[Sequence[int]],
         cached: KeysValues | None,
     ) -> tuple[tuple[Tensor, ...], KeysValues]:
         """Return the tokens of every segment after the block, and the first segment's keys, values.
 
-        Segment i attends to the segments `sees[i]`; where `cached` is given, to it as well.
+        Segment i attends to the segments `attends_to[i]`; where `cached` is given, to it as well.
         """
         block = self.block
         table = block.scale_shift_table
         parts = [(table + s.modulation.float()).chunk(6, dim=1) for s in segments]
-        attended = self._attention(tokens, segments, parts, sees, cached)
+        attended = self._attention(tokens, segments, parts, attends_to, cached)
         out = []
         for x, segment, part, (attention, _) in zip(tokens, segments, parts, attended):
             _, _, gate, shift, scale, gate_2 = part
@@ -86,22 +86,22 @@ class InContextBlock(nn.Module):
         tokens: Sequence[Tensor],
         segments: Sequence[_Segment],
         parts: Sequence[Sequence[Tensor]],
-        sees: Sequence[Sequence[int]],
+        attends_to: Sequence[Sequence[int]],
         cached: KeysValues | None,
     ) -> list[tuple[Tensor, KeysValues]]:
         attn = self.block.attn1
         queries, keys, values = [], [], []
         for x, segment, (shift, scale, *_) in zip(tokens, segments, parts):
             normed = (self.block.norm1(x.float()) * (1 + scale) + shift).type_as(x)
-            query = _turn(_heads(attn, attn.norm_q(attn.to_q(normed))), segment.rotary)
-            key = _turn(_heads(attn, attn.norm_k(attn.to_k(normed))), segment.rotary)
-            queries.append(segment.share.to_heads(query))
-            keys.append(segment.share.to_heads(key))
-            values.append(segment.share.to_heads(_heads(attn, attn.to_v(normed))))
+            query = _apply_rope(_heads(attn, attn.norm_q(attn.to_q(normed))), segment.rotary)
+            key = _apply_rope(_heads(attn, attn.norm_k(attn.to_k(normed))), segment.rotary)
+            queries.append(segment.shard.to_heads(query))
+            keys.append(segment.shard.to_heads(key))
+            values.append(segment.shard.to_heads(_heads(attn, attn.to_v(normed))))
         joined: dict[tuple[int, ...], KeysValues] = {}
         out = []
         for i, query in enumerate(queries):
-            seen = tuple(sees[i])
+            seen = tuple(attends_to[i])
             if seen not in joined:
                 pairs = [(keys[j], values[j]) for j in seen]
                 joined[seen] = _join([cached, *pairs] if cached is not None else pairs)
@@ -114,7 +114,7 @@ class InContextBlock(nn.Module):
                 backend=attn.processor._attention_backend,
                 parallel_config=attn.processor._parallel_config,
             )
-            found = segments[i].share.to_tokens(found)
+            found = segments[i].shard.to_tokens(found)
             projected = attn.to_out[1](attn.to_out[0](found.flatten(2, 3).type_as(query)))
             out.append((projected, (keys[i], values[i])))
         return out
@@ -158,12 +158,12 @@ class InContextTransformer(nn.Module):
             noisy: Target latents [B C F H W]; the first `prefix` latent frames are clean.
             timestep: 1000 times the noise level, [B], as float.
             text: Text embeddings [B T D'].
-            reference: Clean latents [B C F' H' W'], or what `remember` made of them.
+            reference: Clean latents [B C F' H' W'], or what `cache_reference` made of them.
             reference_text: Text that the reference sees; the target's own where it is None.
             prefix: Number of clean latent frames at the target's start.
         """
         tokens, segments = self._target(noisy, timestep, text, prefix)
-        sees = [tuple(range(len(tokens)))] * len(tokens)
+        attends_to = [tuple(range(len(tokens)))] * len(tokens)
         cache = reference if isinstance(reference, ReferenceCache) else None
         fresh = None if isinstance(reference, ReferenceCache) else reference
         if fresh is not None:
@@ -171,19 +171,21 @@ class InContextTransformer(nn.Module):
             segment, x = self._reference(fresh, text if reference_text is None else reference_text)
             tokens, segments = (x, *tokens), (segment, *segments)
             everything = tuple(range(len(tokens)))
-            sees = [everything] * len(tokens)
+            attends_to = [everything] * len(tokens)
             if self.settings.attention == "self":
-                sees[0] = (0,)
+                attends_to[0] = (0,)
         for number, block in enumerate(self.blocks):
             cached = _on(cache.blocks[number], noisy.device) if cache is not None else None
             if self.checkpointing and torch.is_grad_enabled():
-                tokens, _ = checkpoint(block, tokens, segments, sees, cached, use_reentrant=False)
+                tokens, _ = checkpoint(
+                    block, tokens, segments, attends_to, cached, use_reentrant=False
+                )
             else:
-                tokens, _ = block(tokens, segments, sees, cached)
+                tokens, _ = block(tokens, segments, attends_to, cached)
         made = 0 if fresh is None else 1
         return self._velocity(noisy, tokens[made:], segments[made:])
 
-    def remember(
+    def cache_reference(
         self, reference: Tensor, text: Tensor, device: str | None = None
     ) -> ReferenceCache:
         """Return the reference's keys and values, which do not depend on the target's noise.
@@ -230,9 +232,9 @@ class InContextTransformer(nn.Module):
         self, x: Tensor, rotary: Rotary, level: Tensor, text: Tensor
     ) -> tuple[_Segment, Tensor]:
         """Return a segment and this process's tokens of it, given all of them."""
-        share = Share(x.shape[1], self.place)
-        turned = share.take(rotary[0]), share.take(rotary[1])
-        return _Segment(*self._told(level, text), turned, share), share.take(x).contiguous()
+        shard = TokenShard(x.shape[1], self.place)
+        turned = shard.take(rotary[0]), shard.take(rotary[1])
+        return _Segment(*self._condition(level, text), turned, shard), shard.take(x).contiguous()
 
     def _check(self, noisy: Tensor, reference: Tensor) -> None:
         frames, height, width = noisy.shape[2:]
@@ -243,7 +245,7 @@ class InContextTransformer(nn.Module):
                 f"of {(frames, height, width)} at 1/{step} of its size"
             )
 
-    def _told(self, timestep: Tensor, text: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _condition(self, timestep: Tensor, text: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return what a noise level and a text become: [B D], [B 6 D], [B T D]."""
         embedding, modulation, embedded, _ = self.condition_embedder(timestep, text, None)
         return embedding, modulation.unflatten(1, (6, -1)), embedded
@@ -281,7 +283,7 @@ class InContextTransformer(nn.Module):
         for x, segment in zip(targets, segments):
             shift, scale = (self.scale_shift_table + segment.level.unsqueeze(1)).chunk(2, dim=1)
             normed = (self.norm_out(x.float()) * (1 + scale) + shift).type_as(x)
-            parts.append(segment.share.join(self.proj_out(normed)))
+            parts.append(segment.shard.join(self.proj_out(normed)))
         flat = torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]
         batch, _, frames, height, width = noisy.shape
         t, h, w = self.patch_size
@@ -293,7 +295,7 @@ def _heads(attn: Any, x: Tensor) -> Tensor:
     return x.unflatten(2, (attn.heads, -1))
 
 
-def _turn(x: Tensor, rotary: Rotary) -> Tensor:
+def _apply_rope(x: Tensor, rotary: Rotary) -> Tensor:
     """Rotate pairs of channels by their angles (Su et al., "RoFormer", 2021)."""
     one, other = x.unflatten(-1, (-1, 2)).unbind(-1)
     cos, sin = rotary[0][..., 0::2], rotary[1][..., 1::2]

@@ -11,7 +11,7 @@ Tensor: TypeAlias = torch.Tensor
 
 
 @contextmanager
-def resident(module: nn.Module, device: torch.device, *, stay: bool) -> Iterator[None]:
+def on_device(module: nn.Module, device: torch.device, *, stay: bool) -> Iterator[None]:
     """Have a module on a device while the block runs; then it goes back, unless it may stay."""
     module.to(device)
     try:

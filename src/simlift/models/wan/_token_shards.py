@@ -26,7 +26,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Share:
+class TokenShard:
     """What a process has of `count` tokens: all where it is alone, n = ceil(N / P) otherwise.
 
     Where they do not divide, the last ones have zeros, which no token attends to.

@@ -1,4 +1,4 @@
-"""A stretch of a clip -> the text that a training pair carries: by template, from a file.
+"""A segment of a clip -> the text that a training pair carries: by template, from a file.
 
 Captions say what is seen, so that text keeps its power over the picture: weather and time of day
 may be named, the look of a render may not. A `prefix` is the task's fixed part and goes before
@@ -26,7 +26,7 @@ FILES = (".json", ".jsonl", ".csv", ".txt")
 
 
 class Captions(Protocol):
-    """Says what a stretch of a clip shows."""
+    """Says what a segment of a clip shows."""
 
     def caption(self, clip: Clip, start: int, frames: Frames) -> str:
         """Return the text of the frames that begin at `start`; InputError when there is none."""
@@ -88,7 +88,7 @@ class TemplateCaptions:
 
 @dataclass(frozen=True)
 class FileCaptions:
-    """Look captions up in a file by `name:start`, the frame a stretch begins at, or by `name`.
+    """Look captions up in a file by `name:start`, the frame a segment begins at, or by `name`.
 
     .json is an object of names and texts, .jsonl and .csv hold rows with `clip`, `caption` and, if
     they like, `start`, .txt has lines of a name, a tab and a text. UTF-8.
@@ -102,7 +102,7 @@ class FileCaptions:
             raise InputError(self.path, "is no file of captions", allowed=", ".join(FILES))
 
     def caption(self, clip: Clip, start: int, frames: Frames) -> str:
-        """Return the caption of that stretch, or of its clip; InputError when it has neither."""
+        """Return the caption of that segment, or of its clip; InputError when it has neither."""
         del frames
         found = self.read()
         for name in (f"{clip.name}:{start}", clip.name):

@@ -5,33 +5,33 @@ from dataclasses import replace
 
 from simlift.core.layers import Layer
 from simlift.passes.pairs.captions import Captions
-from simlift.passes.pairs.pair_store import Row, Rows
+from simlift.passes.pairs.pair_store import PairRow, PairStore
 from simlift.passes.pairs.quality import EVIDENCE, Judge
 from simlift.passes.pairs.task import Task, write_pair
 
 
-def pair_given(rows: Rows, judge: Judge, captions: Captions, task: Task) -> Row:
+def pair_from_targets(rows: PairStore, judge: Judge, captions: Captions, task: Task) -> PairRow:
     """Judge one pair and write it where it is accepted: no model, so one attempt."""
     with task.clip.open(EVIDENCE) as reader:
         window = reader.window(task.frames)
         render, target = window.rgb, window[Layer.TWIN]
-        gates, reasons = judge(reader, task.stretch.start, render, target, task.novelty)
+        gates, reasons = judge(reader, task.segment.start, render, target, task.novelty)
     done = replace(task.row, attempts=1, gates=gates, reasons=reasons, done=True)
     if not reasons:
-        caption = captions.caption(task.clip, task.stretch.start, render)
+        caption = captions.caption(task.clip, task.segment.start, render)
         pair = write_pair(rows.pairs, task, render, target, caption, {}, gates)
         done = replace(done, pair=pair)
     return rows.save(done)
 
 
-def novel(tasks: Iterable[Task], rows: Rows, limit: float) -> list[Task]:
+def novel(tasks: Iterable[Task], rows: PairStore, limit: float) -> list[Task]:
     """Return the tasks that show something new; the others become rejected rows."""
     kept = []
     for task in tasks:
         if task.row.done or task.novelty >= limit:
             kept.append(task)
             continue
-        reason = f"novelty {task.novelty:.3g} is below {limit:g}: seen in a stretch before"
+        reason = f"novelty {task.novelty:.3g} is below {limit:g}: seen in a segment before"
         gates = {"novelty": round(task.novelty, 6)}
         kept.append(
             task.at(rows.save(replace(task.row, gates=gates, reasons=(reason,), done=True)))

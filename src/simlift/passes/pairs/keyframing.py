@@ -1,6 +1,6 @@
 """Stretches -> pairs by models: anchors of all, then the frames between, one model at a time.
 
-Editor and propagator seldom fit beside each other, so each works through every open stretch before
+Editor and propagator seldom fit beside each other, so each works through every open segment before
 the other is loaded. A rejected pair waits for the next round with the next seed.
 """
 
@@ -9,15 +9,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from simlift.core.clip import ClipReader
-from simlift.core.clip_sample import take_survey
+from simlift.core.clip_sample import sample_clip
 from simlift.core.recipe import derive_seed
-from simlift.core.window import Survey, Window
+from simlift.core.window import ClipSample, Window
 from simlift.engines.keyframed import Keyframed
 from simlift.engines.keyframed.anchors import Anchors, anchor_positions, edit_anchors
 from simlift.engines.keyframed.engine import join_anchors
 from simlift.engines.keyframed.protocols import Editor, Propagator
 from simlift.passes.pairs.captions import Captions
-from simlift.passes.pairs.pair_store import Row, Rows
+from simlift.passes.pairs.pair_store import PairRow, PairStore
 from simlift.passes.pairs.quality import EVIDENCE, Judge
 from simlift.passes.pairs.recipe import PairRecipe
 from simlift.passes.pairs.task import Task, attempt_each, write_pair
@@ -76,11 +76,11 @@ class Keyframing:
 
     engine: Keyframed
     recipe: PairRecipe
-    rows: Rows
+    rows: PairStore
     judge: Judge
     captions: Captions
 
-    def edit(self, editor: Editor, task: Task) -> Row:
+    def edit(self, editor: Editor, task: Task) -> PairRow:
         """Edit anchors with one seed after another until they lie over the render."""
         row = task.row
         with task.clip.open(self.engine.needs()) as reader:
@@ -98,7 +98,7 @@ class Keyframing:
             row = self.rows.save(row)
         return row
 
-    def join(self, propagator: Propagator, task: Task) -> Row:
+    def join(self, propagator: Propagator, task: Task) -> PairRow:
         """Make the frames between the anchors, judge the pair, and write it if it is accepted."""
         engine, row = self.engine, task.row
         seeds = {"propagation": self._seed(task, row, "propagation")}
@@ -109,28 +109,28 @@ class Keyframing:
             shot = reader.window(task.frames)
             if row.anchors is None:
                 anchors = Anchors((), shot.rgb[:0], ())
-            caption = self.captions.caption(task.clip, task.stretch.start, shot.rgb)
-            survey = self._survey(reader, shot)
+            caption = self.captions.caption(task.clip, task.segment.start, shot.rgb)
+            sample = self._survey(reader, shot)
             number = seeds["propagation"]
-            target = join_anchors(engine, propagator, shot, survey, anchors, caption, number)
-            gates, reasons = self.judge(reader, task.stretch.start, shot.rgb, target, task.novelty)
+            target = join_anchors(engine, propagator, shot, sample, anchors, caption, number)
+            gates, reasons = self.judge(reader, task.segment.start, shot.rgb, target, task.novelty)
         row = replace(row, gates=gates, reasons=reasons)
         if reasons:
             return self.rows.save(self._spent(row))
         pair = write_pair(self.rows.pairs, task, shot.rgb, target, caption, seeds, gates)
         return self.rows.save(replace(row, attempts=row.attempts + 1, done=True, pair=pair))
 
-    def _spent(self, row: Row) -> Row:
+    def _spent(self, row: PairRow) -> PairRow:
         attempts = row.attempts + 1
         return replace(row, attempts=attempts, anchors=None, done=attempts > self.recipe.retries)
 
-    def _seed(self, task: Task, row: Row, what: str) -> int:
-        names = (task.clip.name, str(task.stretch.start), what, str(row.attempts))
+    def _seed(self, task: Task, row: PairRow, what: str) -> int:
+        names = (task.clip.name, str(task.segment.start), what, str(row.attempts))
         return derive_seed(self.recipe.seed, *names)
 
-    def _survey(self, reader: ClipReader, shot: Window) -> Survey:
+    def _survey(self, reader: ClipReader, shot: Window) -> ClipSample:
         # Only the range of depth is asked of it.
-        return take_survey(reader) if self.engine.control == "depth" else Survey(shot.frame(0))
+        return sample_clip(reader) if self.engine.control == "depth" else ClipSample(shot.frame(0))
 
 
 def _lie(anchors: Anchors) -> dict[str, float]:
@@ -144,4 +144,4 @@ def _lie(anchors: Anchors) -> dict[str, float]:
 
 
 def _frames(tasks: Sequence[Task]) -> int:
-    return sum(task.stretch.num_frames for task in tasks)
+    return sum(task.segment.num_frames for task in tasks)

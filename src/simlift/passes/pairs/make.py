@@ -20,12 +20,12 @@ from simlift.media.decodings import Colour
 from simlift.media.video import VideoStore, probe_video
 from simlift.passes.lift import check_layers, check_names
 from simlift.passes.pairs.captions import FILES, Captions, captions_from
-from simlift.passes.pairs.from_targets import novel, pair_given
+from simlift.passes.pairs.from_targets import novel, pair_from_targets
 from simlift.passes.pairs.keyframing import Keyframing, pair_by_models
-from simlift.passes.pairs.pair_store import Rows
+from simlift.passes.pairs.pair_store import PairStore
 from simlift.passes.pairs.quality import open_judge
 from simlift.passes.pairs.recipe import PairRecipe, pair_recipe
-from simlift.passes.pairs.segments import Shots, Stretch, find_shots
+from simlift.passes.pairs.segments import Segment, Shots, find_shots
 from simlift.passes.pairs.task import (
     Origin,
     Task,
@@ -75,7 +75,7 @@ def pair_clips(
     else:
         for clip in clips:
             check_layers(clip, frozenset({Layer.TWIN}))
-    return _pair(clips, recipe, Rows(PairSet(out)), progress, device, captions, "twin")
+    return _pair(clips, recipe, PairStore(PairSet(out)), progress, device, captions, "twin")
 
 
 def pair_takes(
@@ -98,13 +98,13 @@ def pair_takes(
     if not found:
         raise RunError(run.path, "has no accepted take", way_out="see: simlift report RUN")
     recipe = replace(recipe, engine=None, twins=True)
-    return _pair(found, recipe, Rows(PairSet(out)), progress, "cpu", captions, "take")
+    return _pair(found, recipe, PairStore(PairSet(out)), progress, "cpu", captions, "take")
 
 
 def _pair(
     clips: Sequence[Clip],
     recipe: PairRecipe,
-    rows: Rows,
+    rows: PairStore,
     progress: Progress,
     device: str,
     captions: Captions | None,
@@ -118,8 +118,8 @@ def _pair(
         kept = sum(task.row.attempts > 0 and task.row.done for task in tasks)
         todo = [t for t in tasks if t.origin != "keyframed" and not t.row.done]
         failures: list[Failure] = []
-        with progress.task("pair", sum(t.stretch.num_frames for t in todo)) as advance:
-            attempt_each(todo, partial(pair_given, rows, judge, captions), failures, advance)
+        with progress.task("pair", sum(t.segment.num_frames for t in todo)) as advance:
+            attempt_each(todo, partial(pair_from_targets, rows, judge, captions), failures, advance)
         if recipe.engine is not None:
             tool = Keyframing(recipe.engine, recipe, rows, judge, captions)
             mine = [t for t in tasks if t.origin == "keyframed"]
@@ -133,16 +133,16 @@ def _pair(
 def _plan(
     clips: Sequence[Clip],
     recipe: PairRecipe,
-    rows: Rows,
+    rows: PairStore,
     shots: dict[str, Shots],
     given: Origin,
 ) -> list[Task]:
-    """Return a task for each stretch and origin, in an order that depends on names alone."""
+    """Return a task for each segment and origin, in an order that depends on names alone."""
     engine_models = recipe.engine.digests() if recipe.engine is not None else {}
     common = digest((recipe, engine_models, _captions_digest(recipe)))
     tasks = []
     for origin in ("keyframed", given):
-        seen: list[Stretch] = []
+        seen: list[Segment] = []
         for clip in sorted(clips, key=lambda c: c.name):
             if origin == "keyframed":
                 wanted, models = recipe.engine is not None, engine_models
@@ -152,13 +152,13 @@ def _plan(
             if not wanted:
                 continue
             source = source_digest(clip)
-            for stretch in shots[clip.name].stretches:
+            for segment in shots[clip.name].segments:
                 others = [other.thumbnails() for other in seen]
-                key = digest((common, source, models, stretch, str(clip.fps)))
-                row = rows.of(task_id(clip, stretch, origin), clip.name, key)
-                new = novelty(stretch.thumbnails(), others)
-                tasks.append(Task(clip, stretch, origin, dict(models), new, row))
-                seen.append(stretch)
+                key = digest((common, source, models, segment, str(clip.fps)))
+                row = rows.of(task_id(clip, segment, origin), clip.name, key)
+                new = novelty(segment.thumbnails(), others)
+                tasks.append(Task(clip, segment, origin, dict(models), new, row))
+                seen.append(segment)
     return tasks
 
 

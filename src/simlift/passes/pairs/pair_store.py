@@ -2,7 +2,7 @@
 
     pairs/.work/rows/<id>.json     how far a pair is, and in the end what became of it
     pairs/.work/anchors/<id>/      its edited anchors, where they lie over the render
-    pairs/.work/clips/<clip>.json  cuts and stretches
+    pairs/.work/clips/<clip>.json  cuts and segments
 
 A row appears by rename after the files that it speaks of.
 """
@@ -23,7 +23,7 @@ from simlift.passes.pairs.recipe import PairRecipe
 
 
 @dataclass(frozen=True)
-class Row:
+class PairRow:
     """How far one pair is; `key` names everything that it was made from.
 
     attempts: seeds that were tried. anchors: positions of the anchors that lie over the render and
@@ -47,7 +47,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Rows:
+class PairStore:
     """The rows of a training set."""
 
     pairs: PairSet
@@ -80,14 +80,14 @@ class Rows:
         for partial in folder.rglob(".*.partial*"):
             partial.unlink(missing_ok=True)
 
-    def of(self, row_id: str, clip: str, key: str) -> Row:
+    def of(self, row_id: str, clip: str, key: str) -> PairRow:
         """Return the row of a pair; a new one where there is none or it was made from others."""
         file = self._file(row_id)
-        row = load(file, Row) if file.exists() else None
+        row = load(file, PairRow) if file.exists() else None
         fresh = row is None or row.key != key or (row.pair is not None and not self._whole(row))
-        return Row(row_id, clip, key) if row is None or fresh else row
+        return PairRow(row_id, clip, key) if row is None or fresh else row
 
-    def save(self, row: Row) -> Row:
+    def save(self, row: PairRow) -> PairRow:
         """Write a row and return it."""
         write_text(self._file(row.id), dumps(row))
         if row.done:
@@ -99,13 +99,13 @@ class Rows:
         for number, picture in enumerate(pictures):
             write_image(self._anchors(row_id) / f"{number}.png", picture)
 
-    def anchors(self, row: Row) -> UInt8[np.ndarray, "n h w 3"]:
+    def anchors(self, row: PairRow) -> UInt8[np.ndarray, "n h w 3"]:
         """Return the kept anchors of a row that has some."""
         number = len(row.anchors or ())
         files = [self._anchors(row.id) / f"{k}.png" for k in range(number)]
         return np.stack([read_image(file) for file in files])
 
-    def finish(self, wanted: frozenset[str], clips: frozenset[str]) -> tuple[Row, ...]:
+    def finish(self, wanted: frozenset[str], clips: frozenset[str]) -> tuple[PairRow, ...]:
         """Write the training set from its rows; drop those of `clips` that are not `wanted`."""
         rows = []
         for row in self._all():
@@ -121,10 +121,10 @@ class Rows:
                 path.unlink()
         return tuple(rows)
 
-    def _all(self) -> list[Row]:
-        return [load(path, Row) for path in sorted((self.work / "rows").glob("[!.]*.json"))]
+    def _all(self) -> list[PairRow]:
+        return [load(path, PairRow) for path in sorted((self.work / "rows").glob("[!.]*.json"))]
 
-    def _whole(self, row: Row) -> bool:
+    def _whole(self, row: PairRow) -> bool:
         pair = row.pair
         return pair is not None and all(
             (self.pairs.path / path).is_file() for path in (pair.video, pair.reference_video)

@@ -1,4 +1,4 @@
-"""A stretch of a clip and its target -> measured gates and the reasons against the pair."""
+"""A segment of a clip and its target -> measured gates and the reasons against the pair."""
 
 import math
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Clips -> the stretches that become pairs: within one shot, 4k+1 frames, none seen before."""
+"""Clips -> the segments that become pairs: within one shot, 4k+1 frames, none seen before."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,20 +19,20 @@ from simlift.pixels.image.cuts import find_cuts
 from simlift.scale.progress import Progress
 
 _CHUNK = 16  # frames read at a time
-_GLANCES = 4  # frames by which a stretch is known again
+_THUMBNAILS = 4  # frames by which a segment is known again
 
 
 @dataclass(frozen=True)
-class Stretch:
+class Segment:
     """Frames of a clip: where they start, how many, and how they look (thumbnails, as hex)."""
 
     start: int
     num_frames: int
-    glances: str
+    thumbnail_hex: str
 
     def thumbnails(self) -> UInt8[np.ndarray, "k 12 16"]:
         """Return the thumbnails."""
-        return np.frombuffer(bytes.fromhex(self.glances), np.uint8).reshape(-1, 12, 16)
+        return np.frombuffer(bytes.fromhex(self.thumbnail_hex), np.uint8).reshape(-1, 12, 16)
 
 
 @dataclass(frozen=True)
@@ -41,13 +41,13 @@ class Shots:
 
     key: str
     cuts: tuple[int, ...]
-    stretches: tuple[Stretch, ...]
+    segments: tuple[Segment, ...]
 
 
 def divide(
     num_frames: int, cuts: Iterable[int], longest: int, shortest: int
 ) -> list[tuple[int, int]]:
-    """Return (start, frames) of stretches that hold no cut, each 4k+1 frames."""
+    """Return (start, frames) of segments that hold no cut, each 4k+1 frames."""
     found = []
     for begin, end in pairwise([0, *cuts, num_frames]):
         start = begin
@@ -87,9 +87,9 @@ def _read_shots(clip: Clip, key: str, recipe: PairRecipe) -> Shots:
                     yield frame
 
     cuts = tuple(find_cuts(frames()))
-    stretches = []
+    segments = []
     for start, length in divide(clip.num_frames, cuts, recipe.frames, recipe.min_frames):
-        chosen = np.linspace(start, start + length - 1, _GLANCES).round().astype(int)
+        chosen = np.linspace(start, start + length - 1, _THUMBNAILS).round().astype(int)
         looks = np.stack([small[i] for i in chosen])
-        stretches.append(Stretch(start, length, looks.tobytes().hex()))
-    return Shots(key, cuts, tuple(stretches))
+        segments.append(Segment(start, length, looks.tobytes().hex()))
+    return Shots(key, cuts, tuple(segments))

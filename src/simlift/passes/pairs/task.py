@@ -12,8 +12,8 @@ from simlift.core.layers import Layer
 from simlift.core.pair import NEAR_LOSSLESS, Pair, PairSet
 from simlift.core.window import Frames
 from simlift.media.video_writer import write_video
-from simlift.passes.pairs.pair_store import Row
-from simlift.passes.pairs.segments import Stretch
+from simlift.passes.pairs.pair_store import PairRow
+from simlift.passes.pairs.segments import Segment
 from simlift.scale.processes import Failure
 
 Origin: TypeAlias = Literal["keyframed", "twin", "take"]
@@ -21,28 +21,28 @@ Origin: TypeAlias = Literal["keyframed", "twin", "take"]
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """A stretch of a clip that becomes a pair; `models` names what makes it with its digest."""
+    """A segment of a clip that becomes a pair; `models` names what makes it with its digest."""
 
     clip: Clip
-    stretch: Stretch
+    segment: Segment
     origin: Origin
     models: dict[str, str]
     novelty: float
-    row: Row
+    row: PairRow
 
     @property
     def frames(self) -> range:
-        """The indices of the stretch in its clip."""
-        return range(self.stretch.start, self.stretch.start + self.stretch.num_frames)
+        """The indices of the segment in its clip."""
+        return range(self.segment.start, self.segment.start + self.segment.num_frames)
 
-    def at(self, row: Row) -> "Task":
+    def at(self, row: PairRow) -> "Task":
         """Return the task with another row."""
         return replace(self, row=row)
 
 
 def attempt_each(
     tasks: Sequence[Task],
-    work: Callable[[Task], Row],
+    work: Callable[[Task], PairRow],
     failures: list[Failure],
     advance: Callable[[int], None],
 ) -> list[Task]:
@@ -58,13 +58,13 @@ def attempt_each(
             raise
         except SimliftError as error:
             failures.append(Failure(task.row.id, str(error)))
-        advance(task.stretch.num_frames)
+        advance(task.segment.num_frames)
     return done
 
 
-def task_id(clip: Clip, stretch: Stretch, origin: Origin) -> str:
+def task_id(clip: Clip, segment: Segment, origin: Origin) -> str:
     """Name a pair by its clip, first frame and origin."""
-    return f"{clip.name}-{stretch.start:06d}-{origin}"
+    return f"{clip.name}-{segment.start:06d}-{origin}"
 
 
 def write_pair(
@@ -98,7 +98,7 @@ def write_pair(
         width=task.clip.width,
         fps=task.clip.fps,
         source=str(task.clip.path.resolve()),
-        start=task.stretch.start,
+        start=task.segment.start,
         origin=task.origin,
         video_digest=file_digest(pairs.path / video),
         reference_digest=file_digest(pairs.path / reference),

@@ -26,14 +26,14 @@ _FLAT = 0.7  # what two pictures without structure are taken to share
 
 
 @dataclass(frozen=True, eq=False)
-class Glance:
+class FrameSummary:
     """A frame seen small: its gray, and the histogram of its colours without their exposure."""
 
     gray: Float[np.ndarray, "a b"]
     colours: Float[np.ndarray, "n"]
 
 
-def glance(frame: UInt8[np.ndarray, "h w 3"]) -> Glance:
+def summarise(frame: UInt8[np.ndarray, "h w 3"]) -> FrameSummary:
     """Return what cut detection remembers of a frame."""
     small = cv2.blur(shrink_to(frame, _LINES), (3, 3)).astype(np.float32)
     gray = np.asarray(small.mean(-1))
@@ -41,10 +41,10 @@ def glance(frame: UInt8[np.ndarray, "h w 3"]) -> Glance:
     codes = np.clip(small / (2.5 * level) * _BINS, 0, _BINS - 1).astype(np.int64)
     index = (codes[..., 0] * _BINS + codes[..., 1]) * _BINS + codes[..., 2]
     counts = np.bincount(index.ravel(), minlength=_BINS**3).astype(np.float64)
-    return Glance(gray, counts / counts.sum())
+    return FrameSummary(gray, counts / counts.sum())
 
 
-def differ(one: Glance, other: Glance) -> bool:
+def differ(one: FrameSummary, other: FrameSummary) -> bool:
     """Return whether two frames show different scenes."""
     structure = (_structure(one.gray, other.gray) + _structure(other.gray, one.gray)) / 2
     colours = float(np.minimum(one.colours, other.colours).sum())
@@ -53,12 +53,12 @@ def differ(one: Glance, other: Glance) -> bool:
 
 def find_cuts(frames: Iterable[UInt8[np.ndarray, "h w 3"]]) -> Iterator[int]:
     """Yield the index of every frame that begins a new shot; three frames are held at a time."""
-    before: Glance | None = None
-    here: Glance | None = None
+    before: FrameSummary | None = None
+    here: FrameSummary | None = None
     changed = False  # between `before` and `here`
     number = -1
     for number, frame in enumerate(frames):
-        ahead = glance(frame)
+        ahead = summarise(frame)
         # A single odd frame (a flash, a dropout) leaves its neighbours alike: no cut.
         if changed and before is not None and differ(before, ahead):
             yield number - 1

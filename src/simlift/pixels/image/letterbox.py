@@ -16,7 +16,7 @@ Padded = UInt8[np.ndarray, "t padded_h padded_w 3"]
 
 
 @dataclass(frozen=True)
-class Fit:
+class Letterbox:
     """How frames of `height` x `width` lie inside `padded_height` x `padded_width`, in pixels."""
 
     height: int
@@ -53,7 +53,9 @@ class Fit:
         return _resize(inner, self.height, self.width)
 
 
-def fit(height: int, width: int, multiple: int, within: tuple[int, int] | None = None) -> Fit:
+def letterbox(
+    height: int, width: int, multiple: int, within: tuple[int, int] | None = None
+) -> Letterbox:
     """Return how frames of a size fit a network whose sides are multiples of `multiple`.
 
     Without `within` nothing is resized. With it (height, width), frames are scaled to touch that
@@ -63,7 +65,7 @@ def fit(height: int, width: int, multiple: int, within: tuple[int, int] | None =
     if within is not None:
         scale = min(within[0] / height, within[1] / width)
         inner_height, inner_width = max(round(height * scale), 1), max(round(width * scale), 1)
-    return Fit(
+    return Letterbox(
         height,
         width,
         inner_height,

@@ -1,6 +1,6 @@
 """Seeds and spectra to random fields that tile: noise of a given spectrum, and cells.
 
-A survey of the kinds: Lagae et al., "A survey of procedural noise functions", CGF 2010.
+A clip sample of the kinds: Lagae et al., "A clip sample of procedural noise functions", CGF 2010.
 """
 
 from dataclasses import dataclass
@@ -14,17 +14,17 @@ def spectral(
     shape: tuple[int, ...],
     power: float,
     *,
-    stretch: float = 1.0,
+    segment: float = 1.0,
     band: tuple[float, float] = (1.0, 1e9),
 ) -> Float[np.ndarray, "..."]:
     """Return noise of mean 0 and deviation 1 whose amplitude falls as frequency^-power.
 
     Spectral synthesis (Voss, "Random fractal forgeries", 1985): drawn in the frequency domain,
-    where everything tiles. `band` is in cycles across the field; `stretch` above 1 draws the noise
+    where everything tiles. `band` is in cycles across the field; `segment` above 1 draws the noise
     out along the last axis by that factor.
     """
     axes = list(np.meshgrid(*(np.fft.fftfreq(n, 1 / n) for n in shape), indexing="ij"))
-    axes[-1] = axes[-1] * stretch
+    axes[-1] = axes[-1] * segment
     frequency = np.sqrt(np.sum([axis * axis for axis in axes], axis=0))
     inside = (frequency >= band[0]) & (frequency <= band[1])
     amplitude = np.where(inside, np.maximum(frequency, 1.0) ** -power, 0.0)

@@ -271,11 +271,11 @@ def _roughen(varied, stain, lost, row, begin, end, out):
 
 
 @compiled
-def wear(
+def apply_textures(
     albedo, normals, roughness, metallic, depth, ids, pinhole, known, places, rows,
     texels, steps, faint, unseen, stains,
 ):  # fmt: skip
-    """Return the dressed albedo, normals, roughness and metallic; see `materials.wear`."""
+    """Return textured albedo, normals, roughness and metallic; see `textures.apply_textures`."""
     height, width = depth.shape
     # As one line: three channels are then a known way apart.
     colours, facing = albedo.ravel(), normals.ravel()

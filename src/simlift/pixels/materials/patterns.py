@@ -43,12 +43,12 @@ def _step(field: Field, low: float, high: float) -> Field:
 
 def _wood() -> tuple[Float[np.ndarray, "n n 3"], Field, Field]:
     """Flat-sawn boards, grain along u: growth rings drawn out by slow waves, fibres, pores."""
-    wander = spectral((1, 0), _SHAPE, 2.2, stretch=9.0, band=(1.0, 40.0))
+    wander = spectral((1, 0), _SHAPE, 2.2, segment=9.0, band=(1.0, 40.0))
     phase = _GRID[:, None] * 11 + 0.85 * wander
     ring = phase - np.floor(phase)
     late = ring**2.5 * _step(1 - ring, 0.0, 0.12)  # early wood darkens slowly and ends at once
-    fibre = spectral((1, 1), _SHAPE, 0.35, stretch=22.0, band=(8.0, 400.0))
-    pore = _step(spectral((1, 2), _SHAPE, 0.1, stretch=14.0, band=(40.0, 300.0)), 1.7, 2.6)
+    fibre = spectral((1, 1), _SHAPE, 0.35, segment=22.0, band=(8.0, 400.0))
+    pore = _step(spectral((1, 2), _SHAPE, 0.1, segment=14.0, band=(40.0, 300.0)), 1.7, 2.6)
     shade = -0.30 * late + 0.055 * fibre - 0.28 * pore
     height = -6e-5 * pore + 1.0e-5 * fibre - 1.5e-5 * late
     return _tinted(shade, (0.82, 1.0, 1.22)), height, 0.03 * fibre + 0.10 * pore - 0.05 * late
@@ -117,8 +117,8 @@ def _fabric() -> tuple[Float[np.ndarray, "n n 3"], Field, Field]:
     over = np.cos(np.pi * np.floor(u)) * np.cos(np.pi * np.floor(v))
     warp, weft = np.abs(np.sin(np.pi * u)), np.abs(np.sin(np.pi * v))
     bow = np.where(over > 0, warp * (0.6 + 0.4 * weft), weft * (0.6 + 0.4 * warp))
-    slub_u = spectral((6, 1), _SHAPE, 0.5, stretch=24.0, band=(6.0, 256.0))
-    slub_v = spectral((6, 2), _SHAPE, 0.5, stretch=24.0, band=(6.0, 256.0)).T
+    slub_u = spectral((6, 1), _SHAPE, 0.5, segment=24.0, band=(6.0, 256.0))
+    slub_v = spectral((6, 2), _SHAPE, 0.5, segment=24.0, band=(6.0, 256.0)).T
     yarn = np.where(over > 0, slub_v, slub_u)
     shade = 0.38 * (bow - 0.6) + 0.07 * yarn + 0.035 * uneven
     return _tinted(shade, (1.0, 1.0, 1.0)), 2.5e-4 * bow.astype(np.float32), 0.02 * yarn
@@ -135,7 +135,7 @@ def _leather() -> tuple[Float[np.ndarray, "n n 3"], Field, Field]:
 
 def _metal() -> tuple[Float[np.ndarray, "n n 3"], Field, Field]:
     """Brushed metal, strokes along u."""
-    stroke = spectral((8, 0), _SHAPE, 0.25, stretch=60.0, band=(4.0, 500.0))
+    stroke = spectral((8, 0), _SHAPE, 0.25, segment=60.0, band=(4.0, 500.0))
     cloud = spectral((8, 1), _SHAPE, 1.8, band=(2.0, 20.0))
     shade = 0.035 * stroke + 0.02 * cloud
     return _tinted(shade, (1.0, 1.0, 1.0)), 4e-6 * stroke, 0.05 * stroke + 0.03 * cloud
@@ -157,8 +157,8 @@ def _foliage() -> tuple[Float[np.ndarray, "n n 3"], Field, Field]:
 
 def _grass() -> tuple[Float[np.ndarray, "n n 3"], Field, Field]:
     """Short grass from above: blades, tufts and straw."""
-    blade = spectral((12, 0), _SHAPE, 0.2, stretch=0.3, band=(30.0, 256.0))
-    other = spectral((12, 1), _SHAPE, 0.2, stretch=3.0, band=(30.0, 256.0))
+    blade = spectral((12, 0), _SHAPE, 0.2, segment=0.3, band=(30.0, 256.0))
+    other = spectral((12, 1), _SHAPE, 0.2, segment=3.0, band=(30.0, 256.0))
     tuft = spectral((12, 2), _SHAPE, 1.2, band=(3.0, 60.0))
     lies = np.maximum(blade, other)
     straw = _step(spectral((12, 3), _SHAPE, 0.9, band=(6.0, 200.0)), 1.2, 2.2)

@@ -136,7 +136,7 @@ def stains() -> Float[np.ndarray, "k k k"]:
 
 
 @dataclass(frozen=True, eq=False)
-class Wear:
+class SlotMaterials:
     """What each slot wears, one row each; slot 0 is for ids that are not known.
 
     `texture` is a row of the atlas; `colour`, `relief` and `gloss` scale what it adds; `stain` and
@@ -156,7 +156,7 @@ class Wear:
     share: Float[np.ndarray, "s"]
 
 
-def wear(
+def apply_textures(
     albedo: Float[np.ndarray, "h w 3"],
     normals: Float[np.ndarray, "h w 3"],
     roughness: Float[np.ndarray, "h w"],
@@ -166,7 +166,7 @@ def wear(
     pinhole: tuple[float, float, float, float],
     known: Int[np.ndarray, "k"],
     places: Float[np.ndarray, "s 3 4"],
-    worn: Wear,
+    worn: SlotMaterials,
     cloths: Atlas,
 ) -> tuple[
     Float[np.ndarray, "h w 3"],
@@ -191,7 +191,7 @@ def wear(
     )  # fmt: skip
     rows = np.stack(columns, axis=-1).astype(np.float32)
     surface = [np.ascontiguousarray(part) for part in (albedo, normals, roughness, metallic, depth)]
-    out = kernels.wear(
+    out = kernels.apply_textures(
         *surface, np.ascontiguousarray(ids, dtype=np.int32), pinhole, known,
         np.ascontiguousarray(places, dtype=np.float32), rows,
         cloths.packed, cloths.steps, cloths.faint, cloths.unseen, stains(),

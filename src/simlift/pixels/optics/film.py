@@ -30,7 +30,7 @@ def smooth_over_time(
 def interpolate(
     times: Float[np.ndarray, "k"], values: Float[np.ndarray, "k *c"], at: float
 ) -> Float[np.ndarray, "*c"]:
-    """Interpolate smoothly between surveyed values; constant beyond the ends.
+    """Interpolate smoothly between sampled values; constant beyond the ends.
 
     Cubic in each interval with zero slope at the knots, so that no parameter jumps or kinks.
     """

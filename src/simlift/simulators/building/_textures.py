@@ -14,13 +14,13 @@ SIZE = 512
 
 
 def noise(
-    rng: np.random.Generator, *, power: float, stretch: float = 1.0, size: int = SIZE
+    rng: np.random.Generator, *, power: float, segment: float = 1.0, size: int = SIZE
 ) -> Float[np.ndarray, "h w"]:
     """Draw noise of deviation 1 whose amplitude falls as frequency ** -power.
 
-    `stretch` above 1 draws it out along the rows.
+    `segment` above 1 draws it out along the rows.
     """
-    v, u = np.fft.fftfreq(size)[:, None], np.fft.fftfreq(size)[None, :] * stretch
+    v, u = np.fft.fftfreq(size)[:, None], np.fft.fftfreq(size)[None, :] * segment
     frequency = np.hypot(u, v) * size
     amplitude = np.where(frequency > 0, np.maximum(frequency, 1.0) ** -power, 0.0)
     field = np.fft.ifft2(np.fft.fft2(rng.normal(size=(size, size))) * amplitude).real
@@ -62,7 +62,7 @@ def leaves(colour: Colour, rng: np.random.Generator) -> Image:
 
 def bark(rng: np.random.Generator) -> Image:
     """Bark with upright ridges."""
-    ridges = noise(rng, power=0.9, stretch=0.15)
+    ridges = noise(rng, power=0.9, segment=0.15)
     return tinted((0.33, 0.25, 0.19), (1 + 0.25 * ridges).clip(0.4, 1.6))
 
 
@@ -101,8 +101,8 @@ def wood(
     """Grain along the rows, in `planks` boards with thin dark gaps."""
     y = (np.arange(SIZE) / SIZE)[:, None]
     board = np.floor(y * planks).astype(int).ravel()
-    grain = noise(rng, power=0.9, stretch=14.0)
-    rings = np.sin(18 * y * planks + 2.2 * noise(rng, power=1.6, stretch=6.0))
+    grain = noise(rng, power=0.9, segment=14.0)
+    rings = np.sin(18 * y * planks + 2.2 * noise(rng, power=1.6, segment=6.0))
     tone = 1 + (0.09 * rng.normal(size=planks))[board][:, None] * (planks > 1)
     # Each board is cut from elsewhere, so the grain does not run on into the next.
     shift = rng.integers(0, SIZE, planks)[board]

@@ -67,7 +67,7 @@ def _disc(profile: _Profile, radius: float) -> Shape:
 
 
 def _spun(profile: _Profile, scale: Sequence[float]) -> Shape:
-    """Turn a profile, listed upwards, about z; `scale` stretches the result."""
+    """Turn a profile, listed upwards, about z; `scale` segments the result."""
     turn = 2 * np.pi * np.arange(_SIDES + 1) / _SIDES
     ring = np.stack([np.cos(turn), np.sin(turn)], axis=1)
     places, facing = (np.array([p[k] for p in profile]) for k in (0, 1))

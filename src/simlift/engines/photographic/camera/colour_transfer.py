@@ -1,4 +1,4 @@
-"""A folder of real photos and a survey -> maps that bring colours to theirs, class by class.
+"""A folder of real photos and a clip sample -> maps that bring colours to theirs, class by class.
 
 Photos in a sub-folder named after a class count for that class, the others for all the rest.
 """
@@ -22,20 +22,20 @@ Photos = tuple[UInt8[np.ndarray, "_ _ 3"], ...]
 
 _MOST, _ROWS = 48, 160  # photos of a folder, and their rows: enough for moments
 _SOFTNESS = 1 / 200  # of the border between classes, as a share of the image's rows
-_DOUBT = 64  # surveyed pixels of a class at which its own map and the rest's count alike
+_DOUBT = 64  # sampled pixels of a class at which its own map and the rest's count alike
 _PIXEL_RANGE = 65535.0
 _SKY = "sky"  # a class of every clip that tells where nothing was hit
 
 
 @dataclass(frozen=True, eq=False)
-class Album:
+class ReferencePhotos:
     """The user's photos as sRGB bytes: `rest`, and those of single classes."""
 
     rest: Photos
     classes: tuple[tuple[str, Photos], ...] = ()
 
 
-def read_album(folder: Path, most: int = _MOST) -> Album:
+def read_reference_photos(folder: Path, most: int = _MOST) -> ReferencePhotos:
     """Read a folder of photos and its sub-folders; RecipeError where there are none."""
     if not folder.is_dir():
         raise RecipeError(folder, "is no folder", allowed="a folder of photos")
@@ -43,13 +43,13 @@ def read_album(folder: Path, most: int = _MOST) -> Album:
     classes = tuple((p.name, tuple(read_photos(p, most, _ROWS))) for p in inside)
     beside = any(p.is_file() and not p.name.startswith(".") for p in folder.iterdir())
     rest = () if classes and not beside else tuple(read_photos(folder, most, _ROWS))
-    return Album(rest, classes)
+    return ReferencePhotos(rest, classes)
 
 
-def check_album(folder: Path, clip: Clip) -> str:
+def check_reference_photos(folder: Path, clip: Clip) -> str:
     """Say what the photos will colour; ClipError for a sub-folder that names no class."""
-    album = read_album(folder, most=1)
-    named = [name for name, _ in album.classes]
+    reference_photos = read_reference_photos(folder, most=1)
+    named = [name for name, _ in reference_photos.classes]
     if not named:
         return f"towards the photos in {folder}"
     classes = [name for name in named if name != _SKY or not clip.metric_depth]
@@ -64,7 +64,7 @@ def check_album(folder: Path, clip: Clip) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class Likeness:
+class ColourTransfer:
     """Affine maps on display values, for some classes and for all the rest."""
 
     rest: Float[np.ndarray, "3 4"]
@@ -72,11 +72,14 @@ class Likeness:
     parts: Float[np.ndarray, "c 3 4"]
 
 
-def settle_likeness(
-    album: Album, strength: float, window: Window, displays: list[UInt16[np.ndarray, "h w 3"]]
-) -> Likeness:
-    """Fit the maps on surveyed frames as the camera shows them, in 16-bit display codes."""
-    classes = tuple(name for name, _ in album.classes)
+def fit_colour_transfer(
+    reference_photos: ReferencePhotos,
+    strength: float,
+    window: Window,
+    displays: list[UInt16[np.ndarray, "h w 3"]],
+) -> ColourTransfer:
+    """Fit the maps on sampled frames as the camera shows them, in 16-bit display codes."""
+    classes = tuple(name for name, _ in reference_photos.classes)
     pixels = np.stack(displays).reshape(-1, 3) / _PIXEL_RANGE
     masks = np.concatenate(
         [_masks(f, classes) for f in window.derive(frame_geometry.split)], axis=1
@@ -84,26 +87,26 @@ def settle_likeness(
     masks = masks.reshape(len(classes), len(pixels))
     left = ~masks.any(0)
     rest = np.eye(3, 4)
-    if album.rest and left.any():
-        rest = transfer(spaces.moments(pixels[left]), _moments(album.rest), strength)
+    if reference_photos.rest and left.any():
+        rest = transfer(spaces.moments(pixels[left]), _moments(reference_photos.rest), strength)
     parts = []
-    for mask, (_, photos) in zip(masks, album.classes, strict=True):
+    for mask, (_, photos) in zip(masks, reference_photos.classes, strict=True):
         count = int(mask.sum())
         part = rest
         if count > 1:
             own = transfer(spaces.moments(pixels[mask]), _moments(photos), strength)
             part = (own * count + rest * _DOUBT) / (count + _DOUBT)
         parts.append(part)
-    return Likeness(rest, classes, np.array(parts).reshape(-1, 3, 4))
+    return ColourTransfer(rest, classes, np.array(parts).reshape(-1, 3, 4))
 
 
-def liken(
-    display: UInt16[np.ndarray, "h w 3"], frame: Window, likeness: Likeness
+def apply_colour_transfer(
+    display: UInt16[np.ndarray, "h w 3"], frame: Window, colour_transfer: ColourTransfer
 ) -> UInt8[np.ndarray, "h w 3"]:
     """Return a frame's display codes as bytes in the colours of the photos."""
-    held = _masks(frame, likeness.classes).astype(np.uint8) * np.uint8(255)
+    held = _masks(frame, colour_transfer.classes).astype(np.uint8) * np.uint8(255)
     held = soften(held, max(_SOFTNESS * frame.size[0], 0.5))
-    return recolour(display, likeness.rest, likeness.parts, held)
+    return recolour(display, colour_transfer.rest, colour_transfer.parts, held)
 
 
 def _masks(frame: Window, classes: tuple[str, ...]) -> Bool[np.ndarray, "c h w"]:

@@ -13,7 +13,7 @@ from simlift.core.clip import Clip
 from simlift.core.errors import ClipError, RecipeError
 from simlift.core.layers import Layer
 from simlift.core.protocols import Stage
-from simlift.core.window import Survey, Window
+from simlift.core.window import ClipSample, Window
 from simlift.engines.photographic.scene import frame_geometry
 from simlift.pixels.optics import film, lens_effects
 
@@ -93,13 +93,13 @@ def _aperture_words(look: Optics) -> str:
     return f"f/{look.f_number:g}, focus on {where}"
 
 
-def settle_focus(survey: Survey, look: Optics) -> Float[np.ndarray, "k"]:
-    """Return 1 / focus in 1/metres at the survey's times; 0 is focused at infinity.
+def estimate_focus(sample: ClipSample, look: Optics) -> Float[np.ndarray, "k"]:
+    """Return 1 / focus in 1/metres at the clip sample's times; 0 is focused at infinity.
 
     Without a distance the lens follows the median of the middle of the image, smoothed over time
     (in 1/metres, in which blur is linear).
     """
-    window = survey.window
+    window = sample.window
     if look.focus is not None:
         return np.full(len(window), 1 / look.focus)
     if look.f_number is None or Layer.DEPTH not in window or not window.metric_depth:
@@ -109,7 +109,7 @@ def settle_focus(survey: Survey, look: Optics) -> Float[np.ndarray, "k"]:
     middle = depth[:, top : depth.shape[1] - top, left : depth.shape[2] - left]
     middle = np.median(middle.reshape(len(depth), -1), axis=1).astype(np.float64)
     nearness = 1 / np.maximum(middle, 0.05)
-    return film.smooth_over_time(survey.times, nearness, _FOCUS_SECONDS)
+    return film.smooth_over_time(sample.times, nearness, _FOCUS_SECONDS)
 
 
 def image(

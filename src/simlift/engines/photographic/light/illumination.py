@@ -1,4 +1,4 @@
-"""A frame's surface and what is settled -> the light that leaves it towards the camera [h w 3]."""
+"""Compute the light that leaves a frame's surfaces towards the camera, [h w 3]."""
 
 from dataclasses import dataclass, replace
 
@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from simlift.core.layers import Layer
 from simlift.core.window import Window
-from simlift.engines.photographic.clip_constants import Settled
+from simlift.engines.photographic.clip_constants import ClipConstants
 from simlift.engines.photographic.looks.look import Light, Look
 from simlift.engines.photographic.scene import frame_geometry
 from simlift.engines.photographic.scene.surface import Surface
@@ -34,12 +34,12 @@ _COARSE, _COARSER = 2, 3  # half-resolution pixels to a sample of what hides a s
 
 
 def illuminate(
-    surface: Surface, frame: Window, look: Look, settled: Settled
+    surface: Surface, frame: Window, look: Look, constants: ClipConstants
 ) -> Float[np.ndarray, "h w 3"]:
     """Return what leaves the surfaces towards the camera, linear."""
-    assert settled.environment is not None
+    assert constants.environment is not None
     given = Layer.ALBEDO in frame
-    to_environment = (settled.axes @ frame_geometry.camera_to_world(frame)).astype(np.float32)
+    to_environment = (constants.axes @ frame_geometry.camera_to_world(frame)).astype(np.float32)
     mirroring = given and look.light.reflections and frame_geometry.has_depth(frame)
     leaving = shading.shade(
         surface.albedo,
@@ -48,17 +48,17 @@ def illuminate(
         surface.metallic,
         frame_geometry.intrinsics(frame),
         to_environment,
-        settled.environment,
-        _arriving(frame, surface, look.light, settled, to_environment),
+        constants.environment,
+        _arriving(frame, surface, look.light, constants, to_environment),
         specular=look.light.specular if given else 0.0,
         apart=mirroring,
     )
     lit = leaving.light
     if not given:
         # Half the contrast of the new light, in stops: the render's own shadows are still there.
-        level = float(settled.environment.mean_light @ spaces.LUMINANCE)
+        level = float(constants.environment.mean_light @ spaces.LUMINANCE)
         lit = cv2.sqrt(lit * surface.albedo * np.float32(level))
-    lit = _shining(lit, surface, frame, look.light, settled)
+    lit = _shining(lit, surface, frame, look.light, constants)
     if not mirroring:
         return lit
     return mirrored(
@@ -74,23 +74,23 @@ def _arriving(
     frame: Window,
     surface: Surface,
     look: Light,
-    settled: Settled,
+    constants: ClipConstants,
     to_environment: Float[np.ndarray, "3 3"],
 ) -> shading.Arriving:
-    assert settled.environment is not None
-    suns = settled.environment.suns
+    assert constants.environment is not None
+    suns = constants.environment.suns
     hidden = frame_geometry.has_depth(frame) and look.shadows and len(suns) > 0
-    small = [_shadow(frame, sun, look, settled, to_environment) for sun in suns] if hidden else []
-    if settled.volume is None or not frame_geometry.has_depth(frame):
+    small = [_shadow(frame, sun, look, constants, to_environment) for sun in suns] if hidden else []
+    if constants.volume is None or not frame_geometry.has_depth(frame):
         unseen = np.ones((len(suns), *frame.size), np.float32)
         shadows = frame.derive(frame_geometry.enlarger)(np.stack(small)) if small else unseen
-        return shading.Arriving(_ambient(frame, look, settled), shadows)
-    maps = _gathered(frame, surface, settled)
+        return shading.Arriving(_ambient(frame, look, constants), shadows)
+    maps = _gathered(frame, surface, constants)
     whole = frame.derive(frame_geometry.enlarger)(
         np.concatenate([maps, np.stack(small)]) if small else maps
     )
     return shading.Arriving(
-        _ambient(frame, look, settled),
+        _ambient(frame, look, constants),
         whole[7:] if small else np.ones((len(suns), *frame.size), np.float32),
         around=whole[:3],
         ahead=whole[3:6],
@@ -98,32 +98,34 @@ def _arriving(
     )
 
 
-def _gathered(frame: Window, surface: Surface, settled: Settled) -> Float[np.ndarray, "7 a b"]:
+def _gathered(
+    frame: Window, surface: Surface, constants: ClipConstants
+) -> Float[np.ndarray, "7 a b"]:
     """Return what arrives at every pixel of half resolution (see `LightVolume.at`).
 
     On smooth surfaces rays are followed through the voxels the ways that a surface of that
     roughness reflects: one at each pixel, sixteen in a tile, and a mean over the tiles around.
     """
-    assert settled.volume is not None
+    assert constants.volume is not None
     half, mirrors = frame_geometry.halve(frame), frame.derive(_mirrors)
-    arrived = settled.volume.at(mirrors.points, mirrors.normals, mirrors.ways)
+    arrived = constants.volume.at(mirrors.points, mirrors.normals, mirrors.ways)
     height, width = half.view.depth.shape
-    if settled.around is not None:
+    if constants.around is not None:
         rough = cv2.resize(surface.roughness, (width, height), interpolation=cv2.INTER_NEAREST)
         smooth = np.flatnonzero((rough < _SMOOTH) & (half.view.depth < _FAR))
         points, normals, ways = (
             part[smooth] for part in (mirrors.points, mirrors.normals, mirrors.ways)
         )
         turned = spread(normals, ways, rough.reshape(-1)[smooth], tile_places(smooth, width))
-        hit = met(settled.around.voxels, points, normals, turned)
+        hit = met(constants.around.voxels, points, normals, turned)
         found = np.zeros((len(hit), 4), np.float32)
         # A small lamp that one ray in many meets would be a spot: it may bring no more than some.
         most = _SPOT * arrived[smooth, 3:6].max(1, keepdims=True)[hit >= 0]
-        found[hit >= 0, :3] = np.minimum(settled.volume.leaving[hit[hit >= 0]], most)
+        found[hit >= 0, :3] = np.minimum(constants.volume.leaving[hit[hit >= 0]], most)
         found[hit < 0, 3] = 1
         arrived[smooth, 3:] = found
     maps = np.ascontiguousarray(arrived.T).reshape(7, height, width)
-    if settled.around is not None and len(smooth):
+    if constants.around is not None and len(smooth):
         # Twice: a mean over one tile is a square where a surface is uneven.
         maps[3:] = half.view.tiles(half.view.tiles(maps[3:]))
     return maps
@@ -159,14 +161,14 @@ def _turned(
     return np.asarray(cv2.transform(vectors, turn.astype(np.float32))).reshape(-1, 3)
 
 
-def _ambient(frame: Window, look: Light, settled: Settled) -> Float[np.ndarray, "h w"]:
+def _ambient(frame: Window, look: Light, constants: ClipConstants) -> Float[np.ndarray, "h w"]:
     """Return how much of the light around each pixel nearby things leave."""
     if look.ambient_occlusion == 0 or not frame_geometry.has_depth(frame):
         return np.ones(frame.size, dtype=np.float32)
-    far = radius = look.occlusion_radius * settled.median_depth
-    if settled.volume is not None and settled.around is not None:
-        radius = min(far, _PROBES[settled.around.known] * settled.volume.spacing)
-    known = settled.around.occluders if settled.around is not None else None
+    far = radius = look.occlusion_radius * constants.median_depth
+    if constants.volume is not None and constants.around is not None:
+        radius = min(far, _PROBES[constants.around.known] * constants.volume.spacing)
+    known = constants.around.occluders if constants.around is not None else None
     visible = frame.derive(frame_geometry.Occlusion(radius, far, known))
     share = 1.0 if Layer.ALBEDO in frame else _ESTIMATED_OCCLUSION
     return np.asarray(cv2.pow(visible, look.ambient_occlusion * share))
@@ -176,7 +178,7 @@ def _shadow(
     frame: Window,
     sun: Sun,
     look: Light,
-    settled: Settled,
+    constants: ClipConstants,
     to_environment: Float[np.ndarray, "3 3"],
 ) -> Float[np.ndarray, "a b"]:
     """Return how much of a light reaches each pixel at half resolution.
@@ -185,21 +187,21 @@ def _shadow(
     """
     half = frame_geometry.halve(frame)
     towards = np.einsum("ne,ec->nc", sun.samples(), to_environment)
-    length = look.shadow_length * settled.median_depth
-    if settled.around is None:
+    length = look.shadow_length * constants.median_depth
+    if constants.around is None:
         return distant_shadow(half.view, towards, length)
-    known = settled.around.occluders
+    known = constants.around.occluders
     deep = frame.derive(known).thickness if known is not None else None
     seen = distant_shadow(half.view, towards, length, deep)
     pose = frame_geometry.camera_pose(frame)
     step = _COARSE if len(towards) == 1 else _COARSER
     points = half.points[step // 2 :: step, step // 2 :: step]
     free = beyond_view(
-        settled.around.voxels,
+        constants.around.voxels,
         np.asarray(cv2.transform(points, pose[:3].astype(np.float32))),
         np.einsum("nc,dc->nd", towards, pose[:3, :3]),
         frame_geometry.frustum(frame),
-        min(length, _CELLS * settled.around.voxels.cell),
+        min(length, _CELLS * constants.around.voxels.cell),
     )
     height, width = seen.shape
     # The voxels are coarse, and so is their shadow: its steps must not show.
@@ -212,7 +214,7 @@ def _shining(
     surface: Surface,
     frame: Window,
     look: Light,
-    settled: Settled,
+    constants: ClipConstants,
 ) -> Float[np.ndarray, "h w 3"]:
     """Add the light of lamps and windows themselves.
 
@@ -232,7 +234,7 @@ def _shining(
     rendered = spaces.decode(frame.rgb[0][mask][None])
     share = np.clip((spaces.luminance(rendered) - 0.55) / 0.3, 0, 1)
     # The photographer balances for the room, and lamps of that room come out white.
-    neutral = settled.gains[0] / settled.gains[0].mean()
+    neutral = constants.gains[0] / constants.gains[0].mean()
     shone = rendered * ((share * np.float32(look.emission))[..., None] / neutral)
     lit[mask] += shone[0].astype(np.float32)
     return lit

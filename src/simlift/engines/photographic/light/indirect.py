@@ -1,4 +1,4 @@
-"""A survey -> the scene's still surfaces as voxels and probes; under a look, their light."""
+"""A clip sample -> the scene's still surfaces as voxels and probes; under a look, their light."""
 
 from dataclasses import dataclass
 
@@ -6,17 +6,17 @@ import numpy as np
 from jaxtyping import Float
 
 from simlift.core.layers import Layer
-from simlift.core.window import Survey, Window
-from simlift.engines.photographic.scene.bounding_boxes import FindOccluders, seen_boxes
+from simlift.core.window import ClipSample, Window
+from simlift.engines.photographic.scene.bounding_boxes import FindOccluders, observed_boxes
 from simlift.engines.photographic.scene.observed_surfaces import (
     moving_ids,
-    seen_surfaces,
-    seen_voxels,
+    observed_surfaces,
+    observed_voxels,
 )
 from simlift.engines.photographic.scene.stored_scene import (
-    carried_boxes,
-    carried_scene,
-    carried_voxels,
+    read_stored_scene,
+    stored_boxes,
+    stored_voxels,
 )
 from simlift.pixels.geometry.voxels import Voxels
 from simlift.pixels.light.environment import Environment, prefilter
@@ -27,7 +27,7 @@ _MOST_PROBES = 24_000
 
 
 @dataclass(frozen=True, eq=False)
-class Surroundings:
+class StaticScene:
     """What stands still in a clip; the same for every look.
 
     It is `known` where the clip carries its scene; else it is what the images show of it.
@@ -39,23 +39,23 @@ class Surroundings:
     known: bool
 
 
-def surroundings(window: Window) -> Surroundings | None:
-    """Return the still surfaces of a surveyed window; None without depth in metres and a camera."""
+def static_scene(window: Window) -> StaticScene | None:
+    """Return the still surfaces of a clip sample; None without metric depth and a camera."""
     if Layer.DEPTH not in window or not window.metric_depth or window.camera is None:
         return None
-    geometry = carried_scene(window)
-    boxes = seen_boxes(window) if geometry is None else carried_boxes(geometry)
-    seen = seen_surfaces(window, boxes.least)
+    geometry = read_stored_scene(window)
+    boxes = observed_boxes(window) if geometry is None else stored_boxes(geometry)
+    seen = observed_surfaces(window, boxes.least)
     if seen is None:
         return None
     if geometry is None:
-        voxels = seen_voxels(window, seen)
+        voxels = observed_voxels(window, seen)
     else:
-        voxels = carried_voxels(window, geometry, seen.low, seen.high)
+        voxels = stored_voxels(window, geometry, seen.low, seen.high)
     spacing = _spacing(seen.low, seen.high, voxels.cell)
     probes = place_probes(voxels, seen.low, seen.high, spacing)
     occluders = FindOccluders(boxes, moving_ids(window), probes.openness) if boxes.known else None
-    return Surroundings(voxels, probes, occluders, known=geometry is not None)
+    return StaticScene(voxels, probes, occluders, known=geometry is not None)
 
 
 def _spacing(low: np.ndarray, high: np.ndarray, cell: float) -> float:
@@ -63,14 +63,14 @@ def _spacing(low: np.ndarray, high: np.ndarray, cell: float) -> float:
     return max(fewest, float(_PER_PROBE)) * cell
 
 
-def light_among(
-    survey: Survey,
+def indirect_light(
+    sample: ClipSample,
     environment: Environment,
     axes: Float[np.ndarray, "3 3"],
     emission: float,
 ) -> LightVolume | None:
     """Let the environment's light bounce among the clip's still surfaces."""
-    around = survey.window.derive(surroundings)
+    around = sample.window.derive(static_scene)
     if around is None:
         return None
     softened = prefilter(environment.soft, 60.0)

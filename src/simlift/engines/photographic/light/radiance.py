@@ -1,4 +1,4 @@
-"""A frame, a look and what is settled -> scene light before the camera, linear [h w 3].
+"""A frame, a look and the clip constants -> scene light before the camera, linear [h w 3].
 
 Fog is in it, since a camera meters what it sees; what falls through the picture is not.
 """
@@ -11,10 +11,10 @@ from jaxtyping import Float
 
 from simlift.core.layers import Layer
 from simlift.core.window import Window
-from simlift.engines.photographic.clip_constants import Settled
+from simlift.engines.photographic.clip_constants import ClipConstants
 from simlift.engines.photographic.light.illumination import illuminate
 from simlift.engines.photographic.looks.look import Albedo, Backdrop, Look
-from simlift.engines.photographic.materials.assignment import dress
+from simlift.engines.photographic.materials.assignment import apply_materials
 from simlift.engines.photographic.scene import backdrop, frame_geometry
 from simlift.engines.photographic.scene.surface import Surface
 from simlift.engines.photographic.weather import effects
@@ -23,25 +23,25 @@ from simlift.pixels.light import shading
 from simlift.pixels.light.environment import lookup
 
 
-def radiance(frame: Window, look: Look, settled: Settled) -> Float[np.ndarray, "h w 3"]:
+def radiance(frame: Window, look: Look, constants: ClipConstants) -> Float[np.ndarray, "h w 3"]:
     """Return scene light before the camera."""
-    seam = frame.derive(_Seam(frozenset(look.backdrop.classes)))
-    if settled.environment is not None:
-        lit = illuminate(_surface(frame, look, settled, seam), frame, look, settled)
+    matte = frame.derive(_FindMatte(frozenset(look.backdrop.classes)))
+    if constants.environment is not None:
+        lit = illuminate(_surface(frame, look, constants, matte), frame, look, constants)
     else:
         lit = spaces.decode(frame.rgb[0])
-        if seam is None or settled.photo is None:
+        if matte is None or constants.photo is None:
             return lit
-        lit = backdrop.clean_border(lit, seam)
-    if seam is not None:
-        lit = _before(_backdrop(frame, look.backdrop, settled, seam), lit, seam)
-    air = settled.air
+        lit = backdrop.clean_border(lit, matte)
+    if matte is not None:
+        lit = _before(_backdrop(frame, look.backdrop, constants, matte), lit, matte)
+    air = constants.air
     return effects.in_air(lit, frame, air.weather, air.airlight)
 
 
 @dataclass(frozen=True)
-class _Seam:
-    """Finds the seam of a frame once for all looks that replace the same classes."""
+class _FindMatte:
+    """Finds the matte of a frame once for all looks that replace the same classes."""
 
     classes: frozenset[str]
 
@@ -50,7 +50,9 @@ class _Seam:
         return backdrop.matte(behind) if behind.any() else None
 
 
-def _surface(frame: Window, look: Look, settled: Settled, seam: backdrop.Matte | None) -> Surface:
+def _surface(
+    frame: Window, look: Look, constants: ClipConstants, matte: backdrop.Matte | None
+) -> Surface:
     """Return what light meets: as the clip has it, then in its materials, then in the weather."""
     roughness = np.full(frame.size, look.light.roughness, np.float32)
     metallic = np.zeros(frame.size, np.float32)
@@ -58,20 +60,20 @@ def _surface(frame: Window, look: Look, settled: Settled, seam: backdrop.Matte |
         shares = cv2.split(frame[Layer.MATERIAL][0])
         roughness, metallic = (s.astype(np.float32) / np.float32(255) for s in shares[:2])
     surface = Surface(
-        _albedo(frame, look.albedo, settled, seam),
+        _albedo(frame, look.albedo, constants, matte),
         frame.derive(frame_geometry.normals),
         roughness,
         metallic,
     )
-    if settled.wardrobe is not None:
-        surface = dress(surface, frame, settled.wardrobe)
-    air = settled.air
+    if constants.assigned is not None:
+        surface = apply_materials(surface, frame, constants.assigned)
+    air = constants.air
     up = frame_geometry.camera_to_world(frame).T @ frame_geometry.world_up(frame)
-    return effects.on_surfaces(surface, frame, air.weather, up, surveyed=air.bodies, seed=air.seed)
+    return effects.on_surfaces(surface, frame, air.weather, up, sampled=air.bodies, seed=air.seed)
 
 
 def _albedo(
-    frame: Window, look: Albedo, settled: Settled, seam: backdrop.Matte | None
+    frame: Window, look: Albedo, constants: ClipConstants, matte: backdrop.Matte | None
 ) -> Float[np.ndarray, "h w 3"]:
     # No colour is darker than the floor, and pure colours may become grayer: one affine map.
     plain = Layer.ALBEDO in frame and look.saturation == 1
@@ -79,12 +81,12 @@ def _albedo(
         linear = spaces.decode(frame[Layer.ALBEDO][0], look.lift if plain else 0.0)
     else:
         linear = spaces.decode(frame.rgb[0])
-        if settled.shading is not None:
+        if constants.shading is not None:
             world = frame_geometry.camera_to_world(frame).astype(np.float32)
             normals = cv2.transform(frame.derive(frame_geometry.normals), world)
-            linear = shading.remove_shading(linear, normals, settled.shading, look.delight)
-    if seam is not None:
-        linear = backdrop.clean_border(linear, seam)
+            linear = shading.remove_shading(linear, normals, constants.shading, look.delight)
+    if matte is not None:
+        linear = backdrop.clean_border(linear, matte)
     if plain:
         return linear
     matrix = spaces.saturation(look.saturation) * (1 - look.lift)
@@ -94,31 +96,31 @@ def _albedo(
 
 
 def _before(
-    stands: Float[np.ndarray, "a b 3"], lit: Float[np.ndarray, "h w 3"], seam: backdrop.Matte
+    stands: Float[np.ndarray, "a b 3"], lit: Float[np.ndarray, "h w 3"], matte: backdrop.Matte
 ) -> Float[np.ndarray, "h w 3"]:
     """Put the scene before its backdrop, which is given where it shows."""
-    cover = np.ascontiguousarray(seam.cover[seam.box])
-    part = cv2.multiply(np.ascontiguousarray(lit[seam.box]), cv2.merge([cover] * 3))
-    lit[seam.box] = cv2.add(part, cv2.multiply(stands, cv2.merge([1 - cover] * 3)))
+    cover = np.ascontiguousarray(matte.cover[matte.box])
+    part = cv2.multiply(np.ascontiguousarray(lit[matte.box]), cv2.merge([cover] * 3))
+    lit[matte.box] = cv2.add(part, cv2.multiply(stands, cv2.merge([1 - cover] * 3)))
     return lit
 
 
 def _backdrop(
-    frame: Window, look: Backdrop, settled: Settled, seam: backdrop.Matte
+    frame: Window, look: Backdrop, constants: ClipConstants, matte: backdrop.Matte
 ) -> Float[np.ndarray, "a b 3"]:
     """Return what stands behind the scene, in the part of the image where it shows."""
-    if settled.environment is not None and settled.photo is None and look.kind == "keep":
+    if constants.environment is not None and constants.photo is None and look.kind == "keep":
         # The render's sky, as bright as the light that falls on the scene.
-        kept = spaces.decode(np.ascontiguousarray(frame.rgb[0][seam.box]))
-        return np.asarray(kept * settled.environment.mean_radiance)
-    view = np.ascontiguousarray(frame_geometry.view_directions(frame)[seam.box])
+        kept = spaces.decode(np.ascontiguousarray(frame.rgb[0][matte.box]))
+        return np.asarray(kept * constants.environment.mean_radiance)
+    view = np.ascontiguousarray(frame_geometry.view_directions(frame)[matte.box])
     to_world = frame_geometry.camera_to_world(frame)
-    if settled.photo is None:
-        assert settled.environment is not None
-        turned = cv2.transform(view, (settled.axes @ to_world).astype(np.float32))
-        return lookup(settled.environment.radiance, turned)
-    turned = cv2.transform(view, (settled.first_view @ to_world).astype(np.float32))
+    if constants.photo is None:
+        assert constants.environment is not None
+        turned = cv2.transform(view, (constants.axes @ to_world).astype(np.float32))
+        return lookup(constants.environment.radiance, turned)
+    turned = cv2.transform(view, (constants.first_view @ to_world).astype(np.float32))
     fx, fy, _, _ = frame_geometry.pinhole_of(frame)
     height, width = frame.size
     fov = 2 * float(np.arctan(width / 2 / fx)), 2 * float(np.arctan(height / 2 / fy))
-    return backdrop.photo_along(settled.photo, turned, fov)
+    return backdrop.photo_along(constants.photo, turned, fov)

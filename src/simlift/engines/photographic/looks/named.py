@@ -19,7 +19,7 @@ from simlift.engines.photographic.looks.look import (
     Look,
     Sensor,
 )
-from simlift.engines.photographic.looks.prompt import phrases_of, told
+from simlift.engines.photographic.looks.prompt import apply_prompt, phrases_of
 from simlift.engines.photographic.materials.settings import Materials
 from simlift.engines.photographic.weather.effects import Weather
 
@@ -201,4 +201,6 @@ def named_variants(
         pairs = [("-".join(filter(None, (Path(n).stem, said))), look_named(n)) for n in names]
         rest = range(max(count - len(pairs), 0))
         pairs += [(f"look-{i:02d}", sample_look(seed, i)) for i in rest]
-    return tuple((name, look if prompt is None else told(look, prompt)) for name, look in pairs)
+    return tuple(
+        (name, look if prompt is None else apply_prompt(look, prompt)) for name, look in pairs
+    )

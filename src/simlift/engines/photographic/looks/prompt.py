@@ -246,7 +246,7 @@ def _nearest(strange: list[str], known: Mapping[str, str]) -> str:
     return f"did you mean {' '.join(close)!r}?" if close else ""
 
 
-def told(look: Look, prompt: str) -> Look:
+def apply_prompt(look: Look, prompt: str) -> Look:
     """Return the look changed by the words of a prompt; RecipeError where they contradict.
 
     What words ask for is not optional any more, and weather that was is gone when words speak of

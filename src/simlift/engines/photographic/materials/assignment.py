@@ -1,7 +1,7 @@
 """A surface, a frame and what its ids wear -> the surface with grain, relief and gloss.
 
 Textures are laid out in the axes of each body, or of the world, so that they stick; what an id
-wears is chosen once for a clip, from its survey.
+wears is chosen once for a clip, from its clip sample.
 """
 
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from simlift.core.layers import Layer
-from simlift.core.window import Survey, Window
+from simlift.core.window import ClipSample, Window
 from simlift.engines.photographic.materials.classes import (
     MATERIALS,
     UNKNOWN,
@@ -28,16 +28,23 @@ from simlift.pixels.colour import spaces
 from simlift.pixels.geometry import projection
 from simlift.pixels.materials.patterns import built_in
 from simlift.pixels.materials.photo_texture import from_photo
-from simlift.pixels.materials.textures import STAIN_TILES, Atlas, Texture, Wear, atlas, wear
+from simlift.pixels.materials.textures import (
+    STAIN_TILES,
+    Atlas,
+    SlotMaterials,
+    Texture,
+    apply_textures,
+    atlas,
+)
 
 _BUSY = 0.05  # log contrast of detail in the clip's albedo that halves what a texture adds
 _BIN, _BINS = 0.004, 80  # of the histogram that this contrast is read from
-_DETAIL = 2.0  # pixels of a surveyed frame; what varies more slowly is no detail
-_GLIMPSE = 12  # surveyed pixels; what is seen in fewer is taken as it is
+_DETAIL = 2.0  # pixels of a sampled frame; what varies more slowly is no detail
+_GLIMPSE = 12  # sampled pixels; what is seen in fewer is taken as it is
 
 
 @dataclass(frozen=True, eq=False)
-class Wardrobe:
+class MaterialAssignment:
     """What every id of a clip wears: slot k + 1 is for `known[k]`, slot 0 for all others.
 
     `layout` [s 3 3] turns the axes of a body so that the grain runs along it, `offset` [s 3] moves
@@ -45,32 +52,34 @@ class Wardrobe:
     """
 
     known: Int[np.ndarray, "k"]
-    worn: Wear
+    slot_materials: SlotMaterials
     layout: Float[np.ndarray, "s 3 3"]
     offset: Float[np.ndarray, "s 3"]
-    cloths: Atlas
+    textures: Atlas
 
 
-def dress(surface: Surface, frame: Window, wardrobe: Wardrobe) -> Surface:
+def apply_materials(surface: Surface, frame: Window, assigned: MaterialAssignment) -> Surface:
     """Return the surface in its materials.
 
     Where the clip has a material layer, its roughness and metal are kept and only varied. Without
     a camera, grain would slide over what the camera passes, and only gloss changes.
     """
-    worn = wardrobe.worn
-    if not worn.share.any():
+    slot_materials = assigned.slot_materials
+    if not slot_materials.share.any():
         return surface
-    still = np.zeros_like(worn.share)
+    still = np.zeros_like(slot_materials.share)
     if Layer.MATERIAL in frame:
-        worn = replace(worn, share=still)
+        slot_materials = replace(slot_materials, share=still)
     if frame.camera is None:
-        worn = replace(worn, colour=still, relief=still, gloss=still, stain=still, smear=still)
+        slot_materials = replace(
+            slot_materials, colour=still, relief=still, gloss=still, stain=still, smear=still
+        )
     depth = frame[Layer.DEPTH][0]
     ids = np.zeros(depth.shape, np.int32)
     if Layer.SEGMENTATION in frame:
         ids = frame[Layer.SEGMENTATION][0]
     return Surface(
-        *wear(
+        *apply_textures(
             surface.albedo,
             surface.normals,
             surface.roughness,
@@ -78,36 +87,36 @@ def dress(surface: Surface, frame: Window, wardrobe: Wardrobe) -> Surface:
             depth,
             ids,
             frame_geometry.pinhole_of(frame),
-            wardrobe.known,
-            places(frame, wardrobe),
-            worn,
-            wardrobe.cloths,
+            assigned.known,
+            places(frame, assigned),
+            slot_materials,
+            assigned.textures,
         )
     )
 
 
-def places(frame: Window, wardrobe: Wardrobe) -> Float[np.ndarray, "s 3 4"]:
+def places(frame: Window, assigned: MaterialAssignment) -> Float[np.ndarray, "s 3 4"]:
     """Return the way from camera axes to the axes of every slot's texture, its origin in tiles."""
     to_world = np.eye(4)
     if frame.camera is not None:
         to_world = np.linalg.inv(frame.camera.world_to_camera[0])
-    whole = np.repeat(to_world[None], len(wardrobe.offset), 0)
+    whole = np.repeat(to_world[None], len(assigned.offset), 0)
     if frame.objects is not None:
-        slots = np.searchsorted(wardrobe.known, frame.objects.ids) + 1
+        slots = np.searchsorted(assigned.known, frame.objects.ids) + 1
         poses = frame.objects.poses[0]
         # Whatever scale a pose has, metres stay metres.
         turn = poses[:, :3, :3] / np.linalg.norm(poses[:, :3, :3], axis=1, keepdims=True)
         whole[slots, :3, :3] = np.einsum("oji,jk->oik", turn, to_world[:3, :3])
         whole[slots, :3, 3] = np.einsum("oji,oj->oi", turn, to_world[:3, 3] - poses[:, :3, 3])
-    out = np.einsum("sij,sjk->sik", wardrobe.layout, whole[:, :3])
-    tiles = out[..., 3] * wardrobe.worn.tiles[:, None] + wardrobe.offset
+    out = np.einsum("sij,sjk->sik", assigned.layout, whole[:, :3])
+    tiles = out[..., 3] * assigned.slot_materials.tiles[:, None] + assigned.offset
     out[..., 3] = tiles % STAIN_TILES  # so that single precision does far from the origin
     return out
 
 
-def fit(survey: Survey, materials: Materials, seed: int) -> Wardrobe:
+def assign_materials(sample: ClipSample, materials: Materials, seed: int) -> MaterialAssignment:
     """Choose once for a clip what every id wears, and how much of it the clip leaves to add."""
-    window = survey.window
+    window = sample.window
     bodies = frozenset() if window.objects is None else frozenset(map(int, window.objects.ids))
     seen = set(window.categories) | bodies
     if Layer.SEGMENTATION in window:
@@ -116,15 +125,15 @@ def fit(survey: Survey, materials: Materials, seed: int) -> Wardrobe:
     names = ["", *(window.categories.get(int(i), "") for i in known)]
     chosen = dict(materials.by_class)
     made = [chosen.get(name) or material_of(name) or UNKNOWN for name in names]
-    cloths, which = _cloths(names, made, materials)
+    textures, which = _choose_textures(names, made, materials)
     # What may move and has no pose keeps its gloss and gets no grain, which would slide.
     held = [i in bodies or not moves(name) for i, name in zip([-1, *known], names, strict=True)]
     strength = materials.strength * np.array(held, float)
     free = strength * _free(window, known)
     kinds = [MATERIALS[name] for name in made]
-    worn = Wear(
+    slot_materials = SlotMaterials(
         texture=which,
-        tiles=1 / (materials.scale * np.array([cloth.metres for cloth in cloths])[which]),
+        tiles=1 / (materials.scale * np.array([cloth.metres for cloth in textures])[which]),
         colour=free,
         relief=strength * materials.detail,
         gloss=strength,
@@ -138,11 +147,13 @@ def fit(survey: Survey, materials: Materials, seed: int) -> Wardrobe:
     for slot in [k for k, i in enumerate(known, start=1) if int(i) in bodies]:
         draw = np.random.default_rng((seed, int(known[slot - 1]) & 0xFFFFFFFF))
         offset[slot] = draw.random(3) * STAIN_TILES
-    plain = Wardrobe(known, worn, np.repeat(np.eye(3)[None], len(kinds), 0), offset, _atlas(cloths))
+    plain = MaterialAssignment(
+        known, slot_materials, np.repeat(np.eye(3)[None], len(kinds), 0), offset, _atlas(textures)
+    )
     return replace(plain, layout=_layouts(window, plain, np.array([k.grain for k in kinds])))
 
 
-def _cloths(
+def _choose_textures(
     names: list[str], made: list[str], materials: Materials
 ) -> tuple[tuple[Texture, ...], Int[np.ndarray, "s"]]:
     """Return the textures that are worn, each once, and which of them every slot wears."""
@@ -153,22 +164,24 @@ def _cloths(
         photo = next((key for key in own if key in photos), None)
         keys.append((photo, material if photo else MATERIALS[material].pattern))
     used = list(dict.fromkeys(keys))
-    cloths = []
+    textures = []
     for photo, name in used:
         if photo is None:
-            cloths.append(built_in(name))
+            textures.append(built_in(name))
             continue
         like = built_in(MATERIALS[name].pattern)
         steepness = float(np.sqrt((like.slope**2).mean()))
         shuffle = not MATERIALS[name].structured
-        cloths.append(from_photo(photos[photo], like.metres, steepness=steepness, shuffle=shuffle))
-    return tuple(cloths), np.array([used.index(key) for key in keys])
+        textures.append(
+            from_photo(photos[photo], like.metres, steepness=steepness, shuffle=shuffle)
+        )
+    return tuple(textures), np.array([used.index(key) for key in keys])
 
 
 @lru_cache(maxsize=2)
-def _atlas(cloths: tuple[Texture, ...]) -> Atlas:
+def _atlas(textures: tuple[Texture, ...]) -> Atlas:
     """Keep the pyramids of the last clips, since all variants of one wear the same."""
-    return atlas(cloths)
+    return atlas(textures)
 
 
 def _free(window: Window, known: Int[np.ndarray, "k"]) -> Float[np.ndarray, "s"]:
@@ -197,22 +210,22 @@ def _free(window: Window, known: Int[np.ndarray, "k"]) -> Float[np.ndarray, "s"]
 
 
 def _layouts(
-    window: Window, wardrobe: Wardrobe, grain: Bool[np.ndarray, "s"]
+    window: Window, assigned: MaterialAssignment, grain: Bool[np.ndarray, "s"]
 ) -> Float[np.ndarray, "s 3 3"]:
     """Return the axes of every slot in the order that its texture takes them.
 
-    Grain runs along the longest side that the survey saw; what has courses keeps them level.
+    Grain runs along the longest side that the clip sample saw; what has courses keeps them level.
     """
-    out = wardrobe.layout.copy()
+    out = assigned.layout.copy()
     if not window.metric_depth or Layer.SEGMENTATION not in window:
         return out
     frames = window.derive(frame_geometry.split)
-    places_of = [places(frame, wardrobe) for frame in frames]
+    places_of = [places(frame, assigned) for frame in frames]
     where, slots = [], []
     for frame, place in zip(frames, places_of, strict=True):
         depth, ids = frame[Layer.DEPTH][0], frame[Layer.SEGMENTATION][0]
         hit = np.isfinite(depth) & (depth > 0)
-        slot = np.searchsorted(wardrobe.known, ids[hit]) + 1
+        slot = np.searchsorted(assigned.known, ids[hit]) + 1
         points = projection.points(np.where(hit, depth, 0), frame_geometry.intrinsics(frame))[hit]
         local = np.einsum("nij,nj->ni", place[slot, :, :3], points)
         where.append(local)

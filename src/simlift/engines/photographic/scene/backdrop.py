@@ -1,5 +1,5 @@
 """What stands behind the scene: the environment or a photo, by view direction, so that it turns
-with the camera; and the seam between it and the scene.
+with the camera; and the matte between it and the scene.
 """
 
 from dataclasses import dataclass
@@ -85,14 +85,14 @@ def matte(behind: Bool[np.ndarray, "h w"]) -> Matte:
     return Matte(cover, interior, (rows, columns))
 
 
-def clean_border(linear: Float[np.ndarray, "h w 3"], seam: Matte) -> Float[np.ndarray, "h w 3"]:
+def clean_border(linear: Float[np.ndarray, "h w 3"], found: Matte) -> Float[np.ndarray, "h w 3"]:
     """Give the scene's border, and the backdrop beside it, the colour of the scene inside.
 
     Renderers blend the border with their own background; that colour must not glow around the
     scene before another backdrop.
     """
-    rows, columns = (slice(max(s.start - _REACH, 0), s.stop + _REACH) for s in seam.box)
-    weight = seam.interior[rows, columns].astype(np.float32)
+    rows, columns = (slice(max(s.start - _REACH, 0), s.stop + _REACH) for s in found.box)
+    weight = found.interior[rows, columns].astype(np.float32)
     total = cv2.blur(weight, (5, 5))
     replace = (weight == 0) & (total > 0.04)
     within = np.ascontiguousarray(linear[rows, columns])

@@ -18,7 +18,7 @@ _FAR = 1e4  # metres; the sky
 
 
 @dataclass(frozen=True, eq=False)
-class Boxes:
+class BoundingBoxes:
     """How far every segment reaches in its body's axes, by its id, in metres; 0 if unknown.
 
     `least` is how deep it goes at least from wherever it is seen.
@@ -34,17 +34,17 @@ class Boxes:
         return bool((self.high > self.low).any())
 
 
-def seen_boxes(window: Window) -> Boxes:
-    """Return how far a surveyed window's segments reach, as far as its images tell.
+def observed_boxes(window: Window) -> BoundingBoxes:
+    """Return how far the sampled window's segments reach, as far as its images tell.
 
     An image shows no backs. A thing is taken to be as deep as the middle one of its three extents,
-    in the axes it moves in, over all surveyed frames.
+    in the axes it moves in, over all sampled frames.
     """
     most = int(window[Layer.SEGMENTATION].max()) if Layer.SEGMENTATION in window else 0
     low, high = np.zeros((most + 1, 3), np.float32), np.zeros((most + 1, 3), np.float32)
     least = np.zeros(most + 1, np.float32)
     if Layer.SEGMENTATION not in window or window.objects is None:
-        return Boxes(low, high, least)
+        return BoundingBoxes(low, high, least)
     ids = window[Layer.SEGMENTATION]
     points = np.stack(
         [frame_geometry.world_points(frame) for frame in window.derive(frame_geometry.split)]
@@ -61,7 +61,7 @@ def seen_boxes(window: Window) -> Boxes:
         local = np.einsum("ndc,nd->nc", pose[:, :3, :3], points[where] - pose[:, :3, 3])
         low[number], high[number] = np.quantile(local, [0.02, 0.98], axis=0)
         least[number] = min(float(np.sort(high[number] - low[number])[1]), _THICKEST)
-    return Boxes(low, high, least)
+    return BoundingBoxes(low, high, least)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +72,7 @@ class FindOccluders:
     axes.
     """
 
-    boxes: Boxes
+    boxes: BoundingBoxes
     moving: Int[np.ndarray, "m"]
     light: Float[np.ndarray, "9"]
 

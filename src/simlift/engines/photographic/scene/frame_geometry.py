@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 
 from simlift.core.layers import Layer
 from simlift.core.scene_geometry import FULL_EMISSION
-from simlift.core.window import Survey, Window
+from simlift.core.window import ClipSample, Window
 from simlift.pixels.geometry import projection
 from simlift.pixels.geometry.projection import normals_from_depth, pinhole, rays
 from simlift.pixels.image.upsampling import Enlargement, View, enlargement
@@ -97,9 +97,9 @@ def sky_share(window: Window) -> float:
     return float(np.mean([hidden(frame, frozenset()).mean() for frame in frames]))
 
 
-def median_depth(survey: Window) -> float:
+def median_depth(sample: Window) -> float:
     """Return the median depth of what the clip shows, in metres: the scale of the scene."""
-    depth = survey[Layer.DEPTH]
+    depth = sample[Layer.DEPTH]
     finite = depth[np.isfinite(depth) & (depth > 0)]
     return float(np.median(finite)) if len(finite) else 1.0
 
@@ -199,9 +199,9 @@ def world_up(frame: Window) -> Float[np.ndarray, "3"]:
     return frame.camera.up if frame.camera is not None else np.array([0.0, -1.0, 0.0])
 
 
-def heading(survey: Survey) -> Float[np.ndarray, "3"]:
+def heading(sample: ClipSample) -> Float[np.ndarray, "3"]:
     """Return where the camera looks in the clip's first frame, in world axes."""
-    first = survey.window.derive(split)[0]
+    first = sample.window.derive(split)[0]
     return camera_to_world(first) @ np.array([0.0, 0.0, 1.0])
 
 

@@ -1,4 +1,4 @@
-"""A survey -> the still surfaces that its images show, as samples and as voxels."""
+"""A clip sample -> the still surfaces that its images show, as samples and as voxels."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ _Samples = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # points, norm
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class ObservedSurfaces:
     """Samples of still surfaces, in world axes; `low` and `high` bound most of them."""
 
     points: Float32[np.ndarray, "n 3"]
@@ -35,8 +35,10 @@ class Seen:
     high: Float[np.ndarray, "3"]
 
 
-def seen_surfaces(window: Window, thickness: Float[np.ndarray, "ids"]) -> Seen | None:
-    """Return what a surveyed window shows of what stands still; None where it is next to nothing.
+def observed_surfaces(
+    window: Window, thickness: Float[np.ndarray, "ids"]
+) -> ObservedSurfaces | None:
+    """Return what the sampled window shows of what stands still; None where it is next to nothing.
 
     `thickness` tells in metres how deep each segment is likely to be.
     """
@@ -58,10 +60,10 @@ def seen_surfaces(window: Window, thickness: Float[np.ndarray, "ids"]) -> Seen |
     if len(points) < _FEWEST:
         return None
     low, high = np.quantile(points, [0.01, 0.99], axis=0)
-    return Seen(points, normals, albedo, glow, sight, deep, low, high)
+    return ObservedSurfaces(points, normals, albedo, glow, sight, deep, low, high)
 
 
-def seen_voxels(window: Window, seen: Seen) -> Voxels:
+def observed_voxels(window: Window, seen: ObservedSurfaces) -> Voxels:
     """Fill voxels with what was seen, its likely insides, and walls and floors that go on."""
     low, high = seen.low, seen.high
     cell = float((high - low).max()) / _RESOLUTION
@@ -71,7 +73,7 @@ def seen_voxels(window: Window, seen: Seen) -> Voxels:
     samples = [surface]
     for wall in bounding_planes(*surface[:3], up, cell):
         more = continued(wall, low, high, cell, roof)
-        kept = ~seen_empty(window, more[0])
+        kept = ~observed_empty(window, more[0])
         samples.append((*(part[kept] for part in more), np.zeros(int(kept.sum()), np.float32)))
     everywhere = np.concatenate([part[0] for part in samples])
     bounds = everywhere.min(0), everywhere.max(0)
@@ -91,8 +93,8 @@ def _sight(frame: Window) -> Float[np.ndarray, "h w 3"]:
     return np.asarray(cv2.transform(frame_geometry.view_directions(frame), turn))
 
 
-def seen_empty(window: Window, points: Float[np.ndarray, "n 3"]) -> Bool[np.ndarray, "n"]:
-    """Return which points stand before the surface that a surveyed frame shows there."""
+def observed_empty(window: Window, points: Float[np.ndarray, "n 3"]) -> Bool[np.ndarray, "n"]:
+    """Return which points stand before the surface that a sampled frame shows there."""
     empty = np.zeros(len(points), dtype=bool)
     for frame in window.derive(frame_geometry.split):
         if frame.camera is None:
@@ -118,7 +120,7 @@ def still_pixels(window: Window) -> Bool[np.ndarray, "t h w"]:
 
 
 def moving_ids(window: Window) -> Int[np.ndarray, "m"]:
-    """Return the bodies that move within a surveyed window."""
+    """Return the bodies that move within the sampled window."""
     if window.objects is None:
         return np.zeros(0, int)
     poses = window.objects.poses

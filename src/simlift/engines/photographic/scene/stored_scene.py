@@ -9,7 +9,7 @@ from simlift.core.clip import Clip
 from simlift.core.errors import ClipError
 from simlift.core.scene_geometry import Material, SceneGeometry
 from simlift.core.window import Window
-from simlift.engines.photographic.scene.bounding_boxes import Boxes
+from simlift.engines.photographic.scene.bounding_boxes import BoundingBoxes
 from simlift.engines.photographic.scene.observed_surfaces import moving_ids
 from simlift.media.gltf import read_gltf
 from simlift.pixels.colour import spaces
@@ -36,20 +36,20 @@ def open_scene(clip: Clip) -> SceneGeometry | None:
     return geometry
 
 
-def carried_scene(window: Window) -> SceneGeometry | None:
-    """Read the scene that a window carries; None where its bodies have no poses."""
+def read_stored_scene(window: Window) -> SceneGeometry | None:
+    """Read the stored scene of a window; None where its bodies have no poses."""
     if window.scene is None or window.objects is None:
         return None
     return read_gltf(window.scene)
 
 
-def carried_voxels(
+def stored_voxels(
     window: Window,
     geometry: SceneGeometry,
     low: Float[np.ndarray, "3"],
     high: Float[np.ndarray, "3"],
 ) -> Voxels:
-    """Fill voxels with what stands still of the scene of a surveyed window.
+    """Fill voxels with what stands still of the scene of the sampled window.
 
     `low` and `high` bound what was seen of it.
     """
@@ -63,7 +63,7 @@ def carried_voxels(
     return voxelise_meshes(_meshes(geometry, poses), low - margin, high + margin, cell)
 
 
-def carried_boxes(geometry: SceneGeometry) -> Boxes:
+def stored_boxes(geometry: SceneGeometry) -> BoundingBoxes:
     """Return how far the bodies of a scene reach."""
     most = max((part.id for part in geometry.parts), default=0)
     low = np.full((most + 1, 3), np.inf, np.float32)
@@ -73,7 +73,7 @@ def carried_boxes(geometry: SceneGeometry) -> Boxes:
         high[part.id] = np.maximum(high[part.id], part.vertices.max(0))
     none = ~np.isfinite(low)
     low[none], high[none] = 0, 0
-    return Boxes(low, high, np.zeros(most + 1, np.float32))
+    return BoundingBoxes(low, high, np.zeros(most + 1, np.float32))
 
 
 def _meshes(

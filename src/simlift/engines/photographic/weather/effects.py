@@ -97,12 +97,12 @@ def on_surfaces(
     weather: Weather,
     up_camera: Float[np.ndarray, "3"],
     *,
-    surveyed: Objects | None = None,
+    sampled: Objects | None = None,
     seed: int = 0,
 ) -> Surface:
     """Return the surface under water and snow; `up_camera` is up in camera axes.
 
-    Patches stick to the world, and to the bodies that move in it; `surveyed` holds the bodies at
+    Patches stick to the world, and to the bodies that move in it; `sampled` holds the bodies at
     times of the whole clip and tells which do. Without it every body carries its own patches.
     """
     if weather.ground_wetness == 0 and weather.snow_cover == 0:
@@ -112,7 +112,7 @@ def on_surfaces(
         frame[Layer.DEPTH][0],
         _behind(frame),
         frame_geometry.intrinsics(frame),
-        _anchors(frame, surveyed),
+        _anchors(frame, sampled),
         up_camera,
         wetness=weather.ground_wetness,
         ripples=weather.rain / (weather.rain + 10),
@@ -205,7 +205,7 @@ def _behind(frame: Window) -> Bool[np.ndarray, "h w"]:
     return frame.derive(frame_geometry.Hidden(frozenset()))
 
 
-def _anchors(frame: Window, surveyed: Objects | None) -> Anchors:
+def _anchors(frame: Window, sampled: Objects | None) -> Anchors:
     """Return how points seen by the camera lead to where the bodies that carry them rest."""
     view = np.eye(4)
     if frame.camera is not None:
@@ -217,9 +217,9 @@ def _anchors(frame: Window, surveyed: Objects | None) -> Anchors:
     order = np.argsort(found.ids)
     rest = np.broadcast_to(np.eye(4), found.poses[0].shape)
     still = np.ones(len(order), dtype=bool)
-    if surveyed is not None:
-        rest = surveyed.poses[0]
-        still = np.abs(surveyed.poses - rest).max((0, 2, 3)) < _STILL
+    if sampled is not None:
+        rest = sampled.poses[0]
+        still = np.abs(sampled.poses - rest).max((0, 2, 3)) < _STILL
     to_rest = np.einsum("oij,ojk,kl->oil", rest, np.linalg.inv(found.poses[0]), view)
     return Anchors(
         frame[Layer.SEGMENTATION][0],

@@ -13,7 +13,7 @@ class DepthControl:
     """Inverse depth between two fixed distances: `near` metres is white, `far` and sky are black.
 
     The scale is a setting, never measured on a window, so that it cannot flicker between windows;
-    `fitted` measures it once on a clip's clip sample. The default spans a table and a street alike.
+    `fitted` measures it once on a clip's sample. The default spans a table and a street alike.
     Relative depth, an inverse depth of unknown range, is inverted as it is.
     """
 

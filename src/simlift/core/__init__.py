@@ -1,1 +1,1 @@
-"""The vocabulary as frozen values: clip, window, score, recipe, run; protocols, errors, strict JSON."""
+"""The vocabulary as frozen values: clip, window, score, recipe, run; protocols; errors; JSON."""

@@ -21,7 +21,7 @@ class Air:
     weather: Weather
     airlight: Float[np.ndarray, "3"]  # radiance of endless air: the sky around the horizon
     skylight: Float[np.ndarray, "3"]  # mean radiance of the upper half
-    bodies: Objects | None  # at the clip sample's times: tells which bodies move
+    bodies: Objects | None  # at the sampled times: tells which bodies move
     ahead: Float[np.ndarray, "3"]  # where the first view looks, in world axes
     seed: int
 

@@ -1,6 +1,6 @@
 """Seeds and spectra to random fields that tile: noise of a given spectrum, and cells.
 
-A clip sample of the kinds: Lagae et al., "A clip sample of procedural noise functions", CGF 2010.
+A survey of the kinds: Lagae et al., "A survey of procedural noise functions", CGF 2010.
 """
 
 from dataclasses import dataclass

@@ -94,7 +94,7 @@ def _aperture_words(look: Optics) -> str:
 
 
 def estimate_focus(sample: ClipSample, look: Optics) -> Float[np.ndarray, "k"]:
-    """Return 1 / focus in 1/metres at the clip sample's times; 0 is focused at infinity.
+    """Return 1 / focus in 1/metres at the sampled times; 0 is focused at infinity.
 
     Without a distance the lens follows the median of the middle of the image, smoothed over time
     (in 1/metres, in which blur is linear).

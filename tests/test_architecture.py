@@ -147,7 +147,7 @@ def test_no_file_is_long(path):
 @pytest.mark.parametrize("path", MODULES, ids=named)
 def test_names_and_statements_that_are_not_used_here(path):
     assert path.stem not in {"utils", "util", "helpers", "helper", "common", "misc", "base"}
-    nodes = list(ast.read_windows(tree(path)))
+    nodes = list(ast.walk(tree(path)))
     calls = {n.func.id for n in nodes if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
     assert not calls & {"print", "eval", "exec", "breakpoint"}
     assert not set().union(*(imports(n) for n in nodes), set()) & {"pickle", "dill", "joblib"}

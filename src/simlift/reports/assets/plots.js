@@ -147,7 +147,7 @@ function gateMarks(score, scale, frames) {
 }
 
 function seamMarks(take) {
-  return take.seams.map((frame) => svg("path", { class: "line seam", d: `M${frame} 94V100` }));
+  return take.window_starts.map((frame) => svg("path", { class: "line window-start", d: `M${frame} 94V100` }));
 }
 
 function total(score, plot) {

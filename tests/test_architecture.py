@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import functools
 import io
 import re
 import shutil
@@ -9,9 +10,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import builders
 import pytest
 import tyro
+from tiny import clips as builders
 
 import simlift
 from simlift import cli
@@ -20,6 +21,7 @@ from simlift.core.layers import Layer
 ROOT = Path(simlift.__file__).resolve().parents[2]
 SOURCE = ROOT / "src" / "simlift"
 MODULES = sorted(SOURCE.rglob("*.py"))
+LONGEST = 350  # lines of a file
 
 # Libraries that cost a second, a gigabyte or a driver to import.
 HEAVY = frozenset(
@@ -32,8 +34,19 @@ def named(path):
     return str(path.relative_to(SOURCE))
 
 
+@functools.cache
 def tree(path):
     return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@functools.cache
+def imported_at_once(path):
+    """Return the top names of all that importing this file imports."""
+    return set().union(*(imports(node) for node in outside_functions(tree(path).body)))
+
+
+def is_private(path):
+    return path.name.startswith("_") and path.name != "__init__.py"
 
 
 def in_python(code, *, cwd=None):
@@ -103,75 +116,79 @@ def outside_functions(body):
                 yield from outside_functions(inner)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=named)
-def test_heavy_libraries_are_imported_where_they_are_used(path):
-    if path.name.startswith("_") and path.name != "__init__.py":
-        return  # loaded inside functions: see the next test
-    found = set().union(*(imports(node) for node in outside_functions(tree(path).body)), set())
-    assert not found & HEAVY
+def test_heavy_libraries_are_imported_where_they_are_used():
+    """Private modules may import them: these are loaded inside functions, see the next test."""
+    offenders = [named(p) for p in MODULES if not is_private(p) and imported_at_once(p) & HEAVY]
+    assert offenders == []
 
 
-def heavy_modules():
-    out = set()
+def test_modules_with_heavy_libraries_are_imported_inside_functions():
+    heavy = {path.stem for path in MODULES if imported_at_once(path) & HEAVY}
+    assert [name for name in sorted(heavy) if not name.startswith("_")] == []
+    offenders = []
     for path in MODULES:
-        found = set().union(*(imports(n) for n in outside_functions(tree(path).body)), set())
-        if found & HEAVY:
-            out.add(path.stem)
-    return out
+        if is_private(path):
+            continue
+        for node in outside_functions(tree(path).body):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("simlift"):
+                last = node.module.rpartition(".")[2]
+                if found := ({last} | {alias.name for alias in node.names}) & heavy:
+                    offenders.append((named(path), sorted(found)))
+    assert offenders == []
 
 
-@pytest.mark.parametrize("path", MODULES, ids=named)
-def test_modules_with_heavy_libraries_are_imported_inside_functions(path):
-    private = heavy_modules()
-    assert all(name.startswith("_") for name in private)
-    if path.name.startswith("_") and path.name != "__init__.py":
-        return
-    for node in outside_functions(tree(path).body):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("simlift"):
-            last = node.module.rpartition(".")[2]
-            assert not ({last} | {alias.name for alias in node.names}) & private
+def test_every_module_opens_with_a_sentence():
+    def opens(path):
+        text = ast.get_docstring(tree(path)) or ""
+        return re.search(r"[.:?!]", text.partition("\n\n")[0])
+
+    assert [named(path) for path in MODULES if not opens(path)] == []
 
 
-@pytest.mark.parametrize("path", MODULES, ids=named)
-def test_every_module_opens_with_a_sentence(path):
-    text = ast.get_docstring(tree(path))
-    assert text
-    assert re.search(r"[.:?!]", text.partition("\n\n")[0])
+def test_no_file_is_long():
+    lengths = {named(p): len(p.read_text(encoding="utf-8").splitlines()) for p in MODULES}
+    assert {name: lines for name, lines in lengths.items() if lines > LONGEST} == {}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=named)
-def test_no_file_is_long(path):
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
+VAGUE = frozenset("utils util helpers helper common misc base".split())
+BASE_MODEL = SOURCE / "models" / "wan" / "base.py"  # the field's word for what adapters adapt
+PROHIBITED_CALLS = frozenset("print eval exec breakpoint".split())
+UNSAFE = frozenset("pickle dill joblib".split())
+# Of the reports one is http.server's own word: _Handler.
+VAGUE_CLASS = re.compile(r"(Manager|Handler|Processor|Helper|Utils?)$|^Base[A-Z]")
 
 
-@pytest.mark.parametrize("path", MODULES, ids=named)
-def test_names_and_statements_that_are_not_used_here(path):
-    assert path.stem not in {"utils", "util", "helpers", "helper", "common", "misc", "base"}
-    nodes = list(ast.walk(tree(path)))
-    calls = {n.func.id for n in nodes if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
-    assert not calls & {"print", "eval", "exec", "breakpoint"}
-    assert not set().union(*(imports(n) for n in nodes), set()) & {"pickle", "dill", "joblib"}
-    for name in [n.name for n in nodes if isinstance(n, ast.ClassDef)]:
-        assert not re.search(r"(Manager|Handler|Processor|Helper|Utils?)$|^Base[A-Z]", name) or (
-            name.endswith("Handler") and path.parent.name == "reports"  # http.server's own word
-        )
+def test_names_and_statements_that_are_not_used_here():
+    offenders = []
+    for path in MODULES:
+        found = {path.stem} & VAGUE if path != BASE_MODEL else set()
+        for node in ast.walk(tree(path)):
+            found |= imports(node) & UNSAFE
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                found |= {node.func.id} & PROHIBITED_CALLS
+            if isinstance(node, ast.ClassDef) and VAGUE_CLASS.search(node.name):
+                found |= {node.name} - ({"_Handler"} if path.parent.name == "reports" else set())
+        offenders += [(named(path), name) for name in sorted(found)]
+    assert offenders == []
 
 
-@pytest.mark.parametrize("path", MODULES, ids=named)
-def test_public_functions_and_classes_say_what_they_do(path):
-    if path.name.startswith("_") and path.name != "__init__.py":
-        return
-    for node in tree(path).body:
-        public = isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
-        if public:
-            assert ast.get_docstring(node), f"{named(path)}: {node.name}"
+def test_public_functions_and_classes_say_what_they_do():
+    offenders = []
+    for path in MODULES:
+        for node in [] if is_private(path) else tree(path).body:
+            public = isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name[0] != "_"
+            if public and not ast.get_docstring(node):
+                offenders.append(f"{named(path)}: {node.name}")
+    assert offenders == []
 
 
-@pytest.mark.parametrize("path", MODULES, ids=named)
-def test_no_machine_is_named(path):
-    text = path.read_text(encoding="utf-8")
-    assert not re.search(r"/(work|home|root|Users)/", text)
-    assert text.isascii()
+def test_no_machine_is_named():
+    offenders = []
+    for path in MODULES:
+        text = path.read_text(encoding="utf-8")
+        if re.search(r"/(work|home|root|Users)/", text) or not text.isascii():
+            offenders.append(named(path))
+    assert offenders == []
 
 
 def test_the_public_face():

@@ -9,10 +9,10 @@ from dataclasses import replace
 from fractions import Fraction
 
 import av
-import builders
 import numpy as np
 import pytest
-from builders import FRAMES, HEIGHT, WIDTH
+from tiny import clips as builders
+from tiny.clips import FRAMES, HEIGHT, WIDTH
 
 import simlift
 from simlift.core.camera import Camera, Robot

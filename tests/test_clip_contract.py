@@ -6,10 +6,10 @@ import pickle
 import random
 from fractions import Fraction
 
-import builders
 import numpy as np
 import pytest
-from builders import FRAMES, HEIGHT, WIDTH
+from tiny import clips as builders
+from tiny.clips import FRAMES, HEIGHT, WIDTH
 
 import simlift
 from simlift.core.clip import Label

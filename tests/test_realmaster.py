@@ -8,8 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import builders
 import pytest
+from tiny import clips as builders
 
 import simlift
 from simlift import cli

@@ -14,9 +14,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import tiny_models
-
 from simlift.passes.demo import demo_clips
+
+# The tiny models are those of the tests.
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
+from tiny import models as tiny_models
 
 SIZE = "resolution=[32,48]"
 TRAINING = (

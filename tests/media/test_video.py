@@ -5,10 +5,10 @@ import random
 from fractions import Fraction
 
 import av
-import builders
 import numpy as np
 import pytest
 from av.video.reformatter import ColorRange, Colorspace
+from tiny import clips as builders
 
 import simlift
 from simlift.core.errors import RunError

@@ -10,10 +10,10 @@ from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import builders
 import cv2
 import numpy as np
 import pytest
+from tiny import clips as builders
 
 from simlift import cli
 from simlift.core.clip import Clip, Label

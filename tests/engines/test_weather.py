@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-import builders
 import numpy as np
 import pytest
+from tiny import clips as builders
 
 from simlift.core.camera import Camera, Objects
 from simlift.core.errors import ClipError, RecipeError

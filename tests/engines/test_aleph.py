@@ -9,9 +9,9 @@ import urllib.parse
 from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import builders
 import numpy as np
 import pytest
+from tiny import clips as builders
 
 import simlift
 from simlift.core.errors import ClipError, InputError, RecipeError, RunError

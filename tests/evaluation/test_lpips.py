@@ -1,9 +1,9 @@
 """LPIPS against a plain reference on small random weights, and weights that cannot be used."""
 
-import builders
 import numpy as np
 import pytest
 from numpy.lib.stride_tricks import sliding_window_view
+from tiny import clips as builders
 
 import simlift
 from simlift.core.errors import SimliftError

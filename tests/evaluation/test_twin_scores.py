@@ -4,12 +4,12 @@ import io
 from fractions import Fraction
 from pathlib import Path
 
-import builders
 import cv2
 import numpy as np
 import pytest
-from builders import FRAMES, HEIGHT, WIDTH
 from rich.console import Console
+from tiny import clips as builders
+from tiny.clips import FRAMES, HEIGHT, WIDTH
 
 import simlift
 from simlift.core.errors import SimliftError

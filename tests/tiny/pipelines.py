@@ -1,6 +1,6 @@
 """Build tiny, randomly initialised baselines in the layout of the real ones, without downloads.
 
-    python examples/realmaster/tiny_baselines.py FOLDER
+    cd tests; python -m tiny.pipelines FOLDER
 
 writes FOLDER/lucy (as Lucy-Edit), FOLDER/ditto (as Wan2.1-VACE) with FOLDER/ditto-lora.safetensors,
 FOLDER/cosmos (as Cosmos-Transfer2.5) with FOLDER/cosmos-edge (a control network of its own), and
@@ -23,7 +23,6 @@ from diffusers import (
     LTX2Pipeline,
     LTX2VideoTransformer3DModel,
     LucyEditPipeline,
-    UniPCMultistepScheduler,
     WanTransformer3DModel,
     WanVACEPipeline,
     WanVACETransformer3DModel,
@@ -31,7 +30,6 @@ from diffusers import (
 from diffusers.pipelines.ltx2 import LTX2TextConnectors
 from diffusers.pipelines.ltx2.vocoder import LTX2Vocoder
 from safetensors.torch import save_file
-from tiny_models import TEXT_DIM, text_encoder, tokenizer, vae
 from transformers import (
     Gemma3Config,
     Gemma3ForConditionalGeneration,
@@ -40,7 +38,25 @@ from transformers import (
     Qwen2_5_VLForConditionalGeneration,
 )
 
+from tiny.models import text_encoder, tokenizer, unipc, vae, wan_shape
+
 _RANK = 2
+
+# What the transformer of Cosmos and its control network have in common. The text encoder's layers
+# are concatenated: two of 16 make the 32 that the networks read.
+_COSMOS = {
+    "num_attention_heads": 2,
+    "attention_head_dim": 16,
+    "mlp_ratio": 2,
+    "text_embed_dim": 32,
+    "adaln_lora_dim": 4,
+    "max_size": (32, 32, 32),
+    "patch_size": (1, 2, 2),
+    "rope_scale": (2.0, 1.0, 1.0),
+    "extra_pos_embed_type": None,
+    "img_context_dim_in": 32,
+    "img_context_dim_out": 32,
+}
 
 
 def lucy(folder: Path) -> Path:
@@ -61,12 +77,12 @@ def lucy(folder: Path) -> Path:
         latents_mean=[0.0] * 4,
         latents_std=[1.0] * 4,
     ).eval()
-    network = WanTransformer3DModel(**_wan(in_channels=8, out_channels=4)).eval()
+    network = WanTransformer3DModel(**wan_shape(8, 4)).eval()
     LucyEditPipeline(
         tokenizer=tokenizer(),
         text_encoder=text_encoder(),
         vae=autoencoder,
-        scheduler=_unipc(5.0),
+        scheduler=unipc(5.0),
         transformer=network,
         expand_timesteps=True,
     ).save_pretrained(folder)
@@ -77,7 +93,7 @@ def ditto(folder: Path) -> Path:
     """Write a VACE pipeline of one expert."""
     torch.manual_seed(0)
     network = WanVACETransformer3DModel(
-        **_wan(in_channels=16, out_channels=16),
+        **wan_shape(16, 16),
         vace_layers=[0, 1],
         vace_in_channels=96,
     ).eval()
@@ -85,7 +101,7 @@ def ditto(folder: Path) -> Path:
         tokenizer=tokenizer(),
         text_encoder=text_encoder(),
         vae=vae(),
-        scheduler=_unipc(3.0),
+        scheduler=unipc(3.0),
         transformer=network,
     ).save_pretrained(folder)
     return folder
@@ -108,20 +124,6 @@ def ditto_lora(path: Path, *, size: float = 0.5) -> Path:
 def cosmos(folder: Path) -> Path:
     """Write a Cosmos-Transfer2.5 pipeline; it names no guardrail, as the published one."""
     torch.manual_seed(0)
-    # The text encoder's layers are concatenated: two of 16 make the 32 that the networks read.
-    place = {
-        "num_attention_heads": 2,
-        "attention_head_dim": 16,
-        "mlp_ratio": 2,
-        "text_embed_dim": 32,
-        "adaln_lora_dim": 4,
-        "max_size": (32, 32, 32),
-        "patch_size": (1, 2, 2),
-        "rope_scale": (2.0, 1.0, 1.0),
-        "extra_pos_embed_type": None,
-        "img_context_dim_in": 32,
-        "img_context_dim_out": 32,
-    }
     network = CosmosTransformer3DModel(
         in_channels=17,
         out_channels=16,
@@ -129,14 +131,14 @@ def cosmos(folder: Path) -> Path:
         concat_padding_mask=True,
         controlnet_block_every_n=1,
         img_context_num_tokens=4,
-        **place,
+        **_COSMOS,
     ).eval()
     Cosmos2_5_TransferPipeline(
         text_encoder=_qwen(),
         tokenizer=_chat_tokenizer(),
         transformer=network,
         vae=vae(),
-        scheduler=_unipc(5.0),
+        scheduler=unipc(5.0),
         controlnet=cosmos_control(None),
         safety_checker=_Unchecked(),
     ).save_pretrained(folder)
@@ -155,18 +157,8 @@ def cosmos_control(folder: Path | None, seed: int = 1) -> CosmosControlNetModel:
         in_channels=18,
         latent_channels=18,
         model_channels=32,
-        num_attention_heads=2,
-        attention_head_dim=16,
-        mlp_ratio=2,
-        text_embed_dim=32,
-        adaln_lora_dim=4,
-        patch_size=(1, 2, 2),
-        max_size=(32, 32, 32),
-        rope_scale=(2.0, 1.0, 1.0),
-        extra_pos_embed_type=None,
-        img_context_dim_in=32,
-        img_context_dim_out=32,
         use_crossattn_projection=False,
+        **_COSMOS,
     ).eval()
     if folder is not None:
         network.save_pretrained(folder)
@@ -252,29 +244,6 @@ class _Unchecked:
 
     def save_pretrained(self, folder: str) -> None:
         """Save nothing."""
-
-
-def _wan(in_channels: int, out_channels: int) -> dict[str, object]:
-    return {
-        "patch_size": (1, 2, 2),
-        "num_attention_heads": 2,
-        "attention_head_dim": 12,
-        "in_channels": in_channels,
-        "out_channels": out_channels,
-        "text_dim": TEXT_DIM,
-        "freq_dim": 256,
-        "ffn_dim": 48,
-        "num_layers": 2,
-        "cross_attn_norm": True,
-        "qk_norm": "rms_norm_across_heads",
-        "rope_max_seq_len": 64,
-    }
-
-
-def _unipc(shift: float) -> UniPCMultistepScheduler:
-    return UniPCMultistepScheduler(
-        prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=shift
-    )
 
 
 def _chat_tokenizer() -> PreTrainedTokenizerFast:

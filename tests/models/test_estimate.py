@@ -8,9 +8,9 @@ import sys
 from dataclasses import replace
 from fractions import Fraction
 
-import builders
 import numpy as np
 import pytest
+from tiny import clips as builders
 
 import simlift
 from simlift.core.errors import InputError, RecipeError, RunError, SimliftError

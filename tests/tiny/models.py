@@ -1,6 +1,6 @@
 """Build tiny, randomly initialised models in the layout of the real ones, without downloads.
 
-    python examples/realmaster/tiny_models.py FOLDER
+    cd tests; python -m tiny.models FOLDER
 
 writes FOLDER/wan (two experts, as Wan2.2 T2V-A14B), FOLDER/wan-single (as Wan2.1), FOLDER/wan-dense
 (as Wan2.2 TI2V-5B), FOLDER/vace (as Wan2.1 VACE), FOLDER/vace-2.2 (two experts) and
@@ -73,6 +73,33 @@ def vae(seed: int = 0) -> AutoencoderKLWan:
     ).eval()
 
 
+def unipc(shift: float) -> UniPCMultistepScheduler:
+    """The scheduler of Wan's pipelines."""
+    return UniPCMultistepScheduler(
+        prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=shift
+    )
+
+
+def wan_shape(
+    in_channels: int, out_channels: int, layers: int = 2, width: int = 24, heads: int = 2
+) -> dict[str, object]:
+    """The settings of a transformer of Wan's design."""
+    return {
+        "patch_size": (1, 2, 2),
+        "num_attention_heads": heads,
+        "attention_head_dim": width // heads,
+        "in_channels": in_channels,
+        "out_channels": out_channels,
+        "text_dim": TEXT_DIM,
+        "freq_dim": 256,
+        "ffn_dim": 2 * width,
+        "num_layers": layers,
+        "cross_attn_norm": True,
+        "qk_norm": "rms_norm_across_heads",
+        "rope_max_seq_len": 64,
+    }
+
+
 def dense_vae(seed: int = 0) -> AutoencoderKLWan:
     """An autoencoder of Wan2.2 TI2V-5B's design: residual, 16 times smaller in space."""
     torch.manual_seed(seed)
@@ -112,20 +139,7 @@ def transformer(
 ) -> WanTransformer3DModel:
     """A text-to-video transformer of Wan's design."""
     torch.manual_seed(seed)
-    return WanTransformer3DModel(
-        patch_size=(1, 2, 2),
-        num_attention_heads=heads,
-        attention_head_dim=width // heads,
-        in_channels=channels,
-        out_channels=channels,
-        text_dim=TEXT_DIM,
-        freq_dim=256,
-        ffn_dim=2 * width,
-        num_layers=layers,
-        cross_attn_norm=True,
-        qk_norm="rms_norm_across_heads",
-        rope_max_seq_len=64,
-    ).eval()
+    return WanTransformer3DModel(**wan_shape(channels, channels, layers, width, heads)).eval()
 
 
 @torch.no_grad()
@@ -181,9 +195,7 @@ def wan(
         tokenizer=tokenizer(),
         text_encoder=text_encoder(),
         vae=autoencoder,
-        scheduler=UniPCMultistepScheduler(
-            prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0
-        ),
+        scheduler=unipc(3.0),
         transformer=made[0],
         transformer_2=made[1] if experts == 2 else None,
         boundary_ratio=0.875 if experts == 2 else None,
@@ -198,9 +210,7 @@ def wan_dense(folder: Path) -> Path:
         tokenizer=tokenizer(),
         text_encoder=text_encoder(),
         vae=dense_vae(),
-        scheduler=UniPCMultistepScheduler(
-            prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=5.0
-        ),
+        scheduler=unipc(5.0),
         transformer=transformer(1, channels=48),
         expand_timesteps=True,
     ).save_pretrained(folder)
@@ -211,20 +221,7 @@ def vace_transformer(seed: int) -> WanVACETransformer3DModel:
     """A transformer of VACE's design: two of its three blocks have a branch for the condition."""
     torch.manual_seed(seed)
     return WanVACETransformer3DModel(
-        patch_size=(1, 2, 2),
-        num_attention_heads=2,
-        attention_head_dim=12,
-        in_channels=16,
-        out_channels=16,
-        text_dim=TEXT_DIM,
-        freq_dim=256,
-        ffn_dim=48,
-        num_layers=3,
-        cross_attn_norm=True,
-        qk_norm="rms_norm_across_heads",
-        rope_max_seq_len=64,
-        vace_layers=[0, 2],
-        vace_in_channels=96,
+        **wan_shape(16, 16, layers=3), vace_layers=[0, 2], vace_in_channels=96
     ).eval()
 
 
@@ -235,9 +232,7 @@ def vace(folder: Path, experts: int = 1) -> Path:
         tokenizer=tokenizer(),
         text_encoder=text_encoder(),
         vae=vae(),
-        scheduler=UniPCMultistepScheduler(
-            prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0
-        ),
+        scheduler=unipc(3.0),
         transformer=vace_transformer(1),
         transformer_2=vace_transformer(2) if experts == 2 else None,
         boundary_ratio=0.875 if experts == 2 else None,

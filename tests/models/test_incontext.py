@@ -5,8 +5,8 @@ import subprocess
 import sys
 
 import pytest
-import tiny_models
 import torch
+from tiny import models as tiny_models
 
 from simlift.core.errors import RecipeError
 from simlift.models.wan._incontext import InContextTransformer

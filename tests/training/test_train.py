@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny_models
 import torch
+from tiny import models as tiny_models
 
 from simlift.core.errors import ClipError, RecipeError, RunError
 from simlift.core.pair import NEAR_LOSSLESS, Pair, PairSet, file_digest

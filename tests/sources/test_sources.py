@@ -1,9 +1,9 @@
 """Which layout reads a folder, and what each makes of names, order and labels."""
 
-import builders
 import numpy as np
 import pytest
-from builders import FRAMES, HEIGHT, WIDTH
+from tiny import clips as builders
+from tiny.clips import FRAMES, HEIGHT, WIDTH
 
 import simlift
 from simlift.core.layers import Layer, Unit

@@ -5,12 +5,12 @@ import multiprocessing
 from itertools import pairwise
 from pathlib import Path
 
-import builders
 import numpy as np
 import pytest
-import tiny_models
 import torch
 from diffusers import AutoencoderKLWan, WanPipeline
+from tiny import clips as builders
+from tiny import models as tiny_models
 
 import simlift
 from simlift.core.errors import RecipeError, RunError

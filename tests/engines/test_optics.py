@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from builders import native
+from tiny.clips import native
 
 from simlift.core.camera import Camera, Objects
 from simlift.core.clip_sample import sample_clip

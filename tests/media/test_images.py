@@ -1,8 +1,8 @@
 """Images on disk: sequences, single images, alpha, depth of bits, raw buffers."""
 
-import builders
 import numpy as np
 import pytest
+from tiny import clips as builders
 
 import simlift
 from simlift.core.layers import Layer

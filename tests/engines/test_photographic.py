@@ -6,11 +6,11 @@ import json
 from dataclasses import fields, is_dataclass, replace
 from itertools import combinations, pairwise
 
-import builders
 import cv2
 import numpy as np
 import pytest
-from builders import FRAMES, HEIGHT, WIDTH
+from tiny import clips as builders
+from tiny.clips import FRAMES, HEIGHT, WIDTH
 
 import simlift
 from simlift.core.clip import Clip

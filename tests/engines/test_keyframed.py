@@ -1,14 +1,13 @@
 """The keyframed engine: alignment, cuts, sizes, anchors, composition, and both models, tiny."""
 
 import shutil
-import sys
 from dataclasses import fields, replace
 from pathlib import Path
 
-import builders
 import cv2
 import numpy as np
 import pytest
+from tiny import clips as builders
 
 from simlift.core.errors import ClipError, RecipeError
 from simlift.core.layers import Layer
@@ -334,12 +333,8 @@ def test_settings_survive_a_recipe():
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
     """Return a folder with the tiny models."""
-    examples = Path(__file__).resolve().parents[1] / "examples" / "realmaster"
-    sys.path.insert(0, str(examples))
-    try:
-        import tiny_models
-    finally:
-        sys.path.remove(str(examples))
+    from tiny import models as tiny_models
+
     folder = tmp_path_factory.mktemp("tiny")
     tiny_models.vace(folder / "vace")
     tiny_models.vace(folder / "vace-2.2", experts=2)

@@ -5,9 +5,9 @@ from fractions import Fraction
 from itertools import pairwise
 from types import MappingProxyType
 
-import builders
 import numpy as np
 import pytest
+from tiny import clips as builders
 
 from simlift.core import strict_json
 from simlift.core.camera import Camera, Objects

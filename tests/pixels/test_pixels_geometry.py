@@ -1,8 +1,8 @@
 """Depth, cameras and motion against closed forms."""
 
-import builders
 import numpy as np
 import pytest
+from tiny import clips as builders
 
 from simlift.pixels.geometry.projection import (
     discontinuities,

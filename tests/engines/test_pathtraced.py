@@ -8,10 +8,10 @@ import sys
 from contextlib import contextmanager
 from dataclasses import replace
 
-import builders
 import cv2
 import numpy as np
 import pytest
+from tiny import clips as builders
 
 from simlift.core.clip_sample import sample_clip
 from simlift.core.errors import ClipError, RecipeError, RunError

@@ -4,11 +4,11 @@ import json
 import shutil
 from types import SimpleNamespace
 
-import builders
 import numpy as np
 import pytest
-import tiny_baselines
 import torch
+from tiny import clips as builders
+from tiny import pipelines as tiny_baselines
 
 import simlift
 from simlift.core.errors import MissingLibrary, RecipeError, RunError

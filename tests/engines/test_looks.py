@@ -5,10 +5,10 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
-import builders
 import numpy as np
 import pytest
-from builders import FRAMES
+from tiny import clips as builders
+from tiny.clips import FRAMES
 
 import simlift
 from simlift.core.clip_sample import sample_clip

@@ -1,16 +1,20 @@
 """What verbs share: their options' types, the two consoles, clips and recipes from arguments."""
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 from rich.console import Console
 
-from simlift.core.clip import Clip
 from simlift.core.errors import RecipeError
-from simlift.core.recipe import Recipe
-from simlift.scale.processes import Failure
+
+if TYPE_CHECKING:
+    from simlift.core.clip import Clip
+    from simlift.core.recipe import Recipe
+    from simlift.scale.processes import Failure
+    from simlift.scale.progress import Terminal
 
 Clips = tyro.conf.Positional[tuple[Path, ...]]
 RunFolder = tyro.conf.Positional[Path]
@@ -24,7 +28,36 @@ out = Console(emoji=False)
 err = Console(stderr=True, emoji=False)
 
 
-def open_clips(paths: Sequence[Path]) -> list[Clip]:
+def progress() -> "Terminal":
+    """Return what shows passes as they go."""
+    from simlift.scale.progress import Terminal
+
+    return Terminal(out)
+
+
+_WITHOUT_TORCH = ("photographic", "pathtraced", "echo", "aleph")
+
+
+def engine_device(device: str, engine: str) -> str:
+    """Return the device of an engine: torch is not asked where the engine does without it."""
+    return "cpu" if device == "auto" and engine in _WITHOUT_TORCH else torch_device(device)
+
+
+def torch_device(device: str) -> str:
+    """Return the device that "auto" stands for: a CUDA device that torch finds, or the CPU.
+
+    Never Apple's mps, on which some operations of the models do not exist: it is asked for by name.
+    """
+    if device != "auto":
+        return device
+    if find_spec("torch") is None:
+        return "cpu"
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def open_clips(paths: Sequence[Path]) -> "list[Clip]":
     """Return the clips at some paths; RecipeError where none was named."""
     from simlift.sources import open_clip
 
@@ -33,15 +66,16 @@ def open_clips(paths: Sequence[Path]) -> list[Clip]:
     return [open_clip(path) for path in paths]
 
 
-def recipe_of(engine: str, count: int, seed: int, **asked: Any) -> Recipe:
+def recipe_of(engine: str, count: int, seed: int, **asked: Any) -> "Recipe":
     """Return the recipe that arguments ask for."""
+    from simlift.core.recipe import Recipe
     from simlift.passes.variants import variants_of
 
     variants = variants_of(engine, count=count, seed=seed, **asked)
     return Recipe(variants=variants, seed=seed)
 
 
-def close(failures: Sequence[Failure]) -> int:
+def close(failures: "Sequence[Failure]") -> int:
     """Print what failed and return the exit code."""
     for failure in failures:
         err.print(f"failed: {failure.name}: {failure.reason}", style="red", markup=False)

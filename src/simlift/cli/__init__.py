@@ -1,8 +1,10 @@
 """The command line: one short function for each verb; everything it does, Python can do too."""
 
 import difflib
+import re
 import sys
 from collections.abc import Callable, Sequence
+from inspect import getdoc
 from typing import Any
 
 from simlift.cli.clips import estimate, inspect, record
@@ -63,15 +65,19 @@ def _run(words: list[str]) -> int:
 
     keep_pages()
     verb = VERBS[words[0]]
+    # An argument's words on one line: breaks that only keep the source short are no breaks of help.
+    verb.__doc__ = re.sub(r"\n {8,}", " ", getdoc(verb) or "")
     # The parser of one verb alone: those of all the others would cost more than the help shows.
-    code: int = tyro.cli(verb, prog=f"simlift {words[0]}", args=words[1:])
+    code: int = tyro.cli(
+        verb, prog=f"simlift {words[0]}", args=words[1:], config=(tyro.conf.FlagCreatePairsOff,)
+    )
     return code
 
 
 def _say(text: str, **style: Any) -> None:
     from simlift.cli import options
 
-    options.err.print(text, **style)
+    options.err.print(text, soft_wrap=True, **style)
 
 
 def _say_verbs() -> None:

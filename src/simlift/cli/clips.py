@@ -6,11 +6,11 @@ from typing import Literal
 import tyro
 
 from simlift.cli import options
-from simlift.cli.options import Clips
+from simlift.cli.options import Clips, MaybeFloat, MaybeInt, MaybePath, MaybeSize, MaybeText
 from simlift.core.errors import RecipeError
 
 
-def inspect(clips: Clips, /, out: Path | None = None) -> int:
+def inspect(clips: Clips, /, out: MaybePath = None) -> int:
     """Say what is in a clip, and draw a contact sheet of its layers.
 
     Args:
@@ -33,12 +33,12 @@ def record(
     /,
     out: Path,
     seed: int = 0,
-    frames: int | None = None,
-    size: tuple[int, int] | None = None,
-    model: Path | None = None,
-    camera: str | None = None,
+    frames: MaybeInt = None,
+    size: MaybeSize = None,
+    model: MaybePath = None,
+    camera: MaybeText = None,
     twin: bool = False,
-    look: str | None = None,
+    look: MaybeText = None,
     samples: int = 128,
 ) -> int:
     """Record an episode in MuJoCo with every layer, as a native clip.
@@ -80,11 +80,11 @@ def estimate(
     clip: tyro.conf.Positional[Path],
     /,
     out: Path,
-    depth: str | None = None,
-    segmentation: str | None = None,
-    near: float | None = None,
-    far: float | None = None,
-    fov: float | None = None,
+    depth: MaybeText = None,
+    segmentation: MaybeText = None,
+    near: MaybeFloat = None,
+    far: MaybeFloat = None,
+    fov: MaybeFloat = None,
     device: str = "auto",
 ) -> int:
     """Give a plain video depth and segmentation, by models of yours.

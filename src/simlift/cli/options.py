@@ -16,13 +16,27 @@ if TYPE_CHECKING:
     from simlift.scale.processes import Failure
     from simlift.scale.progress import Terminal
 
-Clips = tyro.conf.Positional[tuple[Path, ...]]
+Clips = tyro.conf.Positional[
+    Annotated[
+        tuple[Path, ...],
+        tyro.conf.arg(metavar="CLIP [CLIP ...]", help_behavior_hint="(required)"),
+    ]
+]
 RunFolder = tyro.conf.Positional[Path]
 Looks = Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME"), tyro.conf.UseAppendAction]
 Settings = Annotated[
     tuple[str, ...], tyro.conf.arg(name="set", metavar="K=V"), tyro.conf.UseAppendAction
 ]
 Classes = Annotated[tuple[str, ...], tyro.conf.arg(metavar="CLASS"), tyro.conf.UseAppendAction]
+
+# What may be left out, shown without the None that stands for it.
+MaybeText = Annotated[str | None, tyro.conf.arg(metavar="STR", help_behavior_hint="")]
+MaybePath = Annotated[Path | None, tyro.conf.arg(metavar="PATH", help_behavior_hint="")]
+MaybeInt = Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="")]
+MaybeFloat = Annotated[float | None, tyro.conf.arg(metavar="FLOAT", help_behavior_hint="")]
+MaybeSize = Annotated[
+    tuple[int, int] | None, tyro.conf.arg(metavar="INT INT", help_behavior_hint="")
+]
 
 out = Console(emoji=False)
 err = Console(stderr=True, emoji=False)

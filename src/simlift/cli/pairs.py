@@ -6,20 +6,20 @@ from typing import Literal
 import tyro
 
 from simlift.cli import options
-from simlift.cli.options import Clips, Settings
+from simlift.cli.options import Clips, MaybeText, Settings
 
 
 def pair(
     clips: Clips,
     /,
     out: Path,
-    editor: str | None = None,
-    propagator: str | None = None,
+    editor: MaybeText = None,
+    propagator: MaybeText = None,
     twins: bool = False,
-    caption: str | None = None,
-    caption_url: str | None = None,
-    caption_model: str | None = None,
-    caption_key: str | None = None,
+    caption: MaybeText = None,
+    caption_url: MaybeText = None,
+    caption_model: MaybeText = None,
+    caption_key: MaybeText = None,
     frames: int = 81,
     seed: int = 0,
     settings: Settings = (),
@@ -42,7 +42,7 @@ def pair(
         caption_key: The environment variable that holds its key, if it wants one.
         frames: Of a pair: 4k+1.
         seed: Decides every random choice.
-        settings: A setting, such as engine.control=depth or retries=1; may be given several times.
+        settings: A setting, such as engine.control=depth or retries=1.
         device: "cpu", "cuda", or "auto": cuda where torch finds it.
         dry_run: Say what it would do and cost, and make nothing.
     """
@@ -102,7 +102,7 @@ def train(
 ) -> int:
     """Train an in-context adapter on pairs; run it again to resume.
 
-    Several processes train together where torchrun or accelerate launch starts them.
+    Several processes train together where torchrun or accelerate starts them.
 
     Args:
         pairs: Folder of a training set.

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from simlift.cli import options
-from simlift.cli.options import Classes, Clips, Looks, RunFolder, Settings
+from simlift.cli.options import Classes, Clips, Looks, MaybePath, MaybeText, RunFolder, Settings
 
 
 def demo(out: Path = Path("demo-run"), workers: int = os.cpu_count() or 1) -> int:
@@ -38,13 +38,13 @@ def lift(
     look: Looks = (),
     variants: int = 1,
     seed: int = 0,
-    environment: str | None = None,
-    backdrop: Path | None = None,
+    environment: MaybeText = None,
+    backdrop: MaybePath = None,
     replace: Classes = (),
-    like: Path | None = None,
-    prompt: str | None = None,
-    base: str | None = None,
-    adapter: str | None = None,
+    like: MaybePath = None,
+    prompt: MaybeText = None,
+    base: MaybeText = None,
+    adapter: MaybeText = None,
     settings: Settings = (),
     device: str = "auto",
     workers: int = 1,
@@ -56,13 +56,13 @@ def lift(
         clips: Folders, videos or images.
         out: Folder of the run.
         engine: A name that simlift engines lists, or your own as module:Class.
-        look: A look that simlift looks lists, or a look's JSON file; may be given several times.
+        look: A look that simlift looks lists, or a look's JSON file.
         variants: Looks (or seeds) of each clip; those not named by --look are sampled.
         seed: Decides sampled looks and noise.
         environment: Light: clear-sky, overcast, night, studio, window-room, lamp-room, or .hdr/.exr
             file.
         backdrop: Folder of photos to stand behind the scene.
-        replace: A class of the segmentation that the backdrop replaces; may be given several times.
+        replace: A class of the segmentation that the backdrop replaces.
         like: Folder of real photos whose colours the takes shall have; photos in a sub-folder
             named after a class are for that class.
         prompt: Words that change the looks, such as "rain at night"; with learned weights, what

@@ -26,7 +26,7 @@ def plan_pairs(clips: Sequence[Clip], recipe: PairRecipe) -> list[ClipPlan]:
     plans = []
     for clip in clips:
         lengths = [n for _, n in divide(clip.num_frames, (), recipe.frames, recipe.min_frames)]
-        words = f"at most {len(lengths)} of {recipe.min_frames} to {recipe.frames} frames"
+        words = f"at most {len(lengths)}, of up to {recipe.frames} frames"
         cut = Stage("pairs", bool(lengths), words)
         if recipe.engine is not None:
             check_layers(clip, recipe.engine.needs())

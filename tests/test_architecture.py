@@ -237,20 +237,21 @@ def test_every_folder_has_its_place_in_the_contract():
 
 COMMANDS = """
 demo    --out --workers
-look    CLIPS --out
+inspect CLIPS --out
 record  {tabletop,drive,model} --out --seed --frames --size --model --camera --twin --look --samples
 estimate CLIP --out --depth --segmentation --near --far --fov --device
 lift    CLIPS --out --engine --look --variants --seed --environment --backdrop --replace --like
-        --prompt --samples --base --adapter --set --device --workers
-plan    CLIPS --engine --look --variants --seed --prompt --samples --base --adapter --set --device
+        --prompt --base --adapter --set --device --workers --dry-run
 pair    CLIPS --out --editor --propagator --twins --caption --caption-url --caption-model
-        --caption-key --frames --seed --set --device
-train   PAIRS --base --out --steps --seed --set --device --shard --plan
+        --caption-key --frames --seed --set --device --dry-run
+train   PAIRS --base --out --steps --seed --set --device --shard --dry-run
 export  SOURCE --format --out --copy
 publish ADAPTER --to --public
 score   RUN --workers
 report  RUN
 serve   RUN --host --port
+engines NAME
+looks   NAME
 doctor
 """
 
@@ -282,7 +283,7 @@ def help_text(*arguments):
 
 def test_wrong_input_ends_with_2_and_one_line(tmp_path):
     done = subprocess.run(
-        [sys.executable, "-m", "simlift", "look", str(tmp_path / "none.mp4")],
+        [sys.executable, "-m", "simlift", "inspect", str(tmp_path / "none.mp4")],
         capture_output=True,
         text=True,
         timeout=120,

@@ -11,8 +11,10 @@ import pytest
 
 from simlift.core.errors import RecipeError
 from simlift.core.recipe import Encoding, Gate, Plugin, Recipe, Variant, derive_seed
+from simlift.core.run import Take
 from simlift.core.strict_json import decode, digest, dumps, encode, load
 from simlift.engines.echo import Echo
+from simlift.training.recipe import TrainRecipe
 
 
 class Colour(enum.StrEnum):
@@ -110,6 +112,37 @@ def test_errors_name_the_key_and_what_is_allowed(change, words):
         decode(LEAST | change, Outer)
     for word in words:
         assert word in str(caught.value)
+
+
+@dataclass(frozen=True)
+class Tilt:
+    turn: float = 0.0
+    level: int = 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "old", "new"),
+    [
+        (TrainRecipe, "turn", "switch_every"),
+        (TrainRecipe, "rate_high", "lr_high"),
+        (TrainRecipe, "rate_low", "lr_low"),
+        (TrainRecipe, "levels", "timestep_sampling"),
+        (Gate, "max_seam_ratio", "max_window_jump_ratio"),
+        (Take, "seams", "window_starts"),
+    ],
+)
+def test_a_key_of_before_is_refused_with_its_new_name(kind, old, new):
+    with pytest.raises(RecipeError, match=f"unknown key '{old}'.*'{old}' is now called '{new}'"):
+        decode({old: 1}, kind)
+
+
+def test_a_key_of_before_is_left_alone_where_it_is_no_name_of_before():
+    assert decode({"turn": 5}, Tilt).turn == 5
+    with pytest.raises(RecipeError, match="did you mean 'level'") as caught:
+        decode({"levels": 5}, Tilt)
+    assert "timestep_sampling" not in str(caught.value)
+    with pytest.raises(RecipeError, match="remove it"):
+        decode({"seams": 5}, Tilt)
 
 
 def test_missing_and_foreign_data():

@@ -164,7 +164,7 @@ def test_a_prompt_changes_every_variant_and_names_those_asked_for():
 
 
 def test_the_path_tracer_takes_looks_words_and_samples():
-    (variant,) = variants_of("pathtraced", looks=["lamps"], prompt="cold", samples=8)
+    (variant,) = variants_of("pathtraced", looks=["lamps"], prompt="cold", settings=["samples=8"])
     spec = variant.engine.load()
     assert isinstance(spec, PathTraced)
     assert (spec.samples, spec.look.light.environment) == (8, "lamp-room")
@@ -177,14 +177,18 @@ def test_the_path_tracer_takes_looks_words_and_samples():
     [
         ({"prompt": "rain"}, "has no setting"),
         ({"looks": ["noon"]}, "takes no look"),
-        ({"samples": 4}, "traces no paths"),
+        ({"settings": ["samples=4"]}, "unknown key 'samples'"),
     ],
 )
 def test_other_engines_refuse_looks_and_words(asked, words):
     with pytest.raises(RecipeError, match=words):
         variants_of("echo", **asked)
-    with pytest.raises(RecipeError, match="--samples"):
-        variants_of("photographic", samples=4)
+    with pytest.raises(RecipeError, match="--set: photographic has no settings beside its look"):
+        variants_of("photographic", settings=["samples=4"])
+    with pytest.raises(RecipeError, match="--look NAME"):
+        variants_of("pathtraced", settings=["look.film.white=4"])
+    with pytest.raises(RecipeError, match="pathtraced.samples: found 0; allowed: 1 to 65536"):
+        variants_of("pathtraced", settings=["samples=0"])
 
 
 def test_a_run_keeps_its_looks(clip, tmp_path):

@@ -1,5 +1,6 @@
 """Runs: resumed after any kill to the same bytes, whole or absent, one process at a time."""
 
+import importlib
 import json
 import os
 import resource
@@ -21,6 +22,7 @@ from simlift.core.errors import ClipError, RecipeError, RunError
 from simlift.core.layers import Layer
 from simlift.core.protocols import Stage, WindowSize
 from simlift.core.recipe import Gate, Plugin, Recipe, Variant, derive_seed
+from simlift.core.renamed import CLASSES
 from simlift.core.run import Run, TakeKey
 from simlift.core.window import ClipSample, Frames, PreviousFrames, Window
 from simlift.engines.echo import Echo
@@ -408,6 +410,25 @@ def test_engines_by_name(tmp_path: Path) -> None:
     variants = variants_of("test_runs:Slow", count=2)
     assert [v.name for v in variants] == ["slow-00", "slow-01"]
     assert variants[0].engine.load() == Slow()
+
+
+@dataclass(frozen=True)
+class OfBefore(Echo):
+    """An engine that was written when window_size was called span."""
+
+    window_size = None
+
+    def span(self) -> None: ...
+
+
+def test_engines_of_before_are_refused_with_their_new_names() -> None:
+    for old, new in CLASSES.items():
+        with pytest.raises(RecipeError, match=f"has moved; way out: it is now called {new}"):
+            Plugin(old, {}).load()
+        module, _, name = new.partition(":")
+        assert hasattr(importlib.import_module(module), name)
+    with pytest.raises(RecipeError, match="lacks window_size; .*'span' is now called"):
+        variants_of("test_runs:OfBefore")
 
 
 def test_recipes_refuse_what_cannot_be() -> None:

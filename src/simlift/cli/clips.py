@@ -1,4 +1,4 @@
-"""The verbs that look at clips and make them."""
+"""The verbs that inspect clips and make them."""
 
 from pathlib import Path
 from typing import Literal
@@ -6,12 +6,11 @@ from typing import Literal
 import tyro
 
 from simlift.cli import options
-from simlift.cli.options import Clips
+from simlift.cli.options import Clips, MaybeFloat, MaybeInt, MaybePath, MaybeSize, MaybeText
 from simlift.core.errors import RecipeError
-from simlift.scale.progress import Terminal
 
 
-def look(clips: Clips, /, out: Path | None = None) -> int:
+def inspect(clips: Clips, /, out: MaybePath = None) -> int:
     """Say what is in a clip, and draw a contact sheet of its layers.
 
     Args:
@@ -34,15 +33,15 @@ def record(
     /,
     out: Path,
     seed: int = 0,
-    frames: int | None = None,
-    size: tuple[int, int] | None = None,
-    model: Path | None = None,
-    camera: str | None = None,
+    frames: MaybeInt = None,
+    size: MaybeSize = None,
+    model: MaybePath = None,
+    camera: MaybeText = None,
     twin: bool = False,
-    look: str | None = None,
+    look: MaybeText = None,
     samples: int = 128,
 ) -> int:
-    """Record an episode in MuJoCo, with every layer and its scene, as a native clip.
+    """Record an episode in MuJoCo with every layer, as a native clip.
 
     Args:
         scene: An embedded scene, or "model" for the MJCF file given by --model.
@@ -63,7 +62,7 @@ def record(
     if look is not None and not twin:
         raise RecipeError("--look", f"found {look!r}", allowed="with --twin")
     spec = twin_spec(scene, look, samples)
-    progress = Terminal(options.out)
+    progress = options.progress()
     if not (twin and (out / "clip.json").exists()):
         missing = record_scene(
             scene, out, progress, seed=seed, frames=frames, size=size, model=model, camera=camera
@@ -73,7 +72,7 @@ def record(
     if twin:
         settings = record_twin(open_clip(out), spec, progress)
         options.out.print(f"the twin and its settings: {settings}", markup=False)
-    options.out.print(f"recorded {out}; see it with: simlift look {out} --out .", markup=False)
+    options.out.print(f"recorded {out}; see it with: simlift inspect {out} --out .", markup=False)
     return 0
 
 
@@ -81,14 +80,16 @@ def estimate(
     clip: tyro.conf.Positional[Path],
     /,
     out: Path,
-    depth: str | None = None,
-    segmentation: str | None = None,
-    near: float | None = None,
-    far: float | None = None,
-    fov: float | None = None,
-    device: str = "cpu",
+    depth: MaybeText = None,
+    segmentation: MaybeText = None,
+    near: MaybeFloat = None,
+    far: MaybeFloat = None,
+    fov: MaybeFloat = None,
+    device: str = "auto",
 ) -> int:
-    """Give a plain video depth and segmentation by models of your own; run again to resume.
+    """Give a plain video depth and segmentation, by models of yours.
+
+    Run it again to resume.
 
     Args:
         clip: A video, or a folder of images.
@@ -98,15 +99,21 @@ def estimate(
         near: Metres at which the nearest things stand, for models of relative depth.
         far: Metres at which the farthest things stand.
         fov: The camera's horizontal field of view in degrees, where it is known.
-        device: "cpu" or "cuda".
+        device: "cpu", "cuda", or "auto": cuda where torch finds it.
     """
     from simlift.models.vision.provenance import Estimate, advice
     from simlift.passes.estimate import estimate_clip
     from simlift.sources import open_clip
 
     settings = Estimate(depth, segmentation, near, far, fov)
-    made = estimate_clip(open_clip(clip), out, settings, Terminal(options.out), device=device)
+    made = estimate_clip(
+        open_clip(clip),
+        out,
+        settings,
+        options.progress(),
+        device=options.torch_device(device) if depth or segmentation else "cpu",
+    )
     for line in advice(made):
         options.out.print(line, markup=False)
-    options.out.print(f"estimated {out}; see it with: simlift look {out} --out .", markup=False)
+    options.out.print(f"estimated {out}; see it with: simlift inspect {out} --out .", markup=False)
     return 0

@@ -1,18 +1,27 @@
 """What verbs share: their options' types, the two consoles, clips and recipes from arguments."""
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 from rich.console import Console
 
-from simlift.core.clip import Clip
 from simlift.core.errors import RecipeError
-from simlift.core.recipe import Recipe
-from simlift.scale.processes import Failure
 
-Clips = tyro.conf.Positional[tuple[Path, ...]]
+if TYPE_CHECKING:
+    from simlift.core.clip import Clip
+    from simlift.core.recipe import Recipe
+    from simlift.scale.processes import Failure
+    from simlift.scale.progress import Terminal
+
+Clips = tyro.conf.Positional[
+    Annotated[
+        tuple[Path, ...],
+        tyro.conf.arg(metavar="CLIP [CLIP ...]", help_behavior_hint="(required)"),
+    ]
+]
 RunFolder = tyro.conf.Positional[Path]
 Looks = Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME"), tyro.conf.UseAppendAction]
 Settings = Annotated[
@@ -20,11 +29,49 @@ Settings = Annotated[
 ]
 Classes = Annotated[tuple[str, ...], tyro.conf.arg(metavar="CLASS"), tyro.conf.UseAppendAction]
 
+# What may be left out, shown without the None that stands for it.
+MaybeText = Annotated[str | None, tyro.conf.arg(metavar="STR", help_behavior_hint="")]
+MaybePath = Annotated[Path | None, tyro.conf.arg(metavar="PATH", help_behavior_hint="")]
+MaybeInt = Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="")]
+MaybeFloat = Annotated[float | None, tyro.conf.arg(metavar="FLOAT", help_behavior_hint="")]
+MaybeSize = Annotated[
+    tuple[int, int] | None, tyro.conf.arg(metavar="INT INT", help_behavior_hint="")
+]
+
 out = Console(emoji=False)
 err = Console(stderr=True, emoji=False)
 
 
-def open_clips(paths: Sequence[Path]) -> list[Clip]:
+def progress() -> "Terminal":
+    """Return what shows passes as they go."""
+    from simlift.scale.progress import Terminal
+
+    return Terminal(out)
+
+
+_WITHOUT_TORCH = ("photographic", "pathtraced", "echo", "aleph")
+
+
+def engine_device(device: str, engine: str) -> str:
+    """Return the device of an engine: torch is not asked where the engine does without it."""
+    return "cpu" if device == "auto" and engine in _WITHOUT_TORCH else torch_device(device)
+
+
+def torch_device(device: str) -> str:
+    """Return the device that "auto" stands for: a CUDA device that torch finds, or the CPU.
+
+    Never Apple's mps, on which some operations of the models do not exist: it is asked for by name.
+    """
+    if device != "auto":
+        return device
+    if find_spec("torch") is None:
+        return "cpu"
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def open_clips(paths: Sequence[Path]) -> "list[Clip]":
     """Return the clips at some paths; RecipeError where none was named."""
     from simlift.sources import open_clip
 
@@ -33,15 +80,16 @@ def open_clips(paths: Sequence[Path]) -> list[Clip]:
     return [open_clip(path) for path in paths]
 
 
-def recipe_of(engine: str, count: int, seed: int, **asked: Any) -> Recipe:
+def recipe_of(engine: str, count: int, seed: int, **asked: Any) -> "Recipe":
     """Return the recipe that arguments ask for."""
+    from simlift.core.recipe import Recipe
     from simlift.passes.variants import variants_of
 
     variants = variants_of(engine, count=count, seed=seed, **asked)
     return Recipe(variants=variants, seed=seed)
 
 
-def close(failures: Sequence[Failure]) -> int:
+def close(failures: "Sequence[Failure]") -> int:
     """Print what failed and return the exit code."""
     for failure in failures:
         err.print(f"failed: {failure.name}: {failure.reason}", style="red", markup=False)

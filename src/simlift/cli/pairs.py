@@ -6,28 +6,29 @@ from typing import Literal
 import tyro
 
 from simlift.cli import options
-from simlift.cli.options import Clips, Settings
-from simlift.core.run import Run
-from simlift.scale.progress import Terminal
+from simlift.cli.options import Clips, MaybeText, Settings
 
 
 def pair(
     clips: Clips,
     /,
     out: Path,
-    editor: str | None = None,
-    propagator: str | None = None,
+    editor: MaybeText = None,
+    propagator: MaybeText = None,
     twins: bool = False,
-    caption: str | None = None,
-    caption_url: str | None = None,
-    caption_model: str | None = None,
-    caption_key: str | None = None,
+    caption: MaybeText = None,
+    caption_url: MaybeText = None,
+    caption_model: MaybeText = None,
+    caption_key: MaybeText = None,
     frames: int = 81,
     seed: int = 0,
     settings: Settings = (),
-    device: str = "cpu",
+    device: str = "auto",
+    dry_run: bool = False,
 ) -> int:
-    """Make training pairs of clips, or of a run's accepted takes; run it again to resume.
+    """Make training pairs of clips, or of a run's accepted takes.
+
+    Run it again to resume.
 
     Args:
         clips: Folders, videos or images; or one folder of a run that was scored.
@@ -41,10 +42,14 @@ def pair(
         caption_key: The environment variable that holds its key, if it wants one.
         frames: Of a pair: 4k+1.
         seed: Decides every random choice.
-        settings: A setting, such as engine.control=depth or retries=1; may be given several times.
-        device: "cpu" or "cuda".
+        settings: A setting, such as engine.control=depth or retries=1.
+        device: "cpu", "cuda", or "auto": cuda where torch finds it.
+        dry_run: Say what it would do and cost, and make nothing.
     """
+    from simlift.core.run import Run
     from simlift.passes.pairs.make import pair_clips, pair_recipe, pair_takes
+    from simlift.passes.pairs.plan import plan_pairs, plan_takes
+    from simlift.passes.tables import print_plans
 
     recipe = pair_recipe(
         editor=editor,
@@ -58,11 +63,22 @@ def pair(
         seed=seed,
         settings=settings,
     )
-    if len(clips) == 1 and (clips[0] / "takes").is_dir():
-        result = pair_takes(Run(clips[0]), recipe, out, progress=Terminal(options.out))
+    of_run = len(clips) == 1 and (clips[0] / "takes").is_dir()
+    if dry_run:
+        plans = (
+            plan_takes(Run(clips[0])) if of_run else plan_pairs(options.open_clips(clips), recipe)
+        )
+        print_plans(plans, options.out)
+        return 0
+    if of_run:
+        result = pair_takes(Run(clips[0]), recipe, out, progress=options.progress())
     else:
         result = pair_clips(
-            options.open_clips(clips), recipe, out, progress=Terminal(options.out), device=device
+            options.open_clips(clips),
+            recipe,
+            out,
+            progress=options.progress(),
+            device="cpu" if recipe.engine is None else options.torch_device(device),
         )
     options.out.print(
         f"{result.accepted} pairs accepted, {result.rejected} rejected, {result.kept} of them were "
@@ -80,13 +96,13 @@ def train(
     steps: int = 3000,
     seed: int = 0,
     settings: Settings = (),
-    device: str = "cpu",
+    device: str = "auto",
     shard: Literal["ddp", "fsdp"] = "ddp",
-    plan: bool = False,
+    dry_run: bool = False,
 ) -> int:
     """Train an in-context adapter on pairs; run it again to resume.
 
-    Several processes train together where torchrun or accelerate launch starts them.
+    Several processes train together where torchrun or accelerate starts them.
 
     Args:
         pairs: Folder of a training set.
@@ -96,9 +112,9 @@ def train(
         seed: Decides every random choice.
         settings: A setting, such as rank=16 or incontext.attention=self; may be given several
             times.
-        device: "cpu" or "cuda".
+        device: "cpu", "cuda", or "auto": cuda where torch finds it.
         shard: With several processes: "ddp" has the weights in each, "fsdp" shares them out.
-        plan: Say what it will cost, and stop.
+        dry_run: Say what it would do and cost, and make nothing.
     """
     from simlift.core.pair import PairSet
     from simlift.passes.train import describe_training, plan_training, train_adapter, train_recipe
@@ -106,10 +122,15 @@ def train(
     recipe = train_recipe(base, steps=steps, seed=seed, settings=settings)
     for line in describe_training(plan_training(PairSet(pairs), recipe), recipe):
         options.out.print(line, markup=False)
-    if plan:
+    if dry_run:
         return 0
     made = train_adapter(
-        PairSet(pairs), recipe, out, progress=Terminal(options.out), device=device, sharding=shard
+        PairSet(pairs),
+        recipe,
+        out,
+        progress=options.progress(),
+        device=options.torch_device(device),
+        sharding=shard,
     )
     options.out.print(
         f"adapter {made}; use it with: simlift lift CLIP --engine wan --base {base} "
@@ -136,7 +157,7 @@ def export(
     """
     from simlift.passes.export import export_pairs
 
-    made = export_pairs(source, format, out, copy=copy, progress=Terminal(options.out))
+    made = export_pairs(source, format, out, copy=copy, progress=options.progress())
     options.out.print(
         f"{made.linked} videos linked, {made.copied} copied: {made.path}", markup=False
     )
@@ -147,7 +168,9 @@ def export(
 
 
 def publish(adapter: tyro.conf.Positional[Path], /, to: str, public: bool = False) -> int:
-    """Put an adapter on the Hugging Face Hub, with its card; private unless told otherwise.
+    """Put an adapter on the Hugging Face Hub, with its card.
+
+    It is private unless told otherwise.
 
     Args:
         adapter: Folder of the adapter.

@@ -3,29 +3,25 @@
 import os
 from pathlib import Path
 
-from rich.markup import escape
-from rich.table import Table
-
 from simlift.cli import options
-from simlift.cli.options import Classes, Clips, Looks, RunFolder, Settings
-from simlift.core.run import Run
-from simlift.scale.progress import Terminal
+from simlift.cli.options import Classes, Clips, Looks, MaybePath, MaybeText, RunFolder, Settings
 
 
 def demo(out: Path = Path("demo-run"), workers: int = os.cpu_count() or 1) -> int:
-    """Lift the shipped episodes into three looks, score them, write the report.
+    """Lift the shipped episodes into three looks, score them, report.
 
     Args:
         out: Folder of the run.
         workers: Processes that work at once.
     """
+    from simlift.core.run import Run
     from simlift.passes.demo import demo_clips, demo_recipe
     from simlift.passes.lift import lift_clips
     from simlift.passes.report import report_run
     from simlift.passes.score import score_run
     from simlift.passes.tables import print_summary
 
-    run, progress = Run(out), Terminal(options.out)
+    run, progress = Run(out), options.progress()
     result = lift_clips(demo_clips(), demo_recipe(), out, workers=workers, progress=progress)
     failures = [*result.failures, *score_run(run, workers=workers, progress=progress)]
     page = report_run(run, progress=progress)
@@ -42,47 +38,47 @@ def lift(
     look: Looks = (),
     variants: int = 1,
     seed: int = 0,
-    environment: str | None = None,
-    backdrop: Path | None = None,
+    environment: MaybeText = None,
+    backdrop: MaybePath = None,
     replace: Classes = (),
-    like: Path | None = None,
-    prompt: str | None = None,
-    samples: int | None = None,
-    base: str | None = None,
-    adapter: str | None = None,
+    like: MaybePath = None,
+    prompt: MaybeText = None,
+    base: MaybeText = None,
+    adapter: MaybeText = None,
     settings: Settings = (),
-    device: str = "cpu",
+    device: str = "auto",
     workers: int = 1,
+    dry_run: bool = False,
 ) -> int:
     """Lift clips into takes; run it again to resume.
 
     Args:
         clips: Folders, videos or images.
         out: Folder of the run.
-        engine: "photographic", "pathtraced", "echo", "wan", "keyframed", "lucy", "ditto", "cosmos",
-            "ltx", "aleph", or your own as module:Class.
-        look: A named look or a look's JSON file; may be given several times.
+        engine: A name that simlift engines lists, or your own as module:Class.
+        look: A look that simlift looks lists, or a look's JSON file.
         variants: Looks (or seeds) of each clip; those not named by --look are sampled.
         seed: Decides sampled looks and noise.
         environment: Light: clear-sky, overcast, night, studio, window-room, lamp-room, or .hdr/.exr
             file.
         backdrop: Folder of photos to stand behind the scene.
-        replace: A class of the segmentation that the backdrop replaces; may be given several times.
+        replace: A class of the segmentation that the backdrop replaces.
         like: Folder of real photos whose colours the takes shall have; photos in a sub-folder
             named after a class are for that class.
         prompt: Words that change the looks, such as "rain at night"; with learned weights, what
             the video shall show.
-        samples: Paths for each pixel, with --engine pathtraced; 64 without it.
         base: Weights of an engine that has them: a folder as diffusers saves it, or a name of the
             Hugging Face Hub.
         adapter: What simlift train made.
-        settings: A setting of the engine, such as steps=8; may be given several times.
-        device: "cpu" or "cuda".
+        settings: A setting of the engine, such as steps=8, which simlift engines NAME lists;
+            may be given several times.
+        device: "cpu", "cuda", or "auto": cuda where torch finds it.
         workers: Processes that work at once, one clip each.
+        dry_run: Say what it would do and cost, and make nothing.
     """
     from simlift.passes.lift import lift_clips
     from simlift.passes.plan import plan_lift
-    from simlift.passes.tables import print_idle_stages
+    from simlift.passes.tables import print_idle_stages, print_plans
 
     recipe = options.recipe_of(
         engine,
@@ -94,68 +90,22 @@ def lift(
         replaced=replace,
         like=like,
         prompt=prompt,
-        samples=samples,
         base=base,
         adapter=adapter,
         settings=settings,
     )
-    opened = options.open_clips(clips)
+    opened, place = options.open_clips(clips), options.engine_device(device, engine)
+    if dry_run:
+        print_plans(plan_lift(opened, recipe, device=place), options.out)
+        return 0
     print_idle_stages(plan_lift(opened, recipe, measure=False), options.out)
     result = lift_clips(
-        opened, recipe, out, workers=workers, progress=Terminal(options.out), device=device
+        opened, recipe, out, workers=workers, progress=options.progress(), device=place
     )
     options.out.print(
         f"{result.made} takes made, {result.kept} were there: {out / 'takes'}", markup=False
     )
     return options.close(result.failures)
-
-
-def plan(
-    clips: Clips,
-    /,
-    engine: str = "photographic",
-    look: Looks = (),
-    variants: int = 1,
-    seed: int = 0,
-    prompt: str | None = None,
-    samples: int | None = None,
-    base: str | None = None,
-    adapter: str | None = None,
-    settings: Settings = (),
-    device: str = "cpu",
-) -> int:
-    """Say what a lift would do and cost, before it runs.
-
-    Args:
-        clips: Folders, videos or images.
-        engine: "photographic", "pathtraced", "echo", "wan", "keyframed", "lucy", "ditto", "cosmos",
-            "ltx", "aleph", or your own as module:Class.
-        look: A named look or a look's JSON file; may be given several times.
-        variants: Looks (or seeds) of each clip.
-        seed: Decides sampled looks.
-        prompt: Words that change the looks, such as "rain at night".
-        samples: Paths for each pixel, with --engine pathtraced; 64 without it.
-        base: Weights of an engine that has them.
-        adapter: What simlift train made.
-        settings: A setting of the engine, such as steps=8; may be given several times.
-        device: "cpu" or "cuda".
-    """
-    from simlift.passes.plan import plan_lift
-    from simlift.passes.tables import print_plans
-
-    recipe = options.recipe_of(
-        engine,
-        variants,
-        seed,
-        looks=look,
-        prompt=prompt,
-        samples=samples,
-        base=base,
-        adapter=adapter,
-        settings=settings,
-    )
-    print_plans(plan_lift(options.open_clips(clips), recipe, device=device), options.out)
-    return 0
 
 
 def score(run: RunFolder, /, workers: int = 1) -> int:
@@ -165,10 +115,11 @@ def score(run: RunFolder, /, workers: int = 1) -> int:
         run: Folder of the run.
         workers: Processes that work at once, one clip each.
     """
+    from simlift.core.run import Run
     from simlift.passes.score import score_run
     from simlift.passes.tables import print_summary
 
-    failures = score_run(Run(run), workers=workers, progress=Terminal(options.out))
+    failures = score_run(Run(run), workers=workers, progress=options.progress())
     print_summary(Run(run), options.out)
     return options.close(failures)
 
@@ -179,9 +130,10 @@ def report(run: RunFolder, /) -> int:
     Args:
         run: Folder of the run.
     """
+    from simlift.core.run import Run
     from simlift.passes.report import report_run
 
-    page = report_run(Run(run), progress=Terminal(options.out))
+    page = report_run(Run(run), progress=options.progress())
     options.out.print(f"open {page} in a browser", markup=False)
     return 0
 
@@ -194,6 +146,7 @@ def serve(run: RunFolder, /, host: str = "127.0.0.1", port: int = 8000) -> int:
         host: Address to listen on; 0.0.0.0 for every network.
         port: Port to listen on; 0 for any that is free.
     """
+    from simlift.core.run import Run
     from simlift.reports import serve as serve_report
 
     Run(run).recipe()
@@ -208,6 +161,9 @@ def serve(run: RunFolder, /, host: str = "127.0.0.1", port: int = 8000) -> int:
 
 def doctor() -> int:
     """Say what this machine can run, what is missing, and how to get it."""
+    from rich.markup import escape
+    from rich.table import Table
+
     from simlift.passes.doctor import examine
 
     table = Table("", "found", "for", "way out", box=None, padding=(0, 2))

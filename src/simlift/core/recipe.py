@@ -9,6 +9,7 @@ from typing import Any
 
 from simlift.core.errors import RecipeError
 from simlift.core.protocols import EngineSpec
+from simlift.core.renamed import CLASSES, METHODS
 from simlift.core.strict_json import decode, encode
 
 
@@ -49,6 +50,8 @@ _SPEC = ("needs", "uses", "window_size", "check", "open")  # what an EngineSpec 
 def load_class(kind: str) -> type[Any]:
     """Import `module:Class`; RecipeError says which half failed."""
     module_name, _, class_name = kind.partition(":")
+    if kind in CLASSES:
+        raise RecipeError(kind, "has moved", way_out=f"it is now called {CLASSES[kind]}")
     try:
         module = importlib.import_module(module_name)
     except Exception as error:  # whatever a module of the user's does when it is imported
@@ -63,7 +66,13 @@ def load_class(kind: str) -> type[Any]:
         raise RecipeError(kind, f"{module_name} has no class {class_name!r} that is a dataclass")
     missing = [name for name in _SPEC if not callable(getattr(found, name, None))]
     if missing:
-        raise RecipeError(kind, f"lacks {', '.join(missing)}", allowed=f"all of {', '.join(_SPEC)}")
+        old = [name for name in missing if hasattr(found, METHODS.get(name, ""))]
+        raise RecipeError(
+            kind,
+            f"lacks {', '.join(missing)}",
+            allowed=f"all of {', '.join(_SPEC)}",
+            way_out=", ".join(f"{METHODS[name]!r} is now called {name!r}" for name in old),
+        )
     return found
 
 

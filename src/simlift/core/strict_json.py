@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 from simlift.core.errors import RecipeError
+from simlift.core.renamed import KEYS
 
 T = TypeVar("T")
 
@@ -115,10 +116,11 @@ def _decode_dataclass(data: Any, kind: Any, where: str) -> Any:
     fields = {f.name: f for f in dataclasses.fields(kind)}
     for key in data:
         if key not in fields:
-            close = difflib.get_close_matches(key, fields, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else "remove it"
             raise RecipeError(
-                where, f"unknown key {key!r}", allowed=", ".join(fields), way_out=hint
+                where,
+                f"unknown key {key!r}",
+                allowed=", ".join(fields),
+                way_out=_nearest(key, fields),
             )
     for name, field in fields.items():
         required = (
@@ -131,6 +133,14 @@ def _decode_dataclass(data: Any, kind: Any, where: str) -> Any:
         return kind(**values)
     except ValueError as error:  # a value's own check knows neither the file nor the key
         raise RecipeError(where, str(error)) from error
+
+
+def _nearest(key: str, fields: Mapping[str, Any]) -> str:
+    """Say which field an unknown key was before, or which it resembles."""
+    if KEYS.get(key) in fields:
+        return f"{key!r} is now called {KEYS[key]!r}"
+    close = difflib.get_close_matches(key, fields, n=1)
+    return f"did you mean {close[0]!r}?" if close else "remove it"
 
 
 def _decode_union(data: Any, options: tuple[Any, ...], where: str) -> Any:

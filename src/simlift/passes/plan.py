@@ -39,35 +39,59 @@ def plan_lift(
     clips: Sequence[Clip], recipe: Recipe, *, measure: bool = True, device: str = "cpu"
 ) -> list[ClipPlan]:
     """Plan every clip and variant; InputError for whatever a run would refuse."""
-    plans = []
-    for clip in clips:
-        for variant in recipe.variants:
-            spec = variant.engine.load()
-            stages = spec.check(clip)
-            memory = _memory(clip, recipe.window or spec.window_size().frames)
-            seconds, basis = None, ""
-            if isinstance(spec, Counted):
-                cost = spec.cost(clip)
-                memory += cost.memory_bytes
-                basis = f"{cost.forwards} forwards of {cost.tokens} tokens"
-                if measure:
-                    seconds = cost.operations / _rate(device, spec)
-                    basis += ", at the rate of this device's matrix products: no run is faster"
-            elif measure:
-                seconds, basis = _measure(clip, spec, device) * clip.num_frames, "two frames"
-            plans.append(
-                ClipPlan(
-                    clip=clip.name,
-                    variant=variant.name,
-                    num_frames=clip.num_frames,
-                    stages=stages,
-                    memory_bytes=memory,
-                    disk_bytes=_disk(clip),
-                    seconds=seconds,
-                    basis=basis,
-                )
-            )
-    return plans
+    return [
+        plan_clip(clip, variant.name, spec, recipe.window, measure=measure, device=device)
+        for clip in clips
+        for variant, spec in ((v, v.engine.load()) for v in recipe.variants)
+    ]
+
+
+def plan_clip(
+    clip: Clip,
+    variant: str,
+    spec: EngineSpec,
+    window: int | None = None,
+    *,
+    measure: bool = True,
+    device: str = "cpu",
+) -> ClipPlan:
+    """Plan one clip under one engine; `window` are its frames where the engine leaves it open."""
+    stages = spec.check(clip)
+    memory = _memory(clip, window or spec.window_size().frames)
+    seconds, basis = None, ""
+    if isinstance(spec, Counted):
+        cost = spec.cost(clip)
+        memory += cost.memory_bytes
+        basis = f"{cost.forwards} forwards of {cost.tokens} tokens"
+        if measure:
+            seconds = cost.operations / _rate(device, spec)
+            basis += ", at the rate of this device's matrix products: no run is faster"
+    elif measure:
+        seconds, basis = _measure(clip, spec, device) * clip.num_frames, "two frames"
+    return ClipPlan(
+        clip=clip.name,
+        variant=variant,
+        num_frames=clip.num_frames,
+        stages=stages,
+        memory_bytes=memory,
+        disk_bytes=_disk(clip),
+        seconds=seconds,
+        basis=basis,
+    )
+
+
+def plan_copy(clip: Clip, variant: str, stages: tuple[Stage, ...]) -> ClipPlan:
+    """Plan what only reads a clip and codes it again; nothing is measured."""
+    return ClipPlan(
+        clip=clip.name,
+        variant=variant,
+        num_frames=clip.num_frames,
+        stages=stages,
+        memory_bytes=_memory(clip, 1),
+        disk_bytes=_disk(clip),
+        seconds=None,
+        basis="time is not known before: frames are read, judged and coded",
+    )
 
 
 def check_disk(jobs: Sequence[LiftJob], out: Path) -> None:

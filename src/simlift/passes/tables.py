@@ -105,9 +105,10 @@ def print_plans(plans: Sequence[ClipPlan], console: Console) -> None:
         elif plan.basis:
             console.print(f"  {plan.basis}")
     seconds = [plan.seconds for plan in plans if plan.seconds is not None]
+    known = f", {_duration(sum(seconds))} on one worker" if seconds else ""
     console.print(
         f"together: {sum(p.num_frames for p in plans)} frames, "
-        f"{sum(p.disk_bytes for p in plans) / 1e6:.0f} MB, {_duration(sum(seconds))} on one worker"
+        f"{sum(p.disk_bytes for p in plans) / 1e6:.0f} MB{known}; nothing was made"
     )
 
 

@@ -28,7 +28,6 @@ def variants_of(
     replaced: Sequence[str] = (),
     like: Path | None = None,
     prompt: str | None = None,
-    samples: int | None = None,
     base: str | None = None,
     adapter: str | None = None,
     settings: Sequence[str] = (),
@@ -36,13 +35,10 @@ def variants_of(
     """Return the variants of an engine: N looks of those that take looks, N seeds of any other.
 
     `prompt` changes the looks by words, or is the prompt of an engine with learned weights;
-    `samples` are paths for each pixel of the path tracer; `base` and `adapter` name weights, and
-    `settings` are further `key=value` of the engine's own.
+    `base` and `adapter` name weights, and `settings` are further `key=value` of the engine's own.
     """
     if count < 1:
         raise RecipeError("--variants", f"found {count}", allowed="at least 1")
-    if samples is not None and engine != "pathtraced":
-        raise RecipeError("--samples", f"{engine} traces no paths", allowed="--engine pathtraced")
     if engine == "pathtraced" and (backdrop or replaced):
         raise RecipeError(
             "--backdrop, --replace",
@@ -50,15 +46,22 @@ def variants_of(
             allowed="with --engine photographic",
         )
     if engine in TAKE_LOOKS:
-        if base or adapter or settings:
+        if base or adapter:
             raise RecipeError(
-                "--base, --adapter, --set",
-                f"{engine} has no learned weights; a look says all that it does",
-                allowed="with an engine that has such settings, such as --engine wan",
+                "--base, --adapter",
+                f"{engine} has no learned weights",
+                allowed="with an engine that has some, such as --engine wan",
+            )
+        if engine == "photographic" and settings:
+            raise RecipeError(
+                "--set",
+                "photographic has no settings beside its look, which says all that it does",
+                allowed="with another engine; simlift engines NAME lists its settings",
+                way_out="write a look as JSON and give it to --look; simlift looks fields lists it",
             )
         pairs = named_variants(tuple(looks), count, seed, prompt)
         chosen = [(name, _with(k, environment, backdrop, replaced, like)) for name, k in pairs]
-        return tuple(Variant(name, Plugin.of(_spec(engine, k, samples))) for name, k in chosen)
+        return tuple(Variant(name, Plugin.of(_spec(engine, k, settings))) for name, k in chosen)
     if looks or environment or backdrop or replaced or like:
         raise RecipeError(
             "--engine", f"{engine} takes no look", allowed=f"looks belong to {_either(TAKE_LOOKS)}"
@@ -70,10 +73,13 @@ def variants_of(
     return tuple(Variant(n, plugin) for n in names)
 
 
-def _spec(engine: str, look: Look, samples: int | None) -> Photographic | PathTraced:
+def _spec(engine: str, look: Look, settings: Sequence[str]) -> Photographic | PathTraced:
     if engine == "photographic":
         return Photographic(look)
-    return PathTraced(look) if samples is None else PathTraced(look, samples=samples)
+    given = parse_settings(settings)
+    if "look" in given:
+        raise RecipeError("--set look", "looks have a flag of their own", allowed="--look NAME")
+    return replace(decode(given, PathTraced, "--engine pathtraced"), look=look)
 
 
 def _either(names: Sequence[str]) -> str:

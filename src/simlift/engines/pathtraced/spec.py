@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from simlift.core.clip import Clip
-from simlift.core.errors import ClipError, RecipeError
+from simlift.core.errors import ClipError
 from simlift.core.layers import Layer
 from simlift.core.protocols import Stage, WindowSize
+from simlift.core.setting import Setting, check_ranges
 from simlift.engines.photographic import Look, Photographic
 from simlift.engines.photographic.scene.stored_scene import open_scene
 
@@ -27,27 +28,17 @@ _SQUARE = 1e-3  # relative difference of focal lengths that counts as none
 
 @dataclass(frozen=True)
 class PathTraced:
-    """Render a clip's own scene under a look; the camera is that of the photographic engine.
-
-    `samples` are paths for each pixel, `bounces` how often a path may turn, `instants` how many
-    moments of the open shutter are rendered where the look has one.
-    """
+    """Render a clip's own scene under a look; the camera is that of the photographic engine."""
 
     look: Look = field(default_factory=Look)
-    samples: int = 64
-    bounces: int = 6
-    instants: int = 4
+    samples: Annotated[int, Setting("paths for each pixel", "", 1, 65536)] = 64
+    bounces: Annotated[int, Setting("how often a path may turn", "", 1, 64)] = 6
+    instants: Annotated[
+        int, Setting("moments of the open shutter, where the look has one", "", 1, 64)
+    ] = 4
 
     def __post_init__(self) -> None:
-        for name, value, low, high in (
-            ("samples", self.samples, 1, 65536),
-            ("bounces", self.bounces, 1, 64),
-            ("instants", self.instants, 1, 64),
-        ):
-            if not low <= value <= high:
-                raise RecipeError(
-                    f"pathtraced.{name}", f"found {value}", allowed=f"{low} to {high}"
-                )
+        check_ranges(self, "pathtraced")
 
     def needs(self) -> frozenset[Layer]:
         """Colour for the clip sample, depth and surface colour to tell noise from texture."""

@@ -5,14 +5,16 @@ that a frame is the same in any window.
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from simlift.core.clip import Clip
-from simlift.core.errors import ClipError, RecipeError
+from simlift.core.errors import ClipError
 from simlift.core.layers import Layer
 from simlift.core.protocols import Stage
+from simlift.core.setting import Setting, check_ranges
 from simlift.core.window import ClipSample, Window
 from simlift.engines.photographic.scene import frame_geometry
 from simlift.pixels.optics import film, lens_effects
@@ -22,31 +24,36 @@ _FOCUS_SECONDS = 1.0  # how long the focus takes to follow
 _CENTRE = 1 / 3  # share of the image's width and height that the focus is led by
 
 
-def _check(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        raise RecipeError(name, f"found {value}", allowed=f"{low} to {high}")
-
-
 @dataclass(frozen=True)
 class Optics:
     """A lens with an aperture before a sensor with a shutter; every default is off."""
 
-    f_number: float | None = None  # None is a pinhole: everything is sharp
-    sensor_width_mm: float = 36.0  # with the field of view it gives the aperture's size
-    focus: float | None = None  # metres; None follows what is in the middle of the image
-    shutter: float = 0.0  # share of the frame interval; 0.5 is a shutter of 180 degrees
-    aberration: float = 0.0  # pixels at the corner, of a 720-line image
-    glare: float = 0.0  # share of the light that is scattered
+    f_number: Annotated[
+        float | None,
+        Setting("of the aperture; null is a pinhole: everything is sharp", "", 0.7, 64),
+    ] = None
+    sensor_width_mm: Annotated[
+        float, Setting("with the field of view it gives the aperture's size", "mm", 1, 100)
+    ] = 36.0
+    focus: Annotated[
+        float | None,
+        Setting(
+            "distance of focus; null follows what is in the middle of the image",
+            "metres",
+            0.05,
+            10000,
+        ),
+    ] = None
+    shutter: Annotated[
+        float, Setting("0.5 is a shutter of 180 degrees", "of the frame interval", 0, 1)
+    ] = 0.0
+    aberration: Annotated[
+        float, Setting("lateral colour at the corner, of a 720-line image", "pixels", 0, 5)
+    ] = 0.0
+    glare: Annotated[float, Setting("share of the light that is scattered", "", 0, 0.5)] = 0.0
 
     def __post_init__(self) -> None:
-        if self.f_number is not None:
-            _check("optics.f_number", self.f_number, 0.7, 64)
-        _check("optics.sensor_width_mm", self.sensor_width_mm, 1, 100)
-        if self.focus is not None:
-            _check("optics.focus", self.focus, 0.05, 10000)
-        _check("optics.shutter", self.shutter, 0, 1)
-        _check("optics.aberration", self.aberration, 0, 5)
-        _check("optics.glare", self.glare, 0, 0.5)
+        check_ranges(self, "optics")
 
     def aperture(self, focal_pixels: float, width: int) -> float:
         """Return the aperture's diameter in metres: focal length over f-number; 0 of a pinhole."""

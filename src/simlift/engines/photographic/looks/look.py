@@ -5,9 +5,10 @@ A look is a frozen value, so it can be saved, named, compared and shared as a sm
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from simlift.core.errors import RecipeError
+from simlift.core.setting import Setting, check_ranges
 from simlift.engines.photographic.camera.optics import Optics
 from simlift.engines.photographic.materials.settings import Materials
 from simlift.engines.photographic.weather.effects import Weather
@@ -16,23 +17,21 @@ from simlift.pixels.optics.film import MIDDLE_GRAY
 BUILT_IN = ("auto", "clear-sky", "overcast", "night", "studio", "window-room", "lamp-room")
 
 
-def _check(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        raise RecipeError(name, f"found {value}", allowed=f"{low} to {high}")
-
-
 @dataclass(frozen=True)
 class Albedo:
     """Surface colour: the clip's own layer, else the render with its light divided out."""
 
-    delight: float = 0.8  # how much of the fitted shading is removed where albedo is estimated
-    saturation: float = 1.0  # simulators paint purer colours than pigments have
-    lift: float = 0.012  # no real surface is blacker than this
+    delight: Annotated[
+        float,
+        Setting("how much of the fitted shading is removed where albedo is estimated", "", 0, 1),
+    ] = 0.8
+    saturation: Annotated[
+        float, Setting("simulators paint purer colours than pigments have", "", 0, 2)
+    ] = 1.0
+    lift: Annotated[float, Setting("no real surface is blacker than this", "", 0, 0.2)] = 0.012
 
     def __post_init__(self) -> None:
-        _check("albedo.delight", self.delight, 0, 1)
-        _check("albedo.saturation", self.saturation, 0, 2)
-        _check("albedo.lift", self.lift, 0, 0.2)
+        check_ranges(self, "albedo")
 
 
 @dataclass(frozen=True)
@@ -43,22 +42,47 @@ class Light:
     and the clouds of a sky.
     """
 
-    environment: str = "auto"
-    pick: int = 0
-    turn: float = 0.0  # degrees that the environment is turned to the left of the first view
-    elevation: float = 40.0  # degrees of the sun, in clear-sky
-    turbidity: float = 3.0  # haze, in clear-sky
-    clouds: float = 0.3  # share of the sky, in clear-sky
-    ambient_occlusion: float = 1.0
-    emissive: tuple[str, ...] = ("lamp", "light", "screen", "window")  # classes that shine
-    emission: float = 2.2  # how bright lamps and windows are; 1 is a white surface in full light
-    occlusion_radius: float = 0.25  # as a share of the scene's median depth
-    shadow_length: float = 0.6  # as a share of the scene's median depth
-    shadows: bool = True  # that suns and other large lights cast
-    specular: float = 1.0  # of dielectrics, in units of 4 % at normal incidence
-    bounces: bool = True  # light among the clip's own still surfaces, seen or remembered
-    reflections: bool = True  # of the image itself, in what is smooth or wet
-    roughness: float = 0.45
+    environment: Annotated[
+        str,
+        Setting(f"{', '.join(BUILT_IN)}, or a .hdr or .exr file"),
+    ] = "auto"
+    pick: Annotated[
+        int, Setting("chooses among the environments that suit the clip, and the clouds of a sky")
+    ] = 0
+    turn: Annotated[
+        float, Setting("that the environment is turned to the left of the first view", "degrees")
+    ] = 0.0
+    elevation: Annotated[float, Setting("of the sun, in clear-sky", "degrees", 2, 88)] = 40.0
+    turbidity: Annotated[float, Setting("haze, in clear-sky", "", 2, 8)] = 3.0
+    clouds: Annotated[float, Setting("share of the sky, in clear-sky", "", 0, 1)] = 0.3
+    ambient_occlusion: Annotated[
+        float, Setting("how much corners and contacts darken; 1 is as reckoned", "", 0, 2)
+    ] = 1.0
+    emissive: Annotated[tuple[str, ...], Setting("classes that shine")] = (
+        "lamp",
+        "light",
+        "screen",
+        "window",
+    )
+    emission: Annotated[
+        float,
+        Setting("how bright lamps and windows are; 1 is a white surface in full light", "", 0, 20),
+    ] = 2.2
+    occlusion_radius: Annotated[
+        float, Setting("of ambient occlusion", "of the median depth", 0.005, 1)
+    ] = 0.25
+    shadow_length: Annotated[
+        float, Setting("how far shadows reach in the image", "of the median depth", 0.01, 2)
+    ] = 0.6
+    shadows: Annotated[bool, Setting("that suns and other large lights cast")] = True
+    specular: Annotated[
+        float, Setting("of dielectrics, in units of 4 % at normal incidence", "", 0, 4)
+    ] = 1.0
+    bounces: Annotated[
+        bool, Setting("light among the clip's own still surfaces, seen or remembered")
+    ] = True
+    reflections: Annotated[bool, Setting("of the image itself, in what is smooth or wet")] = True
+    roughness: Annotated[float, Setting("of surfaces without one of their own", "", 0.1, 1)] = 0.45
 
     def __post_init__(self) -> None:
         suffix = Path(self.environment).suffix.lower()
@@ -68,24 +92,18 @@ class Light:
                 f"found {self.environment!r}",
                 allowed=f"{', '.join(BUILT_IN)}, or a .hdr or .exr file",
             )
-        _check("light.elevation", self.elevation, 2, 88)
-        _check("light.turbidity", self.turbidity, 2, 8)
-        _check("light.clouds", self.clouds, 0, 1)
-        _check("light.ambient_occlusion", self.ambient_occlusion, 0, 2)
-        _check("light.occlusion_radius", self.occlusion_radius, 0.005, 1)
-        _check("light.shadow_length", self.shadow_length, 0.01, 2)
-        _check("light.emission", self.emission, 0, 20)
-        _check("light.specular", self.specular, 0, 4)
-        _check("light.roughness", self.roughness, 0.1, 1)
+        check_ranges(self, "light")
 
 
 @dataclass(frozen=True)
 class Backdrop:
     """What stands where nothing was hit, and in place of some segmentation classes."""
 
-    kind: Literal["keep", "environment", "photos"] = "environment"
-    classes: tuple[str, ...] = ()  # replaced besides the sky
-    photos: Path | None = None  # a folder; one photo is drawn by seed
+    kind: Annotated[
+        Literal["keep", "environment", "photos"], Setting("what stands where nothing was hit")
+    ] = "environment"
+    classes: Annotated[tuple[str, ...], Setting("replaced besides the sky")] = ()
+    photos: Annotated[Path | None, Setting("a folder; one photo is drawn by seed")] = None
 
     def __post_init__(self) -> None:
         if (self.kind == "photos") != (self.photos is not None):
@@ -100,59 +118,68 @@ class Backdrop:
 class Exposure:
     """Metering: how bright and how neutral the camera makes the scene, smoothed over time."""
 
-    key: float = 0.15  # the log-average luminance that metering aims at
-    strength: float = 1.0  # 1 meters relit scenes fully; plain clips always keep most of their own
-    compensation: float = 0.0  # stops
-    adaptation: float = 1.5  # seconds
-    white_balance: float = 0.75  # share of the light's colour that is removed
-    # Linear gain of red, green and blue instead of metering: a camera with everything locked.
-    manual: tuple[float, float, float] | None = None
+    key: Annotated[
+        float, Setting("the log-average luminance that metering aims at", "", 0.02, 0.6)
+    ] = 0.15
+    strength: Annotated[
+        float,
+        Setting("1 meters relit scenes fully; plain clips always keep most of their own", "", 0, 1),
+    ] = 1.0
+    compensation: Annotated[float, Setting("brighter or darker than metered", "stops", -4, 4)] = 0.0
+    adaptation: Annotated[float, Setting("how long metering takes to follow", "seconds", 0, 60)] = (
+        1.5
+    )
+    white_balance: Annotated[
+        float, Setting("share of the light's colour that is removed", "", 0, 1)
+    ] = 0.75
+    manual: Annotated[
+        tuple[float, float, float] | None,
+        Setting(
+            "linear gain of red, green and blue instead of metering: everything locked",
+            "",
+            1e-4,
+            1e4,
+        ),
+    ] = None
 
     def __post_init__(self) -> None:
-        _check("exposure.key", self.key, 0.02, 0.6)
-        _check("exposure.strength", self.strength, 0, 1)
-        _check("exposure.compensation", self.compensation, -4, 4)
-        _check("exposure.adaptation", self.adaptation, 0, 60)
-        _check("exposure.white_balance", self.white_balance, 0, 1)
-        for gain in self.manual or ():
-            _check("exposure.manual", gain, 1e-4, 1e4)
+        check_ranges(self, "exposure")
 
 
 @dataclass(frozen=True)
 class Lens:
     """Corner darkening and softness; softness is in pixels of a 720-line image."""
 
-    vignette: float = 0.5
-    softness: float = 0.7
+    vignette: Annotated[float, Setting("corner darkening", "", 0, 1)] = 0.5
+    softness: Annotated[float, Setting("of a 720-line image", "pixels", 0, 5)] = 0.7
 
     def __post_init__(self) -> None:
-        _check("lens.vignette", self.vignette, 0, 1)
-        _check("lens.softness", self.softness, 0, 5)
+        check_ranges(self, "lens")
 
 
 @dataclass(frozen=True)
 class Sensor:
     """Noise of a Bayer sensor: variance = shot x + read^2 for linear light x (white = 1)."""
 
-    bayer: bool = True
-    shot: float = 0.00015
-    read: float = 0.0006
+    bayer: Annotated[bool, Setting("colour is sampled by a Bayer mosaic, and noise with it")] = True
+    shot: Annotated[float, Setting("variance for each unit of linear light", "", 0, 0.05)] = 0.00015
+    read: Annotated[
+        float, Setting("standard deviation in the dark, white being 1", "", 0, 0.05)
+    ] = 0.0006
 
     def __post_init__(self) -> None:
-        _check("sensor.shot", self.shot, 0, 0.05)
-        _check("sensor.read", self.read, 0, 0.05)
+        check_ranges(self, "sensor")
 
 
 @dataclass(frozen=True)
 class Film:
     """The curve from scene light to display: `white` is the scene value that becomes white."""
 
-    contrast: float = 1.4
-    white: float = 5.0
+    contrast: Annotated[float, Setting("slope of the curve at middle gray", "", 0.6, 3)] = 1.4
+    white: Annotated[float, Setting("the scene value that becomes white", "", 1, 64)] = 5.0
 
     def __post_init__(self) -> None:
-        _check("film.contrast", self.contrast, 0.6, 3)
-        _check("film.white", self.white, 1, 64)
+        check_ranges(self, "film")
         # Below this the curve cannot both keep middle gray and reach white (see film.film_curve).
         lowest = MIDDLE_GRAY ** (1 - 1 / self.contrast)
         if self.white <= lowest:
@@ -167,17 +194,19 @@ class Film:
 class Grade:
     """Colour after development: saturation, warmth, and the colours of the user's real photos."""
 
-    saturation: float = 1.0
-    warmth: float = 0.0  # -1 (blue) to 1 (amber)
-    split: float = 0.0  # teal shadows under amber lights, 0 to 1
-    like: Path | None = None  # a folder of photos, or of classes' folders; colours are matched
-    like_strength: float = 0.7
+    saturation: Annotated[float, Setting("of all colours; 1 leaves them", "", 0, 2)] = 1.0
+    warmth: Annotated[float, Setting("-1 (blue) to 1 (amber)", "", -1, 1)] = 0.0
+    split: Annotated[float, Setting("teal shadows under amber lights", "", 0, 1)] = 0.0
+    like: Annotated[
+        Path | None,
+        Setting("a folder of photos, or of folders named after classes; colours are matched"),
+    ] = None
+    like_strength: Annotated[
+        float, Setting("how far colours are moved to those of the photos", "", 0, 1)
+    ] = 0.7
 
     def __post_init__(self) -> None:
-        _check("grade.saturation", self.saturation, 0, 2)
-        _check("grade.warmth", self.warmth, -1, 1)
-        _check("grade.split", self.split, 0, 1)
-        _check("grade.like_strength", self.like_strength, 0, 1)
+        check_ranges(self, "grade")
 
 
 @dataclass(frozen=True)

@@ -2,18 +2,15 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from simlift.core.clip import Clip
 from simlift.core.errors import RecipeError
 from simlift.core.layers import Layer
 from simlift.core.protocols import Stage
+from simlift.core.setting import Setting, check_ranges
 from simlift.engines.photographic.materials.classes import MATERIALS
 from simlift.engines.photographic.materials.photos import read_textures
-
-
-def _check(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        raise RecipeError(name, f"found {value}", allowed=f"{low} to {high}")
 
 
 @dataclass(frozen=True)
@@ -23,16 +20,20 @@ class Materials:
     Photos are named by class or material: road.jpg, wood.png.
     """
 
-    strength: float = 0.8  # share of the material that shows; 0 leaves what the clip gives
-    detail: float = 1.0  # of the relief
-    scale: float = 1.0  # size of the textures
-    by_class: tuple[tuple[str, str], ...] = ()  # (class, material), before the built-in choice
-    textures: Path | None = None
+    strength: Annotated[
+        float, Setting("share of the material that shows; 0 leaves what the clip gives", "", 0, 1)
+    ] = 0.8
+    detail: Annotated[float, Setting("of the relief", "", 0, 3)] = 1.0
+    scale: Annotated[float, Setting("size of the textures", "", 0.1, 10)] = 1.0
+    by_class: Annotated[
+        tuple[tuple[str, str], ...], Setting("(class, material), before the built-in choice")
+    ] = ()
+    textures: Annotated[
+        Path | None, Setting("a folder of photos named by class or material: road.jpg, wood.png")
+    ] = None
 
     def __post_init__(self) -> None:
-        _check("materials.strength", self.strength, 0, 1)
-        _check("materials.detail", self.detail, 0, 3)
-        _check("materials.scale", self.scale, 0.1, 10)
+        check_ranges(self, "materials")
         classes = [category for category, _ in self.by_class]
         if twice := sorted({c for c in classes if classes.count(c) > 1}):
             raise RecipeError(

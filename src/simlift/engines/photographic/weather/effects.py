@@ -4,14 +4,16 @@ Every stage returns what it was given, untouched, where its kind of weather is o
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from simlift.core.camera import Objects
 from simlift.core.clip import Clip
-from simlift.core.errors import ClipError, RecipeError
+from simlift.core.errors import ClipError
 from simlift.core.layers import Layer
+from simlift.core.setting import Setting, check_ranges
 from simlift.core.window import Window
 from simlift.engines.photographic.scene import frame_geometry
 from simlift.engines.photographic.scene.surface import Surface
@@ -24,11 +26,6 @@ _SNOW_SEED = 0x5EED  # flakes are not where drops are
 _STILL = 1e-3  # metres, or parts of a turn, within which a body stands still
 
 
-def _check(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        raise RecipeError(name, f"found {value}", allowed=f"{low} to {high}")
-
-
 @dataclass(frozen=True)
 class Weather:
     """What is in the air and on the ground; the default is a dry, clear day.
@@ -37,24 +34,24 @@ class Weather:
     moderate, 2.5 heavy.
     """
 
-    visibility: float | None = None  # metres at which fog leaves 2 % of contrast; None: no fog
-    rain: float = 0.0  # mm/h
-    snowfall: float = 0.0  # mm/h, melted
-    snow_cover: float = 0.0  # share of level ground under snow
-    wetness: float | None = None  # of the ground, 0 to 1; None: as wet as the rain makes it
-    wind: float = 0.0  # m/s
-    wind_turn: float = 90.0  # degrees to the left of the first view that the wind blows towards
+    visibility: Annotated[
+        float | None,
+        Setting("distance at which fog leaves 2 % of contrast; null: no fog", "metres", 5, 1e6),
+    ] = None
+    rain: Annotated[float, Setting("2.5 is light, 10 moderate, 50 violent", "mm/h", 0, 200)] = 0.0
+    snowfall: Annotated[float, Setting("melted; 1 is moderate, 2.5 heavy", "mm/h", 0, 20)] = 0.0
+    snow_cover: Annotated[float, Setting("share of level ground under snow", "", 0, 1)] = 0.0
+    wetness: Annotated[
+        float | None, Setting("of the ground; null: as wet as the rain makes it", "", 0, 1)
+    ] = None
+    wind: Annotated[float, Setting("speed of the wind, which is level", "m/s", 0, 40)] = 0.0
+    wind_turn: Annotated[
+        float,
+        Setting("that the wind blows towards, to the left of the first view", "degrees", -360, 360),
+    ] = 90.0
 
     def __post_init__(self) -> None:
-        if self.visibility is not None:
-            _check("weather.visibility", self.visibility, 5, 1e6)
-        _check("weather.rain", self.rain, 0, 200)
-        _check("weather.snowfall", self.snowfall, 0, 20)
-        _check("weather.snow_cover", self.snow_cover, 0, 1)
-        if self.wetness is not None:
-            _check("weather.wetness", self.wetness, 0, 1)
-        _check("weather.wind", self.wind, 0, 40)
-        _check("weather.wind_turn", self.wind_turn, -360, 360)
+        check_ranges(self, "weather")
 
     @property
     def ground_wetness(self) -> float:

@@ -6,8 +6,10 @@ places as unsigned 64-bit numbers, which cannot count from the end; vectors of t
 long line, whose step is known; and no slices, each of which is counted like an array.
 """
 
+import hashlib
 import inspect
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 from numba import njit
@@ -18,3 +20,20 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     # A type checker's import hook wraps functions, and only plain ones can be kept.
     plain = inspect.unwrap(function)
     return njit(cache=True, nogil=True, error_model="numpy")(plain)
+
+
+def compiled_with(*files: ModuleType) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Compile a kernel that calls compiled functions of other files.
+
+    Kept machine code is looked up by the kernel's name and is valid as long as the kernel's own
+    file stays as it is. So the contents of the other files become a part of that name.
+    """
+    sources = "".join(inspect.getsource(file) for file in files)
+    digest = hashlib.sha256(sources.encode()).hexdigest()[:12]
+
+    def compile_under_digest(function: Callable[..., Any]) -> Callable[..., Any]:
+        plain = inspect.unwrap(function)
+        plain.__qualname__ += f"_{digest}"
+        return compiled(plain)
+
+    return compile_under_digest

@@ -110,7 +110,7 @@ def shine(
     share: Float[np.ndarray, "n"],
 ) -> None:
     """Add in place what some pixels shine: `share` of their colour."""
-    from simlift.pixels.light import _shading_kernels as kernels
+    from simlift.pixels.light import _emission_kernels as kernels
 
     kernels.shine(light, albedo, rows, columns, share)
 

@@ -9,7 +9,7 @@ from simlift.core.errors import ClipError
 from simlift.core.layers import Layer
 from simlift.core.window import Frames, Window
 from simlift.pixels.geometry.projection import pinhole
-from simlift.pixels.image.edges import canny, engine_edges
+from simlift.pixels.image.edges import canny, geometry_edges
 
 _GEOMETRY = (Layer.DEPTH, Layer.NORMALS, Layer.SEGMENTATION)
 _ASSUMED_FOV = np.radians(60.0)  # folds hardly depend on it; for clips that know no camera
@@ -66,7 +66,7 @@ class EngineEdges:
 
     def _edges(self, window: Window, i: int) -> Bool[np.ndarray, "h w"]:
         depth, normals, ids = (window[layer][i] if layer in window else None for layer in _GEOMETRY)
-        return engine_edges(
+        return geometry_edges(
             depth,
             normals,
             ids,

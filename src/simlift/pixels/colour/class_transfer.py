@@ -12,10 +12,12 @@ _HIGHLIGHT = 0.9  # display level from which a colour is given back, so that lig
 Moments = tuple[Float[np.ndarray, "3"], Float[np.ndarray, "3 3"]]
 
 
-def transfer(source: Moments, target: Moments, share: float) -> Float[np.ndarray, "3 4"]:
+def bounded_colour_transfer(
+    source: Moments, target: Moments, share: float
+) -> Float[np.ndarray, "3 4"]:
     """Return the affine map in display values that brings colours `share` of the way to a target.
 
-    The linear Monge-Kantorovich map (see `colour.monge_kantorovich`), whose gains are bounded: a
+    The linear Monge-Kantorovich map (see `spaces.monge_kantorovich`), whose gains are bounded: a
     gray wall is not to become as colourful as a market. The mean always arrives.
     """
     matrix = monge_kantorovich(source, target)[:, :3]
@@ -25,7 +27,7 @@ def transfer(source: Moments, target: Moments, share: float) -> Float[np.ndarray
     return np.asarray(share * whole + (1 - share) * np.eye(3, 4))
 
 
-def soften(held: UInt8[np.ndarray, "c h w"], sigma: float) -> UInt8[np.ndarray, "c h w"]:
+def blur_class_shares(held: UInt8[np.ndarray, "c h w"], sigma: float) -> UInt8[np.ndarray, "c h w"]:
     """Blur how much each class holds of a pixel by `sigma` pixels."""
     size = 2 * int(np.ceil(3 * sigma)) + 1
     out = np.empty_like(held)
@@ -34,7 +36,7 @@ def soften(held: UInt8[np.ndarray, "c h w"], sigma: float) -> UInt8[np.ndarray, 
     return out
 
 
-def recolour(
+def apply_class_transfer(
     display: UInt16[np.ndarray, "h w 3"],
     rest: Float[np.ndarray, "3 4"],
     parts: Float[np.ndarray, "c 3 4"],
@@ -47,4 +49,4 @@ def recolour(
     from simlift.pixels.colour import _transfer_kernels as kernels
 
     maps = np.concatenate([rest[None], parts]).astype(np.float32)
-    return np.asarray(kernels.recolour(display, maps, held, np.float32(_HIGHLIGHT)))
+    return np.asarray(kernels.apply_class_transfer(display, maps, held, np.float32(_HIGHLIGHT)))

@@ -22,7 +22,7 @@ def colour_correction(
     return gain, there.mean(0) - gain * here.mean(0)
 
 
-def correct(
+def apply_colour_correction(
     frames: Frames, correction: tuple[Float[np.ndarray, "3"], Float[np.ndarray, "3"]]
 ) -> Frames:
     """Return the frames with gain and offset applied, in code values."""

@@ -36,7 +36,9 @@ def _decoding_table(least: float) -> Float[np.ndarray, "256"]:
     return (least + (1 - least) * linear).astype(np.float32)
 
 
-def decode(frame: UInt8[np.ndarray, "h w 3"], least: float = 0.0) -> Float[np.ndarray, "h w 3"]:
+def decode_srgb(
+    frame: UInt8[np.ndarray, "h w 3"], least: float = 0.0
+) -> Float[np.ndarray, "h w 3"]:
     """Turn sRGB bytes into linear light from `least` (black) to 1."""
     return np.asarray(cv2.LUT(frame, _decoding_table(least)))
 
@@ -46,7 +48,7 @@ def luminance(linear: Float[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w"]:
     return np.asarray(cv2.transform(linear, LUMINANCE[None]))
 
 
-def saturation(amount: float) -> Float[np.ndarray, "3 3"]:
+def saturation_matrix(amount: float) -> Float[np.ndarray, "3 3"]:
     """Return the matrix that moves colours from their gray by `amount` (1 leaves them)."""
     gray = np.tile(LUMINANCE.astype(np.float64), (3, 1))
     return np.asarray(gray + (np.eye(3) - gray) * amount)

@@ -182,7 +182,7 @@ def first_hits(index, clear, origin, cell, starts, ways, skip):
 
 
 @compiled
-def lit(index, clear, origin, cell, starts, normals, ways, skip):
+def unoccluded_cosine(index, clear, origin, cell, starts, normals, ways, skip):
     """Return the mean cosine [n] of `normals` [n 3] and those of `ways` [k 3] that are free.
 
     Of four ways neighbours ask two each, in turns.
@@ -206,7 +206,7 @@ def lit(index, clear, origin, cell, starts, normals, ways, skip):
 
 
 @compiled
-def beyond_view(index, clear, origin, cell, starts, ways, sides, reach, skip, even):
+def visibility_beyond_frustum(index, clear, origin, cell, starts, ways, sides, reach, skip, even):
     """Return the share of `ways` [k 3] that are free beyond the image, for each start [a b 3].
 
     Neighbours take turns: each asks every other way. `sides` [s 4] are the planes of the view's

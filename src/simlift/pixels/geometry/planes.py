@@ -53,7 +53,7 @@ def bounding_planes(
     return tuple(accepted)
 
 
-def continued(
+def extend_plane(
     plane: Plane,
     low: Float[np.ndarray, "3"],
     high: Float[np.ndarray, "3"],

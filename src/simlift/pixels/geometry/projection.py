@@ -32,7 +32,7 @@ def rays(
     return out
 
 
-def points(
+def unproject(
     depth: Float[np.ndarray, "h w"], intrinsics: Float[np.ndarray, "3 3"]
 ) -> Float[np.ndarray, "h w 3"]:
     """Return the camera-space point seen by every pixel, in metres."""
@@ -106,7 +106,7 @@ def rigid_flow(
     """
     height, width = depth.shape
     sky = ~np.isfinite(depth)
-    here = points(np.where(sky, np.float32(1e4), depth), intrinsics[0])
+    here = unproject(np.where(sky, np.float32(1e4), depth), intrinsics[0])
     ahead = world_to_camera[1] @ np.linalg.inv(world_to_camera[0])
     moved = cv2.transform(here, ahead[:3].astype(np.float32))
     if ids is not None and len(body_ids):
@@ -127,7 +127,7 @@ def rigid_flow(
     return flow, np.where(sky, np.inf, z).astype(np.float32)
 
 
-def warp_back(
+def backward_warp(
     image: Float[np.ndarray, "h w *c"], flow: Float[np.ndarray, "h w 2"], *, nearest: bool = False
 ) -> Float[np.ndarray, "h w *c"]:
     """Sample `image` (at t+1) where the flow of t leads; outside is 0."""
@@ -138,7 +138,7 @@ def warp_back(
     return np.asarray(cv2.remap(image, x, y, how, borderMode=cv2.BORDER_CONSTANT, borderValue=0))
 
 
-def inside(flow: Float[np.ndarray, "h w 2"]) -> Bool[np.ndarray, "h w"]:
+def lands_inside(flow: Float[np.ndarray, "h w 2"]) -> Bool[np.ndarray, "h w"]:
     """Return where the flow leads to a place inside the next frame."""
     height, width = flow.shape[:2]
     with np.errstate(invalid="ignore"):

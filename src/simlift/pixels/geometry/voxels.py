@@ -29,7 +29,7 @@ class Voxels:
     glow: Float32[np.ndarray, "v"]  # share of the cell's surface that shines
 
     @cached_property
-    def clear(self) -> UInt8[np.ndarray, "i j k"]:
+    def clearance(self) -> UInt8[np.ndarray, "i j k"]:
         """How many blocks of cells each is from the next that has a solid one; 0 has one itself."""
         from simlift.pixels.geometry import _voxel_kernels as kernels
 
@@ -39,7 +39,7 @@ class Voxels:
         solid = whole.reshape(i, side, j, side, k, side).any(axis=(1, 3, 5))
         return np.asarray(kernels.clearance(solid))
 
-    def first(
+    def hits(
         self,
         points: Float32[np.ndarray, "n 3"],
         ways: Float32[np.ndarray, "k 3"],
@@ -126,7 +126,7 @@ def voxelise_meshes(
     return Voxels(origin, cell, index, centres, facing, means[:, 6:9].copy(), means[:, 9].copy())
 
 
-def lit(
+def unoccluded_cosine(
     voxels: Voxels,
     points: Float32[np.ndarray, "n 3"],
     normals: Float32[np.ndarray, "n 3"],
@@ -141,11 +141,12 @@ def lit(
     lifted, skip = _lifted(voxels, points, normals)
     grid = _grid(voxels)
     return _in_parts(
-        len(points), lambda part: kernels.lit(*grid, lifted[part], normals[part], ways, skip)
+        len(points),
+        lambda part: kernels.unoccluded_cosine(*grid, lifted[part], normals[part], ways, skip),
     )
 
 
-def met(
+def first_hits(
     voxels: Voxels,
     points: Float32[np.ndarray, "n 3"],
     normals: Float32[np.ndarray, "n 3"],
@@ -158,7 +159,7 @@ def met(
     return np.asarray(kernels.first_hits(*_grid(voxels), lifted, ways, skip))
 
 
-def beyond_view(
+def visibility_beyond_frustum(
     voxels: Voxels,
     points: Float32[np.ndarray, "a b 3"],
     ways: Float[np.ndarray, "k 3"],
@@ -175,7 +176,7 @@ def beyond_view(
     from simlift.pixels.geometry import _voxel_kernels as kernels
 
     return np.asarray(
-        kernels.beyond_view(
+        kernels.visibility_beyond_frustum(
             *_grid(voxels),
             np.ascontiguousarray(points),
             ways.astype(np.float32),
@@ -203,7 +204,7 @@ def _in_parts(count: int, work: Callable[[slice], np.ndarray]) -> np.ndarray:
 
 
 def _grid(voxels: Voxels) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.float32]:
-    return voxels.index, voxels.clear, voxels.origin, np.float32(voxels.cell)
+    return voxels.index, voxels.clearance, voxels.origin, np.float32(voxels.cell)
 
 
 def _lifted(

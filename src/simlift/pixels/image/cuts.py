@@ -44,7 +44,7 @@ def summarise(frame: UInt8[np.ndarray, "h w 3"]) -> FrameSummary:
     return FrameSummary(gray, counts / counts.sum())
 
 
-def differ(one: FrameSummary, other: FrameSummary) -> bool:
+def is_scene_change(one: FrameSummary, other: FrameSummary) -> bool:
     """Return whether two frames show different scenes."""
     structure = (_structure(one.gray, other.gray) + _structure(other.gray, one.gray)) / 2
     colours = float(np.minimum(one.colours, other.colours).sum())
@@ -60,11 +60,11 @@ def find_cuts(frames: Iterable[UInt8[np.ndarray, "h w 3"]]) -> Iterator[int]:
     for number, frame in enumerate(frames):
         ahead = summarise(frame)
         # A single odd frame (a flash, a dropout) leaves its neighbours alike: no cut.
-        if changed and before is not None and differ(before, ahead):
+        if changed and before is not None and is_scene_change(before, ahead):
             yield number - 1
-            changed = here is not None and differ(here, ahead)
+            changed = here is not None and is_scene_change(here, ahead)
         else:
-            changed = not changed and here is not None and differ(here, ahead)
+            changed = not changed and here is not None and is_scene_change(here, ahead)
         before, here = here, ahead
     if changed:
         yield number

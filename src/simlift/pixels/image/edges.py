@@ -43,7 +43,7 @@ def relative_canny(image: UInt8[np.ndarray, "h w 3"]) -> Bool[np.ndarray, "h w"]
     return np.asarray(cv2.Canny(across, down, _LOW_TO_HIGH * high, high)) > 0
 
 
-def engine_edges(
+def geometry_edges(
     depth: Float[np.ndarray, "h w"] | None,
     normals: Float[np.ndarray, "h w 3"] | None,
     ids: Int[np.ndarray, "h w"] | None,
@@ -65,7 +65,7 @@ def engine_edges(
     return discontinuities(depth, normals, ids, depth_step=depth_step, angle=angle)
 
 
-def near(edges: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
+def dilate(edges: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
     """Return the pixels within 1 pixel of an edge."""
     return np.asarray(cv2.dilate(edges.view(np.uint8), np.ones((3, 3), np.uint8))) > 0
 
@@ -95,12 +95,14 @@ def near_agreement(
     mine = one if region is None else one & region
     its = other if region is None else other & region
     total = _count(mine) + _count(its)
-    return (_count(mine & near(other)) + _count(its & near(one)), total) if total else (1, 1)
+    return (_count(mine & dilate(other)) + _count(its & dilate(one)), total) if total else (1, 1)
 
 
-def covered(wanted: Bool[np.ndarray, "h w"], found: Bool[np.ndarray, "h w"]) -> tuple[int, int]:
+def recall_counts(
+    wanted: Bool[np.ndarray, "h w"], found: Bool[np.ndarray, "h w"]
+) -> tuple[int, int]:
     """Return how many wanted edges have a found one within 1 pixel, and how many are wanted."""
-    return _count(wanted & near(found)), _count(wanted)
+    return _count(wanted & dilate(found)), _count(wanted)
 
 
 def offset(

@@ -80,7 +80,7 @@ def padded_length(num_frames: int, stride: int = 4) -> int:
     return -(-(num_frames - 1) // stride) * stride + 1
 
 
-def whole_length(num_frames: int, stride: int = 4) -> int:
+def truncated_length(num_frames: int, stride: int = 4) -> int:
     """Return the largest k * stride + 1 that is at most `num_frames`; 1 for a single frame."""
     return (num_frames - 1) // stride * stride + 1
 
@@ -106,7 +106,7 @@ def _resize(frames: Frames, height: int, width: int) -> UInt8[np.ndarray, "t {he
     return resized
 
 
-def smaller(
+def box_downsample(
     frames: UInt8[np.ndarray, "t h w 3"], times: int
 ) -> UInt8[np.ndarray, "t rows columns 3"]:
     """Return frames whose sides are `times` times smaller, each pixel the mean of its square."""

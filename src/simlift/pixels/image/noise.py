@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 
-def spectral(
+def spectral_noise(
     seed: tuple[int, ...],
     shape: tuple[int, ...],
     power: float,
@@ -34,7 +34,7 @@ def spectral(
 
 
 @dataclass(frozen=True, eq=False)
-class Cells:
+class CellularNoise:
     """Distances to the nearest and second nearest of scattered points, in cells; and a number in
     [0, 1) that is the same over each point's cell."""
 
@@ -43,7 +43,7 @@ class Cells:
     value: Float[np.ndarray, "n n"]
 
 
-def cells(seed: tuple[int, ...], size: int, across: int) -> Cells:
+def cellular_noise(seed: tuple[int, ...], size: int, across: int) -> CellularNoise:
     """Return the cells of one jittered point in each square of a grid of `across` squares.
 
     Worley, "A cellular texture basis function", SIGGRAPH 1996.
@@ -65,4 +65,4 @@ def cells(seed: tuple[int, ...], size: int, across: int) -> Cells:
             second = np.minimum(second, np.where(nearer, first, distance))
             value = np.where(nearer, point[..., 2], value)
             first = np.where(nearer, distance, first)
-    return Cells(first, second, value)
+    return CellularNoise(first, second, value)

@@ -20,7 +20,9 @@ _FAINT = 0.5  # codes: less than this is rounding, and is not stretched to a tex
 Level = Float[np.ndarray, "_ _ 3"]
 Descriptors = Float[np.ndarray, "n k"]
 Directions = Float[np.ndarray, "d k"]
-Shadows = Float[np.ndarray, "d n"]  # what a crowd of points casts on lines, in order on each line
+SortedProjections = Float[
+    np.ndarray, "d n"
+]  # what a crowd of points casts on lines, in order on each line
 
 
 def laplacian_pyramid(image: UInt8[np.ndarray, "h w 3"]) -> list[Level]:
@@ -33,7 +35,7 @@ def laplacian_pyramid(image: UInt8[np.ndarray, "h w 3"]) -> list[Level]:
     return [*levels, here]
 
 
-def descriptors(level: Level, corners: Int[np.ndarray, "n 2"]) -> Descriptors:
+def patch_descriptors(level: Level, corners: Int[np.ndarray, "n 2"]) -> Descriptors:
     """Return the patches [n, 147] at some corners (row, column), each channel normalised.
 
     The mean and the deviation are those of the channel over all of the patches.
@@ -45,13 +47,13 @@ def descriptors(level: Level, corners: Int[np.ndarray, "n 2"]) -> Descriptors:
     return np.asarray(normal.reshape(len(corners), -1))
 
 
-def shadows(points: Descriptors, directions: Directions) -> Shadows:
+def sorted_projections(points: Descriptors, directions: Directions) -> SortedProjections:
     """Return where the points fall on each direction, sorted: all that the distance needs."""
     # Not BLAS: it starts threads, which spin where other processes are at work.
     return np.sort(cv2.gemm(directions, points, 1, None, 0, flags=cv2.GEMM_2_T), axis=1)
 
 
-def wasserstein(one: Shadows, other: Shadows) -> float:
+def sliced_wasserstein(one: SortedProjections, other: SortedProjections) -> float:
     """Return the sliced Wasserstein-1 distance of two crowds of one size, from their shadows.
 
     On a line the cheapest transport keeps the order, so that the distance is the mean difference
@@ -60,23 +62,26 @@ def wasserstein(one: Shadows, other: Shadows) -> float:
     return float(np.abs(one - other).mean(dtype=np.float64))
 
 
-def texture(image: UInt8[np.ndarray, "h w 3"]) -> tuple[Shadows, ...]:
+def texture_projections(image: UInt8[np.ndarray, "h w 3"]) -> tuple[SortedProjections, ...]:
     """Return the shadows of an image's patches, level by level.
 
     Corners and directions are drawn once for each size: every image of a size is seen alike.
     """
     levels = laplacian_pyramid(image)
     return tuple(
-        shadows(descriptors(level, _corners(*level.shape[:2])), _directions()) for level in levels
+        sorted_projections(patch_descriptors(level, _corners(*level.shape[:2])), _directions())
+        for level in levels
     )
 
 
-def texture_distance(one: tuple[Shadows, ...], other: tuple[Shadows, ...]) -> float:
+def texture_distance(
+    one: tuple[SortedProjections, ...], other: tuple[SortedProjections, ...]
+) -> float:
     """Return the mean over the levels of the distance of two textures, in deviations.
 
     Karras et al. print it times 1000.
     """
-    return float(np.mean([wasserstein(a, b) for a, b in zip(one, other, strict=True)]))
+    return float(np.mean([sliced_wasserstein(a, b) for a, b in zip(one, other, strict=True)]))
 
 
 @lru_cache(maxsize=32)

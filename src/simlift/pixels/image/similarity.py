@@ -46,7 +46,7 @@ def shrink_to(image: UInt8[np.ndarray, "h w *c"], lines: int) -> UInt8[np.ndarra
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
 
 
-def without_texture(
+def bilateral_smooth(
     image: UInt8[np.ndarray, "h w *c"],
     *,
     diameter: float,

@@ -31,7 +31,7 @@ class TileMean:
 
 
 @dataclass(frozen=True, eq=False)
-class View:
+class GeometryView:
     """The surfaces that a camera sees: z-depth in metres, unit normals in camera axes, its lens.
 
     What only depends on these is found once, however many maps ask for it.
@@ -68,11 +68,12 @@ def tile_places(pixels: Int[np.ndarray, "n"], width: int) -> Int[np.ndarray, "n"
 
 
 @dataclass(frozen=True, eq=False)
-class Enlargement:
+class JointBilateralUpsampler:
     """Enlarges maps of one frame so that values do not leak across its edges; call it with them.
 
     Between two small pixels `across` [a w] is the share of the right one, and between two rows of
-    these `down` [h w] that of the lower one: found once by `enlargement`, good for every map.
+    these `down` [h w] that of the lower one: found once by `joint_bilateral_upsampler`, good for
+    every map.
     """
 
     across: Float[np.ndarray, "a w"]
@@ -87,7 +88,7 @@ class Enlargement:
         return np.asarray(whole.reshape(*small.shape[:-2], *self.down.shape))
 
 
-def enlargement(small: View, whole: View) -> Enlargement:
+def joint_bilateral_upsampler(small: GeometryView, whole: GeometryView) -> JointBilateralUpsampler:
     """Return joint bilateral upsampling by depth and normals, along rows and then columns.
 
     Source: Kopf et al., "Joint bilateral upsampling", SIGGRAPH 2007.
@@ -95,4 +96,6 @@ def enlargement(small: View, whole: View) -> Enlargement:
     from simlift.pixels.image import _upsampling_kernels as kernels
 
     across = kernels.mix_rows(small.near, small.normals, whole.near, whole.normals)
-    return Enlargement(across, kernels.mix_columns(whole.near, whole.normals, len(small.near)))
+    return JointBilateralUpsampler(
+        across, kernels.mix_columns(whole.near, whole.normals, len(small.near))
+    )

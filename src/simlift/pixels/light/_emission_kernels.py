@@ -4,7 +4,7 @@ from simlift.pixels._compile import compiled
 
 
 @compiled
-def shine(light, albedo, rows, columns, share):
+def add_emission(light, albedo, rows, columns, share):
     """Add to `light` [h w 3] what the pixels at `rows` and `columns` [n] shine: `share` [n] of
     their colour."""
     for i in range(rows.shape[0]):

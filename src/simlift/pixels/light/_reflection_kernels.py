@@ -13,7 +13,7 @@ _STEEP = np.float32(0.1)  # relative change of depth from pixel to pixel that is
 
 
 @compiled
-def mirrored(
+def trace_reflections(
     inverse, normals, roughness, light, mirror, gloss, pinhole, smoothest, distances, tile
 ):
     """Return `light` [h w 3] with what smooth surfaces reflect of the image itself.

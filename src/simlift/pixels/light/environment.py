@@ -86,7 +86,9 @@ class Environment:
         )
 
 
-def build(radiance: Float[np.ndarray, "h w 3"], suns: tuple[Sun, ...] = ()) -> Environment:
+def build_environment(
+    radiance: Float[np.ndarray, "h w 3"], suns: tuple[Sun, ...] = ()
+) -> Environment:
     """Prepare a radiance map for lookup.
 
     Suns inside the map are taken out and become distant lights of their own, because harmonics
@@ -121,7 +123,7 @@ def _reflections(radiance: Float[np.ndarray, "h w 3"]) -> Float[np.ndarray, "l n
     return np.stack(levels)
 
 
-def directions(height: int, width: int) -> Float[np.ndarray, "h w 3"]:
+def equirectangular_directions(height: int, width: int) -> Float[np.ndarray, "h w 3"]:
     """Return the unit direction of every pixel of an equirectangular map."""
     theta = (np.arange(height) + 0.5) / height * np.pi
     phi = ((np.arange(width) + 0.5) / width - 0.5) * 2 * np.pi
@@ -131,7 +133,7 @@ def directions(height: int, width: int) -> Float[np.ndarray, "h w 3"]:
     ).astype(np.float32)
 
 
-def sphere(count: int) -> Float[np.ndarray, "count 3"]:
+def fibonacci_sphere(count: int) -> Float[np.ndarray, "count 3"]:
     """Return directions spread evenly over the sphere (Fibonacci lattice)."""
     k = np.arange(count) + 0.5
     height = 1 - 2 * k / count
@@ -188,13 +190,13 @@ def extract_sun(
     light or more.
     """
     height, width = radiance.shape[:2]
-    way = directions(height, width)
+    way = equirectangular_directions(height, width)
     angle = np.broadcast_to(solid_angles(height, width), (height, width))
     luma = _dot(radiance, LUMINANCE)
     # The patch that gives most light, not the brightest pixel: seen through a 12 degree lobe.
     small = cv2.resize(radiance, _SMALL[::-1], interpolation=cv2.INTER_AREA)
     blurred = _dot(prefilter(small, 60.0), LUMINANCE)
-    peak = directions(*_SMALL).reshape(-1, 3)[int(blurred.argmax())]
+    peak = equirectangular_directions(*_SMALL).reshape(-1, 3)[int(blurred.argmax())]
     towards = _dot(way, peak)
     cone = towards > np.cos(_LARGEST_LIGHT)
     ring = (towards > np.cos(1.6 * _LARGEST_LIGHT)) & ~cone
@@ -235,9 +237,11 @@ def harmonic_basis(normal: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 9
     return out
 
 
-def turned(light: Float[np.ndarray, "9"], turn: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "9"]:
+def rotate_harmonics(
+    light: Float[np.ndarray, "9"], turn: Float[np.ndarray, "3 3"]
+) -> Float[np.ndarray, "9"]:
     """Return harmonics in other axes; `turn` takes a direction in those to one of theirs."""
-    ways = sphere(256)
+    ways = fibonacci_sphere(256)
     seen = harmonic_basis(np.einsum("kd,cd->kc", ways, turn).astype(np.float32)) @ light
     return np.linalg.lstsq(harmonic_basis(ways), seen, rcond=None)[0].astype(np.float32)
 
@@ -249,7 +253,10 @@ def project_irradiance(radiance: Float[np.ndarray, "h w 3"]) -> Float[np.ndarray
     maps", SIGGRAPH 2001: E_lm = A_l L_lm with A = (pi, 2 pi / 3, pi / 4).
     """
     height, width = radiance.shape[:2]
-    basis = harmonic_basis(directions(height, width)) * solid_angles(height, width)[..., None]
+    basis = (
+        harmonic_basis(equirectangular_directions(height, width))
+        * solid_angles(height, width)[..., None]
+    )
     light = np.tensordot(basis, radiance, axes=([0, 1], [0, 1]))
     return (light * COSINE[:, None]).astype(np.float32)
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
-from simlift.pixels.image.upsampling import View
-from simlift.pixels.light.environment import COSINE, harmonic_basis, sphere
+from simlift.pixels.image.upsampling import GeometryView
+from simlift.pixels.light.environment import COSINE, fibonacci_sphere, harmonic_basis
 
 _DIRECTIONS = 3  # of a pixel; its 4x4 tile looks in 48
 _MARCH = {True: 16, False: 32}  # samples where it is known how thick things are, and where not
@@ -20,7 +20,7 @@ _SURFACES = np.float32(0.2)  # radiance of an average surface, beside 1 of open 
 _DIMMED = np.float32(0.5)  # share of that which is lost where another surface comes before it
 
 
-def ambient_occlusion(view: View, radius: float) -> Float[np.ndarray, "h w"]:
+def ambient_occlusion(view: GeometryView, radius: float) -> Float[np.ndarray, "h w"]:
     """Return the share of the sky that each pixel sees, in [0, 1], within `radius` metres.
 
     Horizon-based (Bavoil et al., "Image-space horizon-based ambient occlusion", SIGGRAPH 2008):
@@ -61,7 +61,9 @@ class Occluders:
     light: Float[np.ndarray, "9"]
 
 
-def enclosed(view: View, radius: float, far: float, known: Occluders) -> Float[np.ndarray, "h w"]:
+def ambient_occlusion_by_rays(
+    view: GeometryView, radius: float, far: float, known: Occluders
+) -> Float[np.ndarray, "h w"]:
     """Return what `ambient_occlusion` does, where it is known how deep things are.
 
     What moves hides light from what is less than `far` metres away, all else within `radius`. Rays
@@ -74,7 +76,9 @@ def enclosed(view: View, radius: float, far: float, known: Occluders) -> Float[n
     from simlift.pixels.image._upsampling_kernels import TILE
     from simlift.pixels.light import _occlusion_kernels as kernels
 
-    ways = np.ascontiguousarray(sphere(16 * _WAYS).reshape(_WAYS, 16, 3).transpose(1, 0, 2))
+    ways = np.ascontiguousarray(
+        fibonacci_sphere(16 * _WAYS).reshape(_WAYS, 16, 3).transpose(1, 0, 2)
+    )
     shift = (np.arange(16) / 16)[:, None]
     steps = ((np.arange(kernels.NEAR) + 0.3 + 0.7 * shift) / kernels.NEAR) ** 1.5
     open_sky = np.maximum(harmonic_basis(ways) @ known.light, 0)
@@ -102,7 +106,7 @@ def enclosed(view: View, radius: float, far: float, known: Occluders) -> Float[n
 
 
 def distant_shadow(
-    view: View,
+    view: GeometryView,
     towards: Float[np.ndarray, "k 3"],
     length: float,
     thickness: Float[np.ndarray, "h w"] | None = None,

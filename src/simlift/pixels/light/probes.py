@@ -16,8 +16,14 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float, Float32, Int32
 
-from simlift.pixels.geometry.voxels import Voxels, lit
-from simlift.pixels.light.environment import COSINE, Environment, harmonic_basis, lookup, sphere
+from simlift.pixels.geometry.voxels import Voxels, unoccluded_cosine
+from simlift.pixels.light.environment import (
+    COSINE,
+    Environment,
+    fibonacci_sphere,
+    harmonic_basis,
+    lookup,
+)
 
 _RAYS = 128
 _SPREAD = 4  # directions towards a large light
@@ -95,13 +101,13 @@ def place_probes(voxels: Voxels, low: np.ndarray, high: np.ndarray, spacing: flo
     inside = ((at >= 0) & (at < voxels.index.shape)).all(1)
     solid = np.zeros(len(places), bool)
     solid[inside] = voxels.index[tuple(at[inside].T)] >= 0
-    ways = sphere(_RAYS)
-    hit = voxels.first(places, ways)
+    ways = fibonacci_sphere(_RAYS)
+    hit = voxels.hits(places, ways)
     trust = np.where(solid, _BURIED, 1).astype(np.float32).reshape(shape)
     return Probes(origin, spacing, trust, hit, ways)
 
 
-def solve(
+def solve_light_bounces(
     voxels: Voxels,
     probes: Probes,
     environment: Environment,
@@ -121,7 +127,7 @@ def solve(
     direct = np.zeros_like(voxels.albedo)
     for sun in environment.suns:
         ways = np.einsum("kd,dc->kc", sun.samples(_SPREAD), turn).astype(np.float32)
-        cosine = lit(voxels, voxels.centres, voxels.normals, ways)
+        cosine = unoccluded_cosine(voxels, voxels.centres, voxels.normals, ways)
         direct += cosine[:, None] * (sun.irradiance / np.float32(np.pi))
     shining = voxels.albedo * (voxels.glow[:, None] * np.float32(glow))
     leaving = voxels.albedo * direct + shining
@@ -134,7 +140,7 @@ def solve(
             probes.origin,
             probes.spacing,
             probes.trust,
-            _dig_out(probes, arriving),
+            _fill_buried_probes(probes, arriving),
             leaving.astype(np.float32),
         )
         if bounce < _BOUNCES - 1:
@@ -143,7 +149,7 @@ def solve(
     return volume
 
 
-def _dig_out(
+def _fill_buried_probes(
     probes: Probes, arriving: Float32[np.ndarray, "x y z 36"]
 ) -> Float32[np.ndarray, "x y z 36"]:
     """Give probes within something the light of those around them in the open."""

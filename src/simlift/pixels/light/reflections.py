@@ -3,17 +3,17 @@
 import numpy as np
 from jaxtyping import Float, Int
 
-from simlift.pixels.light.shading import Leaving
+from simlift.pixels.light.shading import OutgoingLight
 
 _SMOOTHEST = np.float32(0.5)  # roughness above which a reflection is too blurred to be looked up
 _REACH = 1.2  # depths
 
 
-def mirrored(
+def screen_space_reflections(
     depth: Float[np.ndarray, "h w"],
     normals: Float[np.ndarray, "h w 3"],
     roughness: Float[np.ndarray, "h w"],
-    leaving: Leaving,
+    leaving: OutgoingLight,
     intrinsics: Float[np.ndarray, "3 3"],
 ) -> Float[np.ndarray, "h w 3"]:
     """Return the light that leaves surfaces, where smooth ones mirror what the image shows.
@@ -32,7 +32,7 @@ def mirrored(
     inverse = np.reciprocal(np.fmin(depth, np.float32(1e5)))
     pinhole = tuple(np.float32(intrinsics[i]) for i in ((0, 0), (1, 1), (0, 2), (1, 2)))
     return np.asarray(
-        _reflection_kernels.mirrored(
+        _reflection_kernels.trace_reflections(
             inverse,
             normals,
             roughness,
@@ -47,7 +47,7 @@ def mirrored(
     )
 
 
-def spread(
+def glossy_directions(
     normals: Float[np.ndarray, "n 3"],
     ways: Float[np.ndarray, "n 3"],
     roughness: Float[np.ndarray, "n"],

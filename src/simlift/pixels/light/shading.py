@@ -12,7 +12,7 @@ _LOBES = 4  # that what rough surfaces reflect of a large light is put together 
 
 
 @dataclass(frozen=True, eq=False)
-class Arriving:
+class IncidentLight:
     """The light that reaches each pixel's surface.
 
     `around` is irradiance / pi of the sky and all it bounces off, `ahead` the blurred radiance from
@@ -29,7 +29,7 @@ class Arriving:
 
 
 @dataclass(frozen=True, eq=False)
-class Leaving:
+class OutgoingLight:
     """The light that leaves each pixel's surface towards the camera.
 
     It holds what the surface mirrors, of which it keeps `gloss`; the rest is scattered from within.
@@ -54,11 +54,11 @@ def shade(
     intrinsics: Float[np.ndarray, "3 3"],
     turn: Float[np.ndarray, "3 3"],
     environment: Environment,
-    arriving: Arriving,
+    arriving: IncidentLight,
     *,
     specular: float,
     apart: bool = True,
-) -> Leaving:
+) -> OutgoingLight:
     """Light surfaces: `normals` in camera axes, `turn` from those to the environment's.
 
     A diffuse base (Burley, "Physically based shading at Disney", 2012) under a GGX coat of F0 =
@@ -99,10 +99,10 @@ def shade(
         np.float32(specular),
         apart,
     )
-    return Leaving(light, mirror if apart else None, gloss if apart else None)
+    return OutgoingLight(light, mirror if apart else None, gloss if apart else None)
 
 
-def shine(
+def add_emission(
     light: Float[np.ndarray, "h w 3"],
     albedo: Float[np.ndarray, "h w 3"],
     rows: Int[np.ndarray, "n"],
@@ -112,7 +112,7 @@ def shine(
     """Add in place what some pixels shine: `share` of their colour."""
     from simlift.pixels.light import _emission_kernels as kernels
 
-    kernels.shine(light, albedo, rows, columns, share)
+    kernels.add_emission(light, albedo, rows, columns, share)
 
 
 def _suns(

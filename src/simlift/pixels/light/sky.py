@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from simlift.pixels.colour.spaces import daylight, xyy_to_rgb
-from simlift.pixels.light.environment import Sun, directions, solid_angles
+from simlift.pixels.light.environment import Sun, equirectangular_directions, solid_angles
 
 _HEIGHT, _WIDTH = 512, 1024
 _NIGHT = np.float32(0.1)  # of the light of day
@@ -26,7 +26,7 @@ def clear_sky(
     `turbidity` 2 (clear) to 8 (hazy); `clouds` in [0, 1] is the share of the sky they cover.
     Source: Preetham, Shirley and Smits, "A practical analytic model for daylight", SIGGRAPH 1999.
     """
-    way = directions(_HEIGHT, _WIDTH)
+    way = equirectangular_directions(_HEIGHT, _WIDTH)
     towards = np.array([0, np.sin(elevation), -np.cos(elevation)])
     above = way[: _HEIGHT // 2]
     zenith = np.pi / 2 - elevation
@@ -51,7 +51,7 @@ def clear_sky(
 
 def overcast_sky(seed: int) -> Float[np.ndarray, "h w 3"]:
     """Return the CIE standard overcast sky (CIE S 011: L = Lz (1 + 2 sin) / 3) with soft clouds."""
-    above = directions(_HEIGHT, _WIDTH)[: _HEIGHT // 2]
+    above = equirectangular_directions(_HEIGHT, _WIDTH)[: _HEIGHT // 2]
     luma = (1 + 2 * above[..., 1]) / 3
     luma = luma * (0.82 + 0.36 * _clouds(above, 0.5, seed))
     sky = luma[..., None] * daylight(6800)
@@ -65,7 +65,7 @@ def night_sky(elevation: float, seed: int) -> tuple[Float[np.ndarray, "h w 3"], 
     (warm: sodium and warm white), over a faint blue; stars are points of random brightness. A tenth
     as bright as the skies of day, which is far brighter than it is: cameras open up at night.
     """
-    above = directions(_HEIGHT, _WIDTH)[: _HEIGHT // 2]
+    above = equirectangular_directions(_HEIGHT, _WIDTH)[: _HEIGHT // 2]
     height = above[..., 1:2]
     glow = daylight(2600) * np.float32(0.10) / (np.float32(0.12) + height)
     sky = np.float32(0.55) * daylight(11000) + glow
@@ -92,7 +92,7 @@ class Panel:
 
 def room(panels: tuple[Panel, ...], walls: float, kelvin: float) -> Float[np.ndarray, "h w 3"]:
     """Return a room: dim walls with a brighter ceiling and darker floor, lit by panels."""
-    way = directions(_HEIGHT, _WIDTH)
+    way = equirectangular_directions(_HEIGHT, _WIDTH)
     x, y, z = way[..., 0], way[..., 1], way[..., 2]
     shade = walls * (0.75 + 0.35 * y + 0.1 * np.cos(2 * np.arctan2(x, -z)))
     out = shade[..., None] * daylight(kelvin)
@@ -153,7 +153,7 @@ def _edge(distance: np.ndarray, half: float) -> np.ndarray:
 
 def _irradiance_up(upper: np.ndarray) -> float:
     height, width = upper.shape[:2]
-    way = directions(2 * height, width)[:height]
+    way = equirectangular_directions(2 * height, width)[:height]
     angle = solid_angles(2 * height, width)[:height]
     return float((upper.mean(-1) * way[..., 1] * angle).sum() / np.pi)
 

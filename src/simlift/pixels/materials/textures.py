@@ -10,7 +10,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 from jaxtyping import Float, Int, Int8, Int64
 
-from simlift.pixels.image.noise import spectral
+from simlift.pixels.image.noise import spectral_noise
 
 SIZE = 512  # texels across a texture
 STAIN_TILES = 8  # tiles after which stains repeat
@@ -34,7 +34,7 @@ class Texture:
     metres: float
 
 
-def texture(
+def make_texture(
     albedo: Float[np.ndarray, "n n 3"],
     height: Float[np.ndarray, "n n"],
     roughness: Float[np.ndarray, "n n"],
@@ -59,10 +59,10 @@ def texture(
     )
 
 
-def flat(metres: float = 1.0) -> Texture:
+def flat_texture(metres: float = 1.0) -> Texture:
     """Return the texture that changes nothing."""
     zero = np.zeros((SIZE, SIZE), np.float32)
-    return texture(np.ones((SIZE, SIZE, 3), np.float32), zero, zero, metres)
+    return make_texture(np.ones((SIZE, SIZE, 3), np.float32), zero, zero, metres)
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,13 +88,13 @@ class Atlas:
         return padded.view("<i8")[:, 0].astype(np.int64)
 
 
-def atlas(textures: tuple[Texture, ...]) -> Atlas:
+def build_atlas(textures: tuple[Texture, ...]) -> Atlas:
     """Return the pyramids of some textures, ready to be looked up."""
-    parts = [_bytes(pyramid(one)) for one in textures]
+    parts = [_bytes(mip_pyramid(one)) for one in textures]
     return Atlas(*(np.stack(column) for column in zip(*parts, strict=True)))
 
 
-def pyramid(one: Texture) -> list[Float[np.ndarray, "_ _ 6"]]:
+def mip_pyramid(one: Texture) -> list[Float[np.ndarray, "_ _ 6"]]:
     """Return a texture's levels: colour - 1 [3], slopes [2], roughness.
 
     Each is the exact average of 2x2 texels of the one before (Williams, "Pyramidal parametrics",
@@ -127,16 +127,16 @@ def _bytes(
 
 
 @lru_cache(maxsize=1)
-def stains() -> Float[np.ndarray, "k k k"]:
+def wear_noise() -> Float[np.ndarray, "k k k"]:
     """Return the solid noise that breaks up the repetition of tiles: wear and dirt, large scale.
 
     A solid texture (Perlin, "An image synthesizer", SIGGRAPH 1985), so that it has no seams.
     """
-    return np.clip(spectral((7,), (_STAIN_CELLS,) * 3, 1.7, band=(1.0, 14.0)), -2.5, 2.5)
+    return np.clip(spectral_noise((7,), (_STAIN_CELLS,) * 3, 1.7, band=(1.0, 14.0)), -2.5, 2.5)
 
 
 @dataclass(frozen=True, eq=False)
-class SlotMaterials:
+class MaterialTable:
     """What each slot wears, one row each; slot 0 is for ids that are not known.
 
     `texture` is a row of the atlas; `colour`, `relief` and `gloss` scale what it adds; `stain` and
@@ -166,7 +166,7 @@ def apply_textures(
     pinhole: tuple[float, float, float, float],
     known: Int[np.ndarray, "k"],
     places: Float[np.ndarray, "s 3 4"],
-    worn: SlotMaterials,
+    worn: MaterialTable,
     cloths: Atlas,
 ) -> tuple[
     Float[np.ndarray, "h w 3"],
@@ -194,6 +194,6 @@ def apply_textures(
     out = kernels.apply_textures(
         *surface, np.ascontiguousarray(ids, dtype=np.int32), pinhole, known,
         np.ascontiguousarray(places, dtype=np.float32), rows,
-        cloths.packed, cloths.steps, cloths.faint, cloths.unseen, stains(),
+        cloths.packed, cloths.steps, cloths.faint, cloths.unseen, wear_noise(),
     )  # fmt: skip
     return out[0], out[1], out[2], out[3]

@@ -90,7 +90,7 @@ def _double(near, far, channel, line, out):
 
 
 @compiled
-def recolour(codes, ratios):
+def apply_colour_ratios(codes, ratios):
     """Give each pixel of [h w 3] the colour ratios of its place, and keep its luma."""
     height, width = codes.shape[0], codes.shape[1]
     rows, columns = ratios.shape[0], ratios.shape[1]

@@ -72,7 +72,7 @@ def film_table(contrast: float, white: float) -> UInt16[np.ndarray, "65536"]:
     return np.rint(linear_to_srgb(film_curve(linear, contrast, white)) * 65535).astype(np.uint16)
 
 
-def display(
+def tone_map_16bit(
     codes: UInt16[np.ndarray, "h w 3"],
     contrast: float,
     white: float,
@@ -82,11 +82,13 @@ def display(
     return np.asarray(cv2.transform(cv2.LUT(codes, film_table(contrast, white)), grade))
 
 
-def develop(
+def tone_map_8bit(
     codes: UInt16[np.ndarray, "h w 3"],
     contrast: float,
     white: float,
     grade: Float[np.ndarray, "3 4"],
 ) -> UInt8[np.ndarray, "h w 3"]:
     """Return display bytes: the film curve, then the affine `grade` on 16-bit display codes."""
-    return np.asarray(cv2.convertScaleAbs(display(codes, contrast, white, grade), alpha=1 / 257))
+    return np.asarray(
+        cv2.convertScaleAbs(tone_map_16bit(codes, contrast, white, grade), alpha=1 / 257)
+    )

@@ -24,7 +24,9 @@ def vignette(
     return np.repeat(gain[..., None], 3, axis=-1)
 
 
-def soften(linear: Float[np.ndarray, "h w 3"], sigma: float) -> Float[np.ndarray, "h w 3"]:
+def blur_point_spread(
+    linear: Float[np.ndarray, "h w 3"], sigma: float
+) -> Float[np.ndarray, "h w 3"]:
     """Blur by a Gaussian of `sigma` pixels, the point spread of lens and pixel aperture."""
     if sigma <= 0:
         return linear

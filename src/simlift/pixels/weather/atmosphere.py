@@ -39,7 +39,7 @@ def rain_extinction(rate: float) -> float:
     return np.pi * 8000e-6 / rain_slope(rate) ** 3 if rate > 0 else 0.0
 
 
-def snow_law(rate: float) -> tuple[float, float]:
+def snow_size_distribution(rate: float) -> tuple[float, float]:
     """Return number and slope of the flakes by melted diameter D: N(D) = n exp(-slope D).
 
     Per m^3 and mm, and per mm. Gunn and Marshall, "The distribution with size of aggregate
@@ -56,7 +56,7 @@ def snow_extinction(rate: float) -> float:
     """
     if rate <= 0:
         return 0.0
-    number, slope = snow_law(rate)
+    number, slope = snow_size_distribution(rate)
     return np.pi / 2 * 6 * number / (_FLAKE_DENSITY * slope**4) * 1e-6
 
 
@@ -68,7 +68,7 @@ def flake_diameter_mm(melted_mm: Float[np.ndarray, "k"]) -> Float[np.ndarray, "k
     return np.sqrt(melted_mm**3 / _FLAKE_DENSITY)
 
 
-def veil(
+def apply_fog(
     linear: Float[np.ndarray, "h w 3"],
     depth: Float[np.ndarray, "h w"],
     behind: Bool[np.ndarray, "h w"],
@@ -84,11 +84,11 @@ def veil(
 
     air = tuple(float(a) for a in airlight)
     pinhole = _pinhole(intrinsics)
-    return np.asarray(kernels.veil(linear, depth, behind, pinhole, extinction, air))
+    return np.asarray(kernels.apply_fog(linear, depth, behind, pinhole, extinction, air))
 
 
 @dataclass(frozen=True, eq=False)
-class Anchors:
+class NoiseAnchors:
     """What noise sticks to: `bodies` [k] are sorted ids of the map `ids`.
 
     `to_rest` [k+1 3 4] leads from camera axes to where a body's points rest, `still` [k+1] tells
@@ -101,12 +101,12 @@ class Anchors:
     still: Bool[np.ndarray, "k1"]
 
 
-def weathered(
+def apply_wetness_and_snow(
     layers: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
     depth: Float[np.ndarray, "h w"],
     behind: Bool[np.ndarray, "h w"],
     intrinsics: Float[np.ndarray, "3 3"],
-    anchors: Anchors,
+    anchors: NoiseAnchors,
     up: Float[np.ndarray, "3"],
     *,
     wetness: float,
@@ -123,7 +123,7 @@ def weathered(
     from simlift.pixels.weather import _atmosphere_kernels as kernels
 
     puddles = 0.4 * max(wetness - 0.5, 0.0)
-    return kernels.surfaces(
+    return kernels.apply_wetness_and_snow(
         *layers,
         depth,
         behind,

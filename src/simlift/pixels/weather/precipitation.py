@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
-from simlift.pixels.weather.atmosphere import flake_diameter_mm, rain_slope, snow_law
+from simlift.pixels.weather.atmosphere import flake_diameter_mm, rain_slope, snow_size_distribution
 
 _CONTRAST = 1 / 255  # a drop that covers less of a pixel's exposure only adds to the veil
 _MOST = 25_000  # drops drawn in a frame, on average; beyond it the faintest are left out
@@ -67,13 +67,13 @@ def snowflakes(rate: float) -> Particles:
 
     Snow reflects nine tenths of the light that falls on it from all sides.
     """
-    edges, (number, slope) = np.arange(0.5, 4.01, 0.25), snow_law(rate)
+    edges, (number, slope) = np.arange(0.5, 4.01, 0.25), snow_size_distribution(rate)
     size = flake_diameter_mm((edges[:-1] + edges[1:]) / 2)
     above = number / slope * np.exp(-slope * edges)
     return Particles(size * 1e-3, -np.diff(above), flake_speed(size), light=0.9, sway=0.05)
 
 
-def reach(
+def visible_distance(
     particles: Particles, focal: float, exposure: float, contrast: float
 ) -> Float[np.ndarray, "k"]:
     """Return how far, in metres, each size covers at least `contrast` of a pixel's exposure.
@@ -101,7 +101,7 @@ class Shutter:
     focus: float = 10.0
 
 
-def streaks(
+def particle_streaks(
     particles: Particles,
     wind: Float[np.ndarray, "3"],
     up: Float[np.ndarray, "3"],
@@ -121,10 +121,10 @@ def streaks(
     focal = float(intrinsics[0, 0])
     view = size[0] * size[1] / focal / float(intrinsics[1, 1]) / 3  # volume is this times z^3
     contrast = _CONTRAST
-    far = reach(particles, focal, shutter.exposure, contrast)
+    far = visible_distance(particles, focal, shutter.exposure, contrast)
     while (particles.densities * view * far**3).sum() > _MOST:
         contrast *= 1.1
-        far = reach(particles, focal, shutter.exposure, contrast)
+        far = visible_distance(particles, focal, shutter.exposure, contrast)
     sides = np.cbrt(_PER_CELL / np.maximum(particles.densities, _RAREST))
     half = shutter.exposure / 2
     moved = float(np.linalg.norm(poses[1, :3, 3] - poses[0, :3, 3]))
@@ -165,7 +165,7 @@ def _frustum(
     return np.concatenate([inverse[None, :3, 3], np.array(ways) @ inverse[:3, :3].T])
 
 
-def draw(
+def draw_streaks(
     linear: Float[np.ndarray, "h w 3"],
     depth: Float[np.ndarray, "h w"],
     behind: Bool[np.ndarray, "h w"],
@@ -176,7 +176,7 @@ def draw(
     extinction: float,
     airlight: Float[np.ndarray, "3"],
 ) -> Float[np.ndarray, "h w 3"]:
-    """Draw `streaks` over an image, in front of what is deeper; `behind` is deeper than all.
+    """Draw `particle_streaks` over an image, depth-tested; `behind` is deeper than all.
 
     `shown` is a drop's radiance; it is seen through the veil before it.
     """

@@ -1,4 +1,4 @@
-"""A plain function to machine code: how every loop over pixels here is compiled.
+"""Compile loops over pixels to machine code with Numba.
 
 Kernels take float32 arrays; their docstrings give the shapes. What lets the compiler work on eight
 pixels at once: inner loops without branches; numbers of 32 bits, also for sums of whole numbers;
@@ -16,7 +16,8 @@ from numba import njit
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile once for each machine and keep the result beside the package; release the GIL."""
+    """Compile a function once for each machine, cache the result beside the package, release the
+    GIL."""
     # A type checker's import hook wraps functions, and only plain ones can be kept.
     plain = inspect.unwrap(function)
     return njit(cache=True, nogil=True, error_model="numpy")(plain)

@@ -1,4 +1,4 @@
-"""The compiled loop that maps display colours by class: codes [h w 3] to bytes [h w 3]."""
+"""Apply colour transfer by class in a compiled loop: codes [h w 3] to bytes [h w 3]."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Colours of an image and of photos to affine maps from one to the other, and the maps applied."""
+"""Transfer colours from photos to an image by class: affine maps of colour statistics."""
 
 import cv2
 import numpy as np
@@ -15,7 +15,7 @@ Moments = tuple[Float[np.ndarray, "3"], Float[np.ndarray, "3 3"]]
 def bounded_colour_transfer(
     source: Moments, target: Moments, share: float
 ) -> Float[np.ndarray, "3 4"]:
-    """Return the affine map in display values that brings colours `share` of the way to a target.
+    """Compute the affine map in display values that moves colours `share` of the way to a target.
 
     The linear Monge-Kantorovich map (see `spaces.monge_kantorovich`), whose gains are bounded: a
     gray wall is not to become as colourful as a market. The mean always arrives.
@@ -28,7 +28,7 @@ def bounded_colour_transfer(
 
 
 def blur_class_shares(held: UInt8[np.ndarray, "c h w"], sigma: float) -> UInt8[np.ndarray, "c h w"]:
-    """Blur how much each class holds of a pixel by `sigma` pixels."""
+    """Blur each class's share of every pixel by a Gaussian of `sigma` pixels."""
     size = 2 * int(np.ceil(3 * sigma)) + 1
     out = np.empty_like(held)
     for whole, soft in zip(held, out, strict=True):
@@ -42,7 +42,8 @@ def apply_class_transfer(
     parts: Float[np.ndarray, "c 3 4"],
     held: UInt8[np.ndarray, "c h w"],
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """Map 16-bit display codes to bytes: `parts` by how much they hold, `rest` for what is left.
+    """Apply colour maps to 16-bit display codes -> bytes: `parts` weighted by class share, `rest`
+    for the remainder.
 
     Above the display level 0.9 a pixel is given back its own colour.
     """

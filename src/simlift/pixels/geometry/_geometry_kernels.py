@@ -1,4 +1,4 @@
-"""Compiled loops over geometry: slopes of inverse depth to normals.
+"""Compute normals and depth discontinuities from inverse depth in compiled loops.
 
 All is float32, and each inner loop runs along a row, without branches, into a single array: the
 compiler then works on many pixels at once. What is separable is done along rows, then along the
@@ -60,7 +60,7 @@ def _side(line, own, at, step, length, sharpness, most):
 
 @compiled
 def slopes(inverse, ids, curvature):
-    """Return the slopes [h w] of inverse depth along the rows, never over an edge.
+    """Return the slopes [h w] of inverse depth along the rows, never across an edge.
 
     Differences over 1, 2 and 3 pixels to both sides, each weighted by how straight its side is and
     by its length squared: long ones average quantised depth. Where `ids` [h w] change is an edge.

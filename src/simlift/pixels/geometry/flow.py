@@ -1,4 +1,4 @@
-"""Two frames to the flow between them, and a flow to where it can be trusted.
+"""Estimate dense optical flow between two frames, and mask the flow that can be trusted.
 
 Flow is forward, in pixels (dx, dy).
 """
@@ -16,7 +16,7 @@ _ESTIMATE_LINES = 240  # dense flow is estimated at this size: four times as fas
 def estimate_flow(
     here: UInt8[np.ndarray, "h w 3"], ahead: UInt8[np.ndarray, "h w 3"]
 ) -> Float[np.ndarray, "h w 2"]:
-    """Estimate dense flow by inverse search (DIS, medium; Kroeger et al., ECCV 2016).
+    """Estimate dense optical flow by inverse search (DIS, medium; Kroeger et al., ECCV 2016).
 
     It is estimated at no more than 240 lines and interpolated.
     """
@@ -29,7 +29,7 @@ def estimate_flow(
 def resize_flow(
     flow: Float[np.ndarray, "a b 2"], height: int, width: int, *, nearest: bool = False
 ) -> Float[np.ndarray, "h w 2"]:
-    """Return the flow of the same frames at another size."""
+    """Resize optical flow to another size of the same frames."""
     if flow.shape[:2] == (height, width):
         return flow
     scale = np.array([width / flow.shape[1], height / flow.shape[0]], dtype=np.float32)
@@ -40,7 +40,7 @@ def resize_flow(
 def forward_backward_consistent(
     forward: Float[np.ndarray, "h w 2"], backward: Float[np.ndarray, "h w 2"]
 ) -> Bool[np.ndarray, "h w"]:
-    """Return where forward and backward flow cancel: |f + b|^2 <= 0.01 (|f|^2 + |b|^2) + 0.5.
+    """Mask pixels that pass the forward-backward check: |f + b|^2 <= 0.01 (|f|^2 + |b|^2) + 0.5.
 
     Source: Sundaram et al., ECCV 2010; the thresholds that Lai et al. (ECCV 2018) evaluate with.
     """
@@ -51,7 +51,7 @@ def forward_backward_consistent(
 
 
 def off_motion_boundaries(flow: Float[np.ndarray, "h w 2"]) -> Bool[np.ndarray, "h w"]:
-    """Return where the flow has no motion boundary: |grad u|^2 + |grad v|^2 <= 0.01 |w|^2 + 0.002.
+    """Mask pixels off motion boundaries: |grad u|^2 + |grad v|^2 <= 0.01 |w|^2 + 0.002.
 
     Source: as `forward_backward_consistent`.
     """
@@ -62,9 +62,8 @@ def off_motion_boundaries(flow: Float[np.ndarray, "h w 2"]) -> Bool[np.ndarray, 
 
 
 def collision_free(flow: Float[np.ndarray, "h w 2"]) -> Bool[np.ndarray, "h w"]:
-    """Return where no two motions lead to one place: without backward flow or depth, one of two
-    surfaces that arrive at the same pixel hides the other, and neither is trusted.
-    """
+    """Mask pixels whose target no other motion shares: without backward flow or depth, one of two
+    surfaces that arrive at the same pixel occludes the other, and neither is trusted."""
     height, width = flow.shape[:2]
     seen = lands_inside(flow)
     safe = np.where(seen[..., None], flow, 0)

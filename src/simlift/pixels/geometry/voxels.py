@@ -1,4 +1,4 @@
-"""Samples or meshes of surfaces to solid cells of a grid, and what rays meet among them.
+"""Voxelise surface samples or meshes, and cast rays through the voxel grid.
 
 Positions are in metres in world axes.
 """
@@ -18,7 +18,7 @@ _FEW = 4096  # starts below which threads cost more than they bring
 
 @dataclass(frozen=True, eq=False)
 class Voxels:
-    """Solid cells of a grid: `index` numbers them from 0, -1 is empty."""
+    """A sparse voxel grid of surfaces: `index` numbers solid cells from 0, -1 is empty."""
 
     origin: Float32[np.ndarray, "3"]
     cell: float  # metres
@@ -30,7 +30,8 @@ class Voxels:
 
     @cached_property
     def clearance(self) -> UInt8[np.ndarray, "i j k"]:
-        """How many blocks of cells each is from the next that has a solid one; 0 has one itself."""
+        """Distance of each block of cells to the next that has a solid one, in blocks; 0 has one
+        itself."""
         from simlift.pixels.geometry import _voxel_kernels as kernels
 
         side = kernels.BLOCK
@@ -45,7 +46,7 @@ class Voxels:
         ways: Float32[np.ndarray, "k 3"],
         skip: float = 0.0,
     ) -> Int32[np.ndarray, "n k"]:
-        """Return which voxel is met first from each point along each way, -1 for none.
+        """Return which voxel is hit first from each point along each direction, -1 for none.
 
         The first `skip` metres of a ray are not looked at.
         """
@@ -66,7 +67,7 @@ def voxelise(
     high: Float[np.ndarray, "3"],
     cell: float,
 ) -> Voxels:
-    """Average the surface samples within a box in cells of `cell` metres."""
+    """Voxelise surface samples within a box: average them in cells of `cell` metres."""
     origin = (low - 1.5 * cell).astype(np.float32)
     shape = np.ceil((high - low) / cell + 3).astype(int)
     at = np.floor((points - origin) / cell).astype(np.int64)
@@ -106,7 +107,7 @@ class Mesh:
 def voxelise_meshes(
     meshes: Iterable[Mesh], low: Float[np.ndarray, "3"], high: Float[np.ndarray, "3"], cell: float
 ) -> Voxels:
-    """Fill the cells of `cell` metres that triangles pass through within a box.
+    """Voxelise triangle meshes within a box in cells of `cell` metres.
 
     Their values are means over the surface within them, by area.
     """
@@ -132,7 +133,7 @@ def unoccluded_cosine(
     normals: Float32[np.ndarray, "n 3"],
     ways: Float32[np.ndarray, "k 3"],
 ) -> Float32[np.ndarray, "n"]:
-    """Return the cosine between surfaces and a large light, as far as nothing solid hides it.
+    """Compute the cosine between surfaces and an area light, as far as no voxel occludes it.
 
     `ways` lead to parts of the light, and the cosine is the mean over them.
     """
@@ -152,7 +153,7 @@ def first_hits(
     normals: Float32[np.ndarray, "n 3"],
     ways: Float32[np.ndarray, "n 3"],
 ) -> Int32[np.ndarray, "n"]:
-    """Return which voxel is seen from each surface point along its own way, -1 for the sky."""
+    """Return which voxel each surface point sees along its own direction, -1 for the sky."""
     from simlift.pixels.geometry import _voxel_kernels as kernels
 
     lifted, skip = _lifted(voxels, points, normals)
@@ -166,7 +167,7 @@ def visibility_beyond_frustum(
     sides: Float[np.ndarray, "s 4"],
     reach: float,
 ) -> Float32[np.ndarray, "a b"]:
-    """Return the share of `ways` that are free from where they leave the view of a camera.
+    """Compute the share of `ways` that no voxel occludes after they leave the view frustum.
 
     `sides` are the planes of its frustum, a x + b y + c z + d >= 0 inside; ways that are longer in
     view than `reach` metres are asked from there. Neighbours in the image take turns: each asks

@@ -1,4 +1,4 @@
-"""Two images of one scene -> how far one lies from the other: edges shared, pixels moved, zoom.
+"""Measure the misalignment of two images: shared edges, shift in pixels, zoom.
 
 Image editors move what they repaint by a few pixels and a percent of zoom, and change every colour.
 So shifts are measured on gradients, by phase correlation: first of the whole image, then of tiles,
@@ -43,7 +43,7 @@ class Alignment:
 
 
 def align(one: UInt8[np.ndarray, "h w 3"], other: UInt8[np.ndarray, "h w 3"]) -> Alignment:
-    """Return how `other` lies over `one`: two images of the same size."""
+    """Measure how `other` is shifted and zoomed against `one`: two images of the same size."""
     shared, edges = near_agreement(relative_canny(one), relative_canny(other))
     dx, dy, zoom, tiles = _motion(_gradient(one), _gradient(other))
     return Alignment(shared / edges, dx, dy, zoom, tiles)
@@ -52,7 +52,7 @@ def align(one: UInt8[np.ndarray, "h w 3"], other: UInt8[np.ndarray, "h w 3"]) ->
 def shift_between(
     one: UInt8[np.ndarray, "h w 3"], other: UInt8[np.ndarray, "h w 3"]
 ) -> tuple[float, float]:
-    """Return how far (dx, dy) the whole content moved from `one` to `other`, in pixels."""
+    """Measure how far (dx, dy) the whole content moved from `one` to `other`, in pixels."""
     return _correlate(_gradient(one), _gradient(other))[:2]
 
 

@@ -1,4 +1,4 @@
-"""Frames one by one -> where one shot ends and another begins.
+"""Detect shot boundaries (cuts) in a stream of frames.
 
 A cut changes what is there and where: neither fast motion, which shifts a structure, nor a flash,
 which scales its brightness and is gone again, does both. So frames are compared by their structure
@@ -27,14 +27,15 @@ _FLAT = 0.7  # what two pictures without structure are taken to share
 
 @dataclass(frozen=True, eq=False)
 class FrameSummary:
-    """A frame seen small: its gray, and the histogram of its colours without their exposure."""
+    """A small copy of a frame for cut detection: gray, and an exposure-normalised colour
+    histogram."""
 
     gray: Float[np.ndarray, "a b"]
     colours: Float[np.ndarray, "n"]
 
 
 def summarise(frame: UInt8[np.ndarray, "h w 3"]) -> FrameSummary:
-    """Return what cut detection remembers of a frame."""
+    """Compute the summary of a frame that cut detection compares."""
     small = cv2.blur(shrink_to(frame, _LINES), (3, 3)).astype(np.float32)
     gray = np.asarray(small.mean(-1))
     level = max(float(small.mean()), 1.0)

@@ -1,4 +1,4 @@
-"""Seeds and spectra to random fields that tile: noise of a given spectrum, and cells.
+"""Generate tileable procedural noise: spectral noise and cellular (Worley) noise.
 
 A survey of the kinds: Lagae et al., "A survey of procedural noise functions", CGF 2010.
 """
@@ -17,7 +17,7 @@ def spectral_noise(
     segment: float = 1.0,
     band: tuple[float, float] = (1.0, 1e9),
 ) -> Float[np.ndarray, "..."]:
-    """Return noise of mean 0 and deviation 1 whose amplitude falls as frequency^-power.
+    """Generate noise of mean 0 and deviation 1 whose amplitude falls as frequency^-power.
 
     Spectral synthesis (Voss, "Random fractal forgeries", 1985): drawn in the frequency domain,
     where everything tiles. `band` is in cycles across the field; `segment` above 1 draws the noise
@@ -35,8 +35,8 @@ def spectral_noise(
 
 @dataclass(frozen=True, eq=False)
 class CellularNoise:
-    """Distances to the nearest and second nearest of scattered points, in cells; and a number in
-    [0, 1) that is the same over each point's cell."""
+    """Cellular noise: distances to the nearest and second nearest of scattered points, in cells;
+    and a number in [0, 1) that is the same over each point's cell."""
 
     first: Float[np.ndarray, "n n"]
     second: Float[np.ndarray, "n n"]
@@ -44,7 +44,7 @@ class CellularNoise:
 
 
 def cellular_noise(seed: tuple[int, ...], size: int, across: int) -> CellularNoise:
-    """Return the cells of one jittered point in each square of a grid of `across` squares.
+    """Generate cellular noise from one jittered point in each square of a grid of `across` squares.
 
     Worley, "A cellular texture basis function", SIGGRAPH 1996.
     """

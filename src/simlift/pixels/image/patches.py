@@ -1,4 +1,4 @@
-"""Two images to the distance of their textures: patches of every scale, compared as a crowd.
+"""Compare the textures of two images by the sliced Wasserstein distance of their patches.
 
 Source: Karras et al., "Progressive growing of GANs", ICLR 2018, section 5: descriptors of 7 x 7
 pixels from every level of a Laplacian pyramid (Burt and Adelson 1983), normalised by the mean and
@@ -26,7 +26,8 @@ SortedProjections = Float[
 
 
 def laplacian_pyramid(image: UInt8[np.ndarray, "h w 3"]) -> list[Level]:
-    """Return what each scale adds, finest first, and what is left at the coarsest, in codes."""
+    """Compute the Laplacian pyramid, finest level first and the coarsest residual last, in
+    codes."""
     levels, here = [], image.astype(np.float32)
     while min(here.shape[:2]) >= 2 * _COARSEST:
         below = cv2.pyrDown(here)
@@ -36,7 +37,7 @@ def laplacian_pyramid(image: UInt8[np.ndarray, "h w 3"]) -> list[Level]:
 
 
 def patch_descriptors(level: Level, corners: Int[np.ndarray, "n 2"]) -> Descriptors:
-    """Return the patches [n, 147] at some corners (row, column), each channel normalised.
+    """Extract patches [n, 147] at some corners (row, column), each channel normalised.
 
     The mean and the deviation are those of the channel over all of the patches.
     """
@@ -48,13 +49,15 @@ def patch_descriptors(level: Level, corners: Int[np.ndarray, "n 2"]) -> Descript
 
 
 def sorted_projections(points: Descriptors, directions: Directions) -> SortedProjections:
-    """Return where the points fall on each direction, sorted: all that the distance needs."""
+    """Project points on each direction and sort them: the input of the sliced Wasserstein
+    distance."""
     # Not BLAS: it starts threads, which spin where other processes are at work.
     return np.sort(cv2.gemm(directions, points, 1, None, 0, flags=cv2.GEMM_2_T), axis=1)
 
 
 def sliced_wasserstein(one: SortedProjections, other: SortedProjections) -> float:
-    """Return the sliced Wasserstein-1 distance of two crowds of one size, from their shadows.
+    """Compute the sliced Wasserstein-1 distance of two point sets of one size from their
+    projections.
 
     On a line the cheapest transport keeps the order, so that the distance is the mean difference
     of sorted points; it is averaged over the directions.
@@ -63,7 +66,7 @@ def sliced_wasserstein(one: SortedProjections, other: SortedProjections) -> floa
 
 
 def texture_projections(image: UInt8[np.ndarray, "h w 3"]) -> tuple[SortedProjections, ...]:
-    """Return the shadows of an image's patches, level by level.
+    """Compute the sorted projections of an image's patches, level by level.
 
     Corners and directions are drawn once for each size: every image of a size is seen alike.
     """
@@ -77,7 +80,7 @@ def texture_projections(image: UInt8[np.ndarray, "h w 3"]) -> tuple[SortedProjec
 def texture_distance(
     one: tuple[SortedProjections, ...], other: tuple[SortedProjections, ...]
 ) -> float:
-    """Return the mean over the levels of the distance of two textures, in deviations.
+    """Compute the mean texture distance over the levels of two images, in deviations.
 
     Karras et al. print it times 1000.
     """

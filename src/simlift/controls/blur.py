@@ -1,4 +1,4 @@
-"""A window's render -> the render without its texture: colours and shapes stay, detail goes."""
+"""Draw the blur control: the render smoothed by a bilateral filter, without texture."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""A window -> its edges: those of the render (Canny), or those of the simulator's geometry."""
+"""Draw edge controls: Canny edges of the render, or edges of the simulator's geometry."""
 
 from dataclasses import dataclass
 

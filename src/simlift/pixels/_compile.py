@@ -16,8 +16,7 @@ from numba import njit
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a function once for each machine, cache the result beside the package, release the
-    GIL."""
+    """Compile a function for this machine and cache it beside the package; release the GIL."""
     # A type checker's import hook wraps functions, and only plain ones can be kept.
     plain = inspect.unwrap(function)
     return njit(cache=True, nogil=True, error_model="numpy")(plain)

@@ -1,4 +1,4 @@
-"""A video file -> Clip with rgb alone; audio and uneven frame times are kept."""
+"""Read a video file -> Clip with rgb alone; keep audio and uneven frame times."""
 
 from pathlib import Path
 

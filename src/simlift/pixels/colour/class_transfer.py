@@ -42,8 +42,7 @@ def apply_class_transfer(
     parts: Float[np.ndarray, "c 3 4"],
     held: UInt8[np.ndarray, "c h w"],
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """Apply colour maps to 16-bit display codes -> bytes: `parts` weighted by class share, `rest`
-    for the remainder.
+    """Apply colour maps to 16-bit codes -> bytes: `parts` by class share, `rest` for what is left.
 
     Above the display level 0.9 a pixel is given back its own colour.
     """

@@ -18,7 +18,7 @@ _FEW = 4096  # starts below which threads cost more than they bring
 
 @dataclass(frozen=True, eq=False)
 class Voxels:
-    """A sparse voxel grid of surfaces: `index` numbers solid cells from 0, -1 is empty."""
+    """A voxel grid of surfaces: `index` numbers solid cells from 0, -1 is empty."""
 
     origin: Float32[np.ndarray, "3"]
     cell: float  # metres

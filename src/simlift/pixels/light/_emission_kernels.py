@@ -5,8 +5,8 @@ from simlift.pixels._compile import compiled
 
 @compiled
 def add_emission(light, albedo, rows, columns, share):
-    """Add to `light` [h w 3] what the pixels at `rows` and `columns` [n] shine: `share` [n] of
-    their colour."""
+    """Add to `light` [h w 3] what the pixels at `rows` and `columns` [n] emit: `share` [n] of their
+    colour."""
     for i in range(rows.shape[0]):
         row, column = rows[i], columns[i]
         for c in range(3):

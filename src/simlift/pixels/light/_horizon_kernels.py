@@ -1,4 +1,4 @@
-"""The compiled loops that look for horizons: how much of the sky a depth buffer hides.
+"""Compute horizon-based ambient occlusion of a depth buffer in compiled loops.
 
 Samples are taken sixteen at once, as in the marches of `_occlusion_kernels.py`.
 """

@@ -1,4 +1,4 @@
-"""Compiled loops over probes: what their rays bring, and lookup by surfaces."""
+"""Project probe rays to spherical harmonics, and interpolate irradiance probes (compiled)."""
 
 import math
 
@@ -13,7 +13,7 @@ _BANDS = 36  # nine harmonics of four channels
 
 @compiled
 def collect(hit, leaving, sky, basis):
-    """Return each probe's radiance and its view of the sky as harmonics [p 36], nine of four.
+    """Project each probe's radiance and sky visibility to harmonics [p 36], nine of four.
 
     `hit` [p k], `leaving` [v 3] what voxels radiate, `sky` [k 3], `basis` [k 9].
     """

@@ -1,4 +1,4 @@
-"""The compiled loops that light surfaces: what they scatter, and what they mirror.
+"""Shade surfaces in compiled loops: Burley diffuse, GGX specular, image-based lighting.
 
 A row is taken in parts. What has no branches goes along a part within one array, whose lines lie a
 constant way apart, so that the compiler works on many pixels at once.
@@ -38,7 +38,7 @@ def shade(
     albedo, normals, roughness, metallic, pinhole, turn, harmonics, glossy, levels, suns, ways,
     lobes, ambient, shadows, known, around, ahead, sky, specular, apart,
 ):  # fmt: skip
-    """Return the light that leaves [h w 3]; `apart`, the mirrored radiance in it and its share too.
+    """Return outgoing radiance [h w 3]; `apart`, the mirrored radiance in it and its share too.
 
     See `shading.shade`. `suns` [k 6]: irradiance, spread of each lobe (0 for a point), number of
     `ways` [k 8 3] and of `lobes` [k 4 3].

@@ -1,4 +1,4 @@
-"""Depth to what hides light: ambient occlusion and the shadow of a distant light, in screen space.
+"""Compute ambient occlusion and the shadow of a distant light from a depth buffer (screen space).
 
 Both see only what the camera sees; beyond the image and behind surfaces nothing casts a shadow.
 Patterns are fixed on the screen and depend on geometry alone: no noise, no flicker.
@@ -21,7 +21,7 @@ _DIMMED = np.float32(0.5)  # share of that which is lost where another surface c
 
 
 def ambient_occlusion(view: GeometryView, radius: float) -> Float[np.ndarray, "h w"]:
-    """Return the share of the sky that each pixel sees, in [0, 1], within `radius` metres.
+    """Compute ambient visibility from a depth buffer, in [0, 1], within `radius` metres.
 
     Horizon-based (Bavoil et al., "Image-space horizon-based ambient occlusion", SIGGRAPH 2008):
     in each direction the highest sample above the tangent plane hides light; samples further than
@@ -48,7 +48,7 @@ def ambient_occlusion(view: GeometryView, radius: float) -> Float[np.ndarray, "h
 
 @dataclass(frozen=True, eq=False)
 class Occluders:
-    """What is known of what hides light, beyond a depth buffer; in metres and camera axes.
+    """What is known of occluders beyond a depth buffer; in metres and camera axes.
 
     `boxes` are where everything that moves is, seen or not: a centre, three unit axes, half its
     sides. `light` are harmonics of how open the sky is by direction: surfaces send less light, and
@@ -64,7 +64,7 @@ class Occluders:
 def ambient_occlusion_by_rays(
     view: GeometryView, radius: float, far: float, known: Occluders
 ) -> Float[np.ndarray, "h w"]:
-    """Return what `ambient_occlusion` does, where it is known how deep things are.
+    """Compute ambient visibility by ray marching, where the thickness of surfaces is known.
 
     What moves hides light from what is less than `far` metres away, all else within `radius`. Rays
     march through the depth buffer in all directions, and pass behind what is thin (Ritschel et al.,
@@ -111,7 +111,8 @@ def distant_shadow(
     length: float,
     thickness: Float[np.ndarray, "h w"] | None = None,
 ) -> Float[np.ndarray, "h w"]:
-    """Return how much of a distant light reaches each pixel, in [0, 1].
+    """Compute how much of a distant light reaches each pixel, in [0, 1], by screen-space ray
+    marching.
 
     Marches `length` metres towards each of the light's directions (unit, camera axes) and compares
     with the depth buffer; something in front of the ray hides the light if it is not too far in

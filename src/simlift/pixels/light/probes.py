@@ -1,4 +1,4 @@
-"""Surfaces seen from many views to light between them: voxels, probes, and bounces.
+"""Compute indirect light (global illumination) with irradiance probes over a voxel grid.
 
 What a frame shows is not all that lights it: a wall hides the sky behind it and reflects what falls
 on it, beyond the borders of the image too. The surfaces of a whole clip fill a voxel grid once;
@@ -34,7 +34,7 @@ _BURIED = 0.02  # weight of a probe within something, beside 1 of one in the ope
 
 @dataclass(frozen=True, eq=False)
 class Probes:
-    """A grid of points in space, and the voxel that each ray from them meets (-1: the sky)."""
+    """A grid of irradiance probes, and the voxel that each ray from them hits (-1: the sky)."""
 
     origin: Float32[np.ndarray, "3"]
     spacing: float
@@ -44,14 +44,14 @@ class Probes:
 
     @cached_property
     def openness(self) -> Float32[np.ndarray, "9"]:
-        """Harmonics of the share of probes in the open that see sky, by direction."""
+        """Harmonics of the share of unburied probes that see the sky, by direction."""
         free = (self.hits[self.trust.ravel() > _BURIED] < 0).mean(0)
         return (harmonic_basis(self.ways).T @ free * (4 * np.pi / len(free))).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
 class LightVolume:
-    """Light everywhere in a scene under one environment.
+    """Light everywhere in a scene under one environment: a grid of irradiance probes.
 
     `arriving` are harmonics per probe, nine of four: the radiance that arrives there and its view
     of the sky. `trust` is the weight of a probe, small where it stands within something.
@@ -92,7 +92,7 @@ class LightVolume:
 
 
 def place_probes(voxels: Voxels, low: np.ndarray, high: np.ndarray, spacing: float) -> Probes:
-    """Stand a probe at every `spacing` metres of a box, and see what its rays meet."""
+    """Place a probe at every `spacing` metres of a box, and cast its rays."""
     shape = np.ceil((high - low) / spacing).astype(int) + 2
     grid = np.stack(np.meshgrid(*(np.arange(n) for n in shape), indexing="ij"), -1)
     origin = low.astype(np.float32)
@@ -115,7 +115,7 @@ def solve_light_bounces(
     sky: Float[np.ndarray, "a b 3"],
     glow: Float[np.ndarray, "3"] | float,
 ) -> LightVolume:
-    """Let light bounce under an environment; `sky` is its map without suns, softened.
+    """Solve light bounces under an environment; `sky` is its map without suns, blurred.
 
     `axes` turn world to map; `glow` is the radiance of a surface that shines, times its albedo.
     """

@@ -1,4 +1,4 @@
-"""Light and depth of an image to what smooth surfaces in it mirror of the image itself."""
+"""Compute screen-space reflections, and glossy reflection directions by GGX."""
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -16,7 +16,7 @@ def screen_space_reflections(
     leaving: OutgoingLight,
     intrinsics: Float[np.ndarray, "3 3"],
 ) -> Float[np.ndarray, "h w 3"]:
-    """Return the light that leaves surfaces, where smooth ones mirror what the image shows.
+    """Compute outgoing light in which smooth surfaces reflect what the image shows.
 
     What the reflected ray meets in the image is what scatters there; elsewhere, and on rough
     surfaces, what is mirrored stays. Screen-space ray tracing (McGuire and Mara, JCGT 2014).
@@ -53,7 +53,7 @@ def glossy_directions(
     roughness: Float[np.ndarray, "n"],
     places: Int[np.ndarray, "n"],
 ) -> Float[np.ndarray, "n 3"]:
-    """Return mirrored directions `ways` turned as a rough surface turns them.
+    """Perturb mirror directions `ways` by the roughness of their surfaces (GGX).
 
     About one of sixteen half vectors of the GGX distribution (Walter et al., "Microfacet models for
     refraction", 2007, eq. 35 and 36), which `places`, 0 to 15, say: nothing is drawn, so nothing is

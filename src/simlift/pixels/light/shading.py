@@ -1,4 +1,4 @@
-"""Albedo, normals and an environment to the light that leaves a surface; and the way back."""
+"""Shade a G-buffer under an environment map and suns (GGX BRDF); estimate and remove shading."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ _LOBES = 4  # that what rough surfaces reflect of a large light is put together 
 
 @dataclass(frozen=True, eq=False)
 class IncidentLight:
-    """The light that reaches each pixel's surface.
+    """The light that arrives at the surface of each pixel.
 
     `around` is irradiance / pi of the sky and all it bounces off, `ahead` the blurred radiance from
     the reflected direction and `sky` the share of open sky in it; None where only the environment
@@ -30,7 +30,7 @@ class IncidentLight:
 
 @dataclass(frozen=True, eq=False)
 class OutgoingLight:
-    """The light that leaves each pixel's surface towards the camera.
+    """The radiance that leaves the surface of each pixel towards the camera.
 
     It holds what the surface mirrors, of which it keeps `gloss`; the rest is scattered from within.
     Both are None where the light alone was asked for.
@@ -42,7 +42,7 @@ class OutgoingLight:
 
     @property
     def scattered(self) -> Float[np.ndarray, "h w 3"]:
-        """The light without what is mirrored."""
+        """Outgoing radiance without the mirrored part."""
         return np.asarray(cv2.subtract(self.light, cv2.multiply(self.mirror, self.gloss)))
 
 
@@ -59,7 +59,7 @@ def shade(
     specular: float,
     apart: bool = True,
 ) -> OutgoingLight:
-    """Light surfaces: `normals` in camera axes, `turn` from those to the environment's.
+    """Shade surfaces: `normals` in camera axes, `turn` from those to the environment's.
 
     A diffuse base (Burley, "Physically based shading at Disney", 2012) under a GGX coat of F0 =
     0.04 `specular`, metals of F0 = albedo. Suns are evaluated (GGX: Walter et al. 2007; visibility:
@@ -109,7 +109,7 @@ def add_emission(
     columns: Int[np.ndarray, "n"],
     share: Float[np.ndarray, "n"],
 ) -> None:
-    """Add in place what some pixels shine: `share` of their colour."""
+    """Add emission in place: `share` of the colour of the pixels at `rows` and `columns`."""
     from simlift.pixels.light import _emission_kernels as kernels
 
     kernels.add_emission(light, albedo, rows, columns, share)
@@ -137,7 +137,7 @@ def _suns(
 def estimate_shading(
     luma: Float[np.ndarray, "n"], normals: Float[np.ndarray, "n 3"]
 ) -> Float[np.ndarray, "9"]:
-    """Fit the light a render was made under: log luminance as order-2 harmonics of the normal.
+    """Estimate the light of a render: log luminance as order-2 spherical harmonics of the normal.
 
     Albedo varies from surface to surface, so the fit is robust (iteratively reweighted, Cauchy) and
     shrunk towards flat light; cast shadows and highlights stay in the albedo.

@@ -1,4 +1,4 @@
-"""Built-in environments: a clear sky with its sun, an overcast sky, a studio, a room by a window.
+"""Generate built-in environment maps: clear sky with sun, overcast sky, night, studio, rooms.
 
 All return equirectangular linear radiance (axes as in `environment`), scaled so that a white
 surface facing up reflects about 1.
@@ -21,7 +21,7 @@ _GROUND = np.array([0.20, 0.19, 0.17], dtype=np.float32)
 def clear_sky(
     elevation: float, turbidity: float, clouds: float, seed: int
 ) -> tuple[Float[np.ndarray, "h w 3"], Sun]:
-    """Return a daylight sky and its sun, which stands at `elevation` radians over the map's middle.
+    """Generate a daylight sky and its sun, at `elevation` radians over the map's middle.
 
     `turbidity` 2 (clear) to 8 (hazy); `clouds` in [0, 1] is the share of the sky they cover.
     Source: Preetham, Shirley and Smits, "A practical analytic model for daylight", SIGGRAPH 1999.
@@ -50,7 +50,8 @@ def clear_sky(
 
 
 def overcast_sky(seed: int) -> Float[np.ndarray, "h w 3"]:
-    """Return the CIE standard overcast sky (CIE S 011: L = Lz (1 + 2 sin) / 3) with soft clouds."""
+    """Generate the CIE standard overcast sky (CIE S 011: L = Lz (1 + 2 sin) / 3) with soft
+    clouds."""
     above = equirectangular_directions(_HEIGHT, _WIDTH)[: _HEIGHT // 2]
     luma = (1 + 2 * above[..., 1]) / 3
     luma = luma * (0.82 + 0.36 * _clouds(above, 0.5, seed))
@@ -59,7 +60,8 @@ def overcast_sky(seed: int) -> Float[np.ndarray, "h w 3"]:
 
 
 def night_sky(elevation: float, seed: int) -> tuple[Float[np.ndarray, "h w 3"], Sun]:
-    """Return a clear night over a town, and its moon at `elevation` radians over the map's middle.
+    """Generate a clear night over a town, and its moon at `elevation` radians over the map's
+    middle.
 
     The sky brightens towards the horizon as 1 / (0.12 + sin) where the town's lights are scattered
     (warm: sodium and warm white), over a faint blue; stars are points of random brightness. A tenth
@@ -91,7 +93,7 @@ class Panel:
 
 
 def room(panels: tuple[Panel, ...], walls: float, kelvin: float) -> Float[np.ndarray, "h w 3"]:
-    """Return a room: dim walls with a brighter ceiling and darker floor, lit by panels."""
+    """Generate a room: dim walls with a brighter ceiling and darker floor, lit by panels."""
     way = equirectangular_directions(_HEIGHT, _WIDTH)
     x, y, z = way[..., 0], way[..., 1], way[..., 2]
     shade = walls * (0.75 + 0.35 * y + 0.1 * np.cos(2 * np.arctan2(x, -z)))
@@ -107,7 +109,7 @@ def room(panels: tuple[Panel, ...], walls: float, kelvin: float) -> Float[np.nda
 
 
 def studio() -> Float[np.ndarray, "h w 3"]:
-    """Return a photo studio: a large key soft box, a weaker fill, a rim light, an overhead."""
+    """Generate a photo studio: a large key soft box, a weaker fill, a rim light, an overhead."""
     return room(
         (
             Panel(-0.9, 0.75, 0.42, 0.34, 14.0, 5200),
@@ -121,7 +123,7 @@ def studio() -> Float[np.ndarray, "h w 3"]:
 
 
 def window_room() -> Float[np.ndarray, "h w 3"]:
-    """Return a living room in daylight: two tall windows on one side, warm walls and lamp."""
+    """Generate a living room in daylight: two tall windows on one side, warm walls and lamp."""
     return room(
         (
             Panel(-1.25, 0.28, 0.30, 0.42, 16.0, 6800),
@@ -134,7 +136,7 @@ def window_room() -> Float[np.ndarray, "h w 3"]:
 
 
 def lamp_room() -> Float[np.ndarray, "h w 3"]:
-    """Return a room in the evening: warm ceiling lamps and a little blue from outside."""
+    """Generate a room in the evening: warm ceiling lamps and a little blue from outside."""
     return room(
         (
             Panel(-0.5, 1.05, 0.24, 0.12, 22.0, 2800),

@@ -1,4 +1,4 @@
-"""A material's name to its texture, from noise and cells: how wood, asphalt or cloth varies.
+"""Generate procedural material textures by name (wood, asphalt, cloth) from noise.
 
 Every pattern returns colours (any mean), a relief in metres and a change of roughness, all of which
 tile. Their scale and contrast follow what the materials measure, not what shows best.
@@ -21,7 +21,7 @@ _GRID = (np.arange(SIZE, dtype=np.float32) + 0.5) / SIZE
 
 @lru_cache(maxsize=32)
 def built_in(pattern: str) -> Texture:
-    """Return a pattern's texture; ValueError lists the patterns there are."""
+    """Generate the texture of a built-in pattern; ValueError lists the patterns there are."""
     if pattern == "none":
         return flat_texture(0.4)
     if pattern not in PATTERNS:

@@ -1,4 +1,4 @@
-"""A photo of a surface to a texture that tiles, without the light and the frame it was taken in."""
+"""Make a tileable texture from a photo of a surface, with its lighting removed."""
 
 from statistics import NormalDist
 
@@ -17,7 +17,7 @@ _QUANTILES = 1025
 def texture_from_photo(
     photo: UInt8[np.ndarray, "h w 3"], metres: float, *, steepness: float, shuffle: bool
 ) -> Texture:
-    """Return a texture from the middle of a photo, `metres` wide.
+    """Make a tileable texture from the middle of a photo, `metres` wide.
 
     What varies over more than a third of the photo is taken for its light and divided out. Relief
     is read from lightness, with the root mean square slope `steepness`. Without structure (gravel,
@@ -45,7 +45,7 @@ def texture_from_photo(
 
 
 def blend_seams(image: Float[np.ndarray, "a a 3"]) -> Float[np.ndarray, "n n 3"]:
-    """Return the image less a seam, its end faded into its beginning, so that it tiles.
+    """Blend the end of an image into its beginning so that it tiles; it shrinks by one seam.
 
     The blend keeps the contrast of its parts (Heitz and Neyret 2018, eq. 2).
     """
@@ -61,7 +61,8 @@ def blend_seams(image: Float[np.ndarray, "a a 3"]) -> Float[np.ndarray, "n n 3"]
 
 
 def histogram_preserving_shuffle(tile: Float[np.ndarray, "n n 3"]) -> Float[np.ndarray, "n n 3"]:
-    """Return pieces of a tile at random places, blended over a grid of triangles, as a new tile.
+    """Shuffle pieces of a tile over a triangle grid by histogram-preserving blending, as a new
+    tile.
 
     Colours are made Gaussian along their principal axes, blended with their variance kept, and
     given their histogram back. Source: Heitz and Neyret, "High-performance by-example noise using

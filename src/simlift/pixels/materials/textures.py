@@ -1,4 +1,4 @@
-"""Textures, a frame's geometry and what each id wears to a surface with grain, relief and gloss.
+"""Apply material textures to a G-buffer: albedo, relief (bump mapping) and roughness.
 
 Textures vary what is there: their mean colour is 1 and their mean slope 0, so that a surface keeps
 the colour and the shape that its simulator gave it.
@@ -22,7 +22,7 @@ _CHANNELS = 6  # colour - 1 [3], slopes [2], roughness
 
 @dataclass(frozen=True, eq=False)
 class Texture:
-    """A square that tiles, `metres` wide.
+    """A tileable square texture, `metres` wide.
 
     `albedo` multiplies a colour and has the mean 1, `slope` is the rise of the relief along u and v
     (metres in a metre), `roughness` is added and has the mean 0.
@@ -40,7 +40,7 @@ def make_texture(
     roughness: Float[np.ndarray, "n n"],
     metres: float,
 ) -> Texture:
-    """Return a texture from any colours and a relief in metres; colours are scaled to a mean of 1.
+    """Make a texture from any colours and a relief in metres; colours are scaled to a mean of 1.
 
     No texel is below a tenth or above four times the mean.
     """
@@ -60,14 +60,14 @@ def make_texture(
 
 
 def flat_texture(metres: float = 1.0) -> Texture:
-    """Return the texture that changes nothing."""
+    """Return the neutral texture, which changes nothing."""
     zero = np.zeros((SIZE, SIZE), np.float32)
     return make_texture(np.ones((SIZE, SIZE, 3), np.float32), zero, zero, metres)
 
 
 @dataclass(frozen=True, eq=False)
 class Atlas:
-    """The pyramids of some textures in bytes, level after level from the finest.
+    """Mip pyramids of some textures in bytes, level after level from the finest.
 
     A byte is in units of `steps`, since what is looked up all over must be small to be fast. Past
     the level `faint` a texture shows no more. `unseen` is the mean square of the slopes that each
@@ -89,13 +89,13 @@ class Atlas:
 
 
 def build_atlas(textures: tuple[Texture, ...]) -> Atlas:
-    """Return the pyramids of some textures, ready to be looked up."""
+    """Build the atlas of some textures: their mip pyramids, ready for lookup."""
     parts = [_bytes(mip_pyramid(one)) for one in textures]
     return Atlas(*(np.stack(column) for column in zip(*parts, strict=True)))
 
 
 def mip_pyramid(one: Texture) -> list[Float[np.ndarray, "_ _ 6"]]:
-    """Return a texture's levels: colour - 1 [3], slopes [2], roughness.
+    """Compute a texture's mip levels: colour - 1 [3], slopes [2], roughness.
 
     Each is the exact average of 2x2 texels of the one before (Williams, "Pyramidal parametrics",
     SIGGRAPH 1983).
@@ -128,7 +128,7 @@ def _bytes(
 
 @lru_cache(maxsize=1)
 def wear_noise() -> Float[np.ndarray, "k k k"]:
-    """Return the solid noise that breaks up the repetition of tiles: wear and dirt, large scale.
+    """Generate the solid noise of wear and dirt that breaks up the repetition of tiles.
 
     A solid texture (Perlin, "An image synthesizer", SIGGRAPH 1985), so that it has no seams.
     """
@@ -137,7 +137,7 @@ def wear_noise() -> Float[np.ndarray, "k k k"]:
 
 @dataclass(frozen=True, eq=False)
 class MaterialTable:
-    """What each slot wears, one row each; slot 0 is for ids that are not known.
+    """Material parameters of each slot, one row each; slot 0 is for ids that are not known.
 
     `texture` is a row of the atlas; `colour`, `relief` and `gloss` scale what it adds; `stain` and
     `smear` scale the solid noise that is added to colour and roughness; `roughness` and `metallic`
@@ -174,7 +174,7 @@ def apply_textures(
     Float[np.ndarray, "h w"],
     Float[np.ndarray, "h w"],
 ]:
-    """Return albedo, normals, roughness and metallic of the surface in its materials.
+    """Apply materials to a G-buffer -> albedo, normals, roughness and metallic.
 
     `known` are the ids of slots 1 to k, in order. `places` leads from camera axes to each slot's
     own axes: a rotation, and where the camera is, in tiles. The three projections along the axes

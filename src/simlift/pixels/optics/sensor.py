@@ -1,4 +1,4 @@
-"""Linear light to what a Bayer sensor reads of it: shot and read noise, mosaic, demosaic.
+"""Simulate a Bayer sensor: shot and read noise, Bayer mosaic, demosaicing.
 
 Source: Foi et al., "Practical Poissonian-Gaussian noise modeling and fitting for single-image
 raw-data", IEEE TIP 2008: variance = a x + b.
@@ -22,7 +22,7 @@ def expose_bayer(
     read: float,
     seed: tuple[int, int],
 ) -> UInt16[np.ndarray, "h w 3"]:
-    """Return demosaiced 16-bit codes (65535 = `white`) of one RGGB exposure.
+    """Expose an RGGB Bayer sensor and demosaic it to 16-bit codes (65535 = `white`).
 
     `shot` is a, `read` the square root of b, both for linear light with 1.0 = display white.
     `seed` is (take, frame): noise is fresh in every frame and the same in every run.
@@ -59,7 +59,7 @@ def _field(size: tuple[int, ...], seed: int) -> Float[np.ndarray, "a b"]:
 
 
 def denoise_chroma(codes: UInt16[np.ndarray, "h w 3"]) -> UInt16[np.ndarray, "h w 3"]:
-    """Smooth the colour of pixels, not their light, as every camera does against false colour.
+    """Smooth chroma, not luma, as every camera does against false colour.
 
     What is averaged, at half resolution, is the ratio of each channel to the luma: differences
     would carry the colour of a highlight into the dark beside it.
@@ -71,5 +71,5 @@ def denoise_chroma(codes: UInt16[np.ndarray, "h w 3"]) -> UInt16[np.ndarray, "h 
 
 
 def quantise(linear: Float[np.ndarray, "h w 3"], *, white: float) -> UInt16[np.ndarray, "h w 3"]:
-    """Return 16-bit codes (65535 = `white`) without a sensor between."""
+    """Quantise linear light to 16-bit codes (65535 = `white`) without a sensor."""
     return np.clip(linear * np.float32(65535 / white) + 0.5, 0, 65535).astype(np.uint16)

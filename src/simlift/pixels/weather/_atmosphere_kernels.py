@@ -1,4 +1,4 @@
-"""Compiled loops of the weather: the veil of air, and wet and snowy surfaces."""
+"""Apply fog, wetness and snow to images and G-buffers in compiled loops."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Rates of rain and snow, wind and a camera to the drops and flakes in its view, drawn over light.
+"""Generate rain drops and snowflakes in view of a camera, and draw them over an image.
 
 Rates are mm of water per hour, diameters metres unless a name says mm; light is linear, 1 = a white
 surface in full light. Sizes, speeds and numbers of drops and flakes are the measured laws.
@@ -19,7 +19,7 @@ _RAREST = 1e-9  # per m^3; of what is rarer none is ever met
 
 
 def drop_speed(diameter_mm: Float[np.ndarray, "k"]) -> Float[np.ndarray, "k"]:
-    """Return the terminal velocity of raindrops in m/s, never below 0.
+    """Compute the terminal velocity of raindrops in m/s, never below 0.
 
     Atlas, Srivastava and Sekhon, "Doppler radar characteristics of precipitation at vertical
     incidence", Reviews of Geophysics 11, 1973.
@@ -28,7 +28,7 @@ def drop_speed(diameter_mm: Float[np.ndarray, "k"]) -> Float[np.ndarray, "k"]:
 
 
 def flake_speed(diameter_mm: Float[np.ndarray, "k"]) -> Float[np.ndarray, "k"]:
-    """Return the terminal velocity of unrimed aggregates in m/s.
+    """Compute the terminal velocity of unrimed aggregates in m/s.
 
     Locatelli and Hobbs, "Fall speeds and masses of solid precipitation particles", J. Geophysical
     Research 79, 1974.
@@ -38,7 +38,8 @@ def flake_speed(diameter_mm: Float[np.ndarray, "k"]) -> Float[np.ndarray, "k"]:
 
 @dataclass(frozen=True, eq=False)
 class Particles:
-    """What falls, by size: diameters [k] in metres, how many in a m^3, terminal velocities in m/s.
+    """Falling particles by size: diameters [k] in metres, how many in a m^3, terminal velocities in
+    m/s.
 
     `light` is a particle's radiance in units of what is around it, `sway` in metres.
     """
@@ -51,7 +52,7 @@ class Particles:
 
 
 def raindrops(rate: float) -> Particles:
-    """Return the drops of 0.5 to 6 mm at a rain rate, in classes of a quarter millimetre.
+    """Compute the drops of 0.5 to 6 mm at a rain rate, in classes of a quarter millimetre.
 
     A drop refracts 165 degrees of its surroundings into a pixel and passes 94 % of that light
     (Garg and Nayar, "Vision and rain", IJCV 75, 2007).
@@ -63,7 +64,8 @@ def raindrops(rate: float) -> Particles:
 
 
 def snowflakes(rate: float) -> Particles:
-    """Return the flakes of 0.5 to 4 mm of melted diameter at a rate of water, swaying as they fall.
+    """Compute the flakes of 0.5 to 4 mm of melted diameter at a rate of water, swaying as they
+    fall.
 
     Snow reflects nine tenths of the light that falls on it from all sides.
     """
@@ -76,7 +78,7 @@ def snowflakes(rate: float) -> Particles:
 def visible_distance(
     particles: Particles, focal: float, exposure: float, contrast: float
 ) -> Float[np.ndarray, "k"]:
-    """Return how far, in metres, each size covers at least `contrast` of a pixel's exposure.
+    """Compute how far, in metres, each size covers at least `contrast` of a pixel's exposure.
 
     At z metres a drop's disc of pi/4 (D f / z)^2 pixels is spread over a streak v T f / z long and
     1.6 wide with round ends of 2.36: a quadratic equation in z. `focal` is in pixels.
@@ -89,7 +91,7 @@ def visible_distance(
 
 @dataclass(frozen=True)
 class Shutter:
-    """When and how a frame is exposed: its middle and length in seconds; opening and focus.
+    """When and how a frame is exposed: its middle and length in seconds; aperture and focus.
 
     `aperture` is the diameter of the lens opening and `focus` the distance of sharp things, both
     in metres.
@@ -111,7 +113,7 @@ def particle_streaks(
     size: tuple[int, int],
     seed: int,
 ) -> Float[np.ndarray, "n 6"]:
-    """Return the particles in view: x and y of both ends in pixels, depth in metres, width.
+    """Generate the particles in view: x and y of both ends in pixels, depth in metres, width.
 
     `wind` in m/s and `up` are in world axes, `poses` world to camera when the shutter opens and
     closes. The same particle is met again in every frame, further along its way.

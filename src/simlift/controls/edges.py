@@ -17,7 +17,7 @@ _ASSUMED_FOV = np.radians(60.0)  # folds hardly depend on it; for clips that kno
 
 @dataclass(frozen=True)
 class Edges:
-    """Canny edges of the gray render, white on black unless told otherwise.
+    """Canny edges of the gray render, white on black by default.
 
     Thresholds 100 and 200 are the medium preset of Cosmos-Transfer's edge control.
     """
@@ -37,7 +37,7 @@ class Edges:
 
 @dataclass(frozen=True)
 class EngineEdges:
-    """Edges of the geometry, white on black unless told otherwise: no texture, no shadows.
+    """Edges of the geometry, white on black by default: no texture, no shadows.
 
     A pixel is an edge where inverse depth bends by `depth_step` of itself, normals fold by `angle`
     radians, or ids differ, from whichever of these layers the clip has; ClipError where it has

@@ -157,7 +157,7 @@ class ImageReader:
 
 
 def probe_images(paths: Sequence[Path]) -> tuple[ImageStore, Array]:
-    """Probe some image files: return their store and the first frame, which tells the kind."""
+    """Probe some image files: return their store and the first frame, to judge their kind."""
     first = read_image(paths[0])
     if first.ndim not in (2, 3):
         raise ClipError(paths[0], f"is an array of shape {first.shape}", allowed="[h w] or [h w c]")

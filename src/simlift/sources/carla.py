@@ -61,7 +61,7 @@ _LAST_OLD_TAG = 22
 
 @dataclass(frozen=True)
 class RedTags:
-    """CARLA's raw semantic images to our ids: the tag stands in the red channel."""
+    """Decode CARLA's raw semantic images to ids: the tag is in the red channel."""
 
     from_0_9_14: bool
     red: int = 0

@@ -7,7 +7,7 @@ from jaxtyping import Float, UInt8, UInt16
 from simlift.pixels.colour.spaces import monge_kantorovich
 
 _GAINS = (0.4, 2.0)  # of contrast in any direction of colour
-_HIGHLIGHT = 0.9  # display level from which a colour is given back, so that lights stay lights
+_HIGHLIGHT = 0.9  # display level above which a pixel keeps its own colour
 
 Moments = tuple[Float[np.ndarray, "3"], Float[np.ndarray, "3 3"]]
 
@@ -18,7 +18,7 @@ def bounded_colour_transfer(
     """Compute the affine map in display values that moves colours `share` of the way to a target.
 
     The linear Monge-Kantorovich map (see `spaces.monge_kantorovich`), whose gains are bounded: a
-    gray wall is not to become as colourful as a market. The mean always arrives.
+    gray wall must not become highly saturated. The mean is matched exactly.
     """
     matrix = monge_kantorovich(source, target)[:, :3]
     values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
@@ -44,7 +44,7 @@ def apply_class_transfer(
 ) -> UInt8[np.ndarray, "h w 3"]:
     """Apply colour maps to 16-bit codes -> bytes: `parts` by class share, `rest` for what is left.
 
-    Above the display level 0.9 a pixel is given back its own colour.
+    Above the display level 0.9 a pixel keeps its own colour.
     """
     from simlift.pixels.colour import _transfer_kernels as kernels
 

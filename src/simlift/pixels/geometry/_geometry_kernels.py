@@ -12,13 +12,13 @@ from simlift.pixels._compile import compiled
 _ZERO, _HALF, _ONE = np.float32(0), np.float32(0.5), np.float32(1)
 _TWO, _THREE = np.float32(2), np.float32(3)
 
-_REACH = 6  # pixels to either side that a slope sees
+_REACH = 6  # pixels to either side that a slope uses
 _OUTSIDE = np.float32(-1)  # stands for inverse depth beyond the border
 _BENT = np.float32(50)
 _FLATTEST = np.float32(1e-9)  # inverse depth, 1/m
 _LONE = np.float32(0.05)
 _LONG, _LONGER = np.float32(4), np.float32(9)
-_ALIEN = np.float32(1e-3)  # weight of another segment, which tells next to nothing
+_ALIEN = np.float32(1e-3)  # weight of another segment, which hardly counts
 _THIRD = np.float32(1 / 3)
 _NO_DEPTH = np.float32(1e-12)  # metres; nearer, the square of its inverse is too large
 _NO_WEIGHT = np.float32(1e-12)

@@ -63,8 +63,8 @@ def extend_plane(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Sample a plane around a box: points, normals, albedo.
 
-    A wall that the image cuts goes on beyond it; left out, light would come in from there. It is
-    continued to each side, and upwards too unless `up` says that its top was seen.
+    A wall that the image border cuts continues beyond it; otherwise light would leak in there. It
+    is continued to each side, and upwards too unless `up` says that its top was seen.
     """
     centre, half = (low + high) / 2, (high - low) * (0.5 + _BEYOND)
     across = np.cross(plane.normal, np.eye(3)[np.argmin(np.abs(plane.normal))])

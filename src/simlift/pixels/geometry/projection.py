@@ -49,7 +49,7 @@ def normals_from_depth(
     The inverse depth of a plane is linear in pixel coordinates: with slopes (a, b) the normal is
     proportional to (fx a, fy b, r - a (u - cx) - b (v - cy)), r the inverse depth. Slopes are
     differences over 1, 2 and 3 pixels to both sides, weighted by how straight each side is, so that
-    the normal of a surface does not see across its edge and planes come out exact. Where `ids`
+    normals do not mix surfaces across an edge and planes come out exact. Where `ids`
     change there is an edge.
     """
     from simlift.pixels.geometry import _geometry_kernels as kernels

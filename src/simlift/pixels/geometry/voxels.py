@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Int32, UInt8
 
 _LIFT, _SKIP = 1.2, 1.0  # cells by which a ray starts above its surface, and ahead
-_FEW = 4096  # starts below which threads cost more than they bring
+_FEW = 4096  # starts below which threads cost more than they save
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +48,7 @@ class Voxels:
     ) -> Int32[np.ndarray, "n k"]:
         """Return which voxel is hit first from each point along each direction, -1 for none.
 
-        The first `skip` metres of a ray are not looked at.
+        The first `skip` metres of a ray are skipped.
         """
         from simlift.pixels.geometry import _voxel_kernels as kernels
 
@@ -170,9 +170,9 @@ def visibility_beyond_frustum(
     """Compute the share of `ways` that no voxel occludes after they leave the view frustum.
 
     `sides` are the planes of its frustum, a x + b y + c z + d >= 0 inside; ways that are longer in
-    view than `reach` metres are asked from there. Neighbours in the image take turns: each asks
+    view than `reach` metres are traced from there. Neighbours in the image take turns: each traces
     every other way. Of several ways, which lead to a large light, all or none may be free over much
-    of the image: there only every other row and column asks.
+    of the image: there only every other row and column traces.
     """
     from simlift.pixels.geometry import _voxel_kernels as kernels
 
@@ -211,5 +211,5 @@ def _grid(voxels: Voxels) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.float3
 def _lifted(
     voxels: Voxels, points: Float32[np.ndarray, "n 3"], normals: Float32[np.ndarray, "n 3"]
 ) -> tuple[Float32[np.ndarray, "n 3"], np.float32]:
-    """Return where rays start above a surface, so that they do not meet it, and what they skip."""
+    """Return where rays start above a surface, so that they do not hit it, and what they skip."""
     return points + normals * np.float32(_LIFT * voxels.cell), np.float32(_SKIP * voxels.cell)

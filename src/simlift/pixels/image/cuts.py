@@ -16,7 +16,7 @@ from jaxtyping import Float, UInt8
 from simlift.pixels.image.similarity import shrink_to
 
 _LINES = 48
-_REACH = 0.25  # of the frame, by which a structure may move between neighbours and stay itself
+_REACH = 0.25  # of the frame, by which a structure may move between neighbouring frames
 _BINS = 8
 # Two frames show different scenes where structure and colours together say so, neither hardly
 # changed. In 23 recordings neighbours five frames apart have a sum of 1.2 and mostly above 1.5;

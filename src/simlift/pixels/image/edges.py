@@ -113,7 +113,7 @@ def offset(
 
     The overlap of both maps is counted for every whole shift up to `reach` pixels and smoothed by
     1-2-1, for edges wander by a pixel; parabolas through the best count and its neighbours give the
-    fraction. None where the maps share too little to tell.
+    fraction. None where the maps share too little.
     """
     height, width = one.shape
     if min(height, width) <= 4 * reach:

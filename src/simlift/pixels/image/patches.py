@@ -20,9 +20,7 @@ _FAINT = 0.5  # codes: less than this is rounding, and is not stretched to a tex
 Level = Float[np.ndarray, "_ _ 3"]
 Descriptors = Float[np.ndarray, "n k"]
 Directions = Float[np.ndarray, "d k"]
-SortedProjections = Float[
-    np.ndarray, "d n"
-]  # what a crowd of points casts on lines, in order on each line
+SortedProjections = Float[np.ndarray, "d n"]  # points projected on lines, sorted on each line
 
 
 def laplacian_pyramid(image: UInt8[np.ndarray, "h w 3"]) -> list[Level]:
@@ -68,7 +66,7 @@ def sliced_wasserstein(one: SortedProjections, other: SortedProjections) -> floa
 def texture_projections(image: UInt8[np.ndarray, "h w 3"]) -> tuple[SortedProjections, ...]:
     """Compute the sorted projections of an image's patches, level by level.
 
-    Corners and directions are drawn once for each size: every image of a size is seen alike.
+    Corners and directions are drawn once for each size: all images of a size share them.
     """
     levels = laplacian_pyramid(image)
     return tuple(

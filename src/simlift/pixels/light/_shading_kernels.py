@@ -189,7 +189,7 @@ def _place(at, count, levels, size):
 
 @compiled
 def _look_up(at, each, count, glossy, side, known):
-    """Fill what a surface reflects from a direction; of the roughest ones, probes tell all."""
+    """Fill what a surface reflects from a direction; for the roughest ones only probes count."""
     for i in range(count):
         if known and at[_BLUR + i] >= _ONE:
             for c in range(3):
@@ -216,7 +216,7 @@ def _look_up(at, each, count, glossy, side, known):
 def _blend(at, own, count, harmonics, around, ahead, sky):
     """Fill the light around, and what is reflected: the sky as sharp as it is, bounces as known.
 
-    The environment's radiance that probes hold is taken out, as blurred as they see it
+    The environment's radiance that probes hold is subtracted, as blurred as they hold it
     (probes.WINDOW).
     """
     h0, h6 = np.float32(0.282095) * harmonics[0], np.float32(1.6 * 0.315392) * harmonics[6]
@@ -275,7 +275,7 @@ def _scatter(at, own, count, specular, kept):
 
 @compiled
 def _face(at, count, ways, number, shadow):
-    """Fill the mean cosine towards a sun, how much of it is seen, and Burley's diffuse term.
+    """Fill the mean cosine towards a sun, its visible share, and Burley's diffuse term.
 
     Ways below the horizon count as dark in the shadow, and not at all in the cosine.
     """
@@ -305,7 +305,7 @@ def _highlight(at, count, lobes, number, spread, known):
     """Fill what a GGX lobe returns of a sun, plain and weighted by Schlick's Fresnel term.
 
     The lobe is D G / (4 n.v), averaged over `lobes`. A large light is reflected by the map, but
-    rough surfaces are not shown it where probes tell what they reflect, which know of no suns:
+    rough surfaces do not use the map where probes give their reflections, which hold no suns:
     these get parts of it as lobes whose alpha is larger by `spread`.
     """
     for i in range(count):

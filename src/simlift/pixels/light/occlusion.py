@@ -14,7 +14,7 @@ from simlift.pixels.light.environment import COSINE, fibonacci_sphere, harmonic_
 
 _DIRECTIONS = 3  # of a pixel; its 4x4 tile looks in 48
 _MARCH = {True: 16, False: 32}  # samples where it is known how thick things are, and where not
-_GROW = np.float32(0.3)  # of the way along a ray, where nobody knows how thick things are
+_GROW = np.float32(0.3)  # of the way along a ray, where the thickness of surfaces is unknown
 _WAYS = 8  # of a pixel, half of them below its horizon; its tile looks in 128
 _SURFACES = np.float32(0.2)  # radiance of an average surface, beside 1 of open sky
 _DIMMED = np.float32(0.5)  # share of that which is lost where another surface comes before it
@@ -66,11 +66,11 @@ def ambient_occlusion_by_rays(
 ) -> Float[np.ndarray, "h w"]:
     """Compute ambient visibility by ray marching, where the thickness of surfaces is known.
 
-    What moves hides light from what is less than `far` metres away, all else within `radius`. Rays
+    Moving bodies occlude up to `far` metres away, all else within `radius`. Rays
     march through the depth buffer in all directions, and pass behind what is thin (Ritschel et al.,
     "Approximating dynamic global illumination in image space", I3D 2009, with the depth of things
     from their own extent): the ground under a car is dark, since the car is as deep as wide. From
-    what stands still they also meet the boxes of what moves. What hides light sends some itself,
+    what stands still they also hit the boxes of moving bodies. Occluders reflect some light,
     the less the more all of the place is enclosed.
     """
     from simlift.pixels.image._upsampling_kernels import TILE

@@ -1,9 +1,8 @@
 """Compute indirect light (global illumination) with irradiance probes over a voxel grid.
 
-What a frame shows is not all that lights it: a wall hides the sky behind it and reflects what falls
-on it, beyond the borders of the image too. The surfaces of a whole clip fill a voxel grid once;
-probes in free space remember which voxel each of their rays meets; light then bounces from voxel to
-probe to voxel under any environment at the cost of a table lookup.
+Surfaces beyond the borders of an image also occlude and reflect light. So the surfaces of a whole
+clip are voxelised once; probes in free space store which voxel each of their rays hits; light then
+bounces from voxel to probe to voxel under any environment at the cost of a table lookup.
 
 Positions are in metres in world axes, radiance is linear RGB. The scheme is that of irradiance
 probes (Majercik et al., "Dynamic diffuse global illumination with ray-traced irradiance fields",
@@ -29,7 +28,7 @@ _RAYS = 128
 _SPREAD = 4  # directions towards a large light
 _BOUNCES = 4
 WINDOW = np.array([1.0, 0.8, 0.4], np.float32)
-_BURIED = 0.02  # weight of a probe within something, beside 1 of one in the open
+_BURIED = 0.02  # weight of a probe inside a solid; unburied ones have 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +53,7 @@ class LightVolume:
     """Light everywhere in a scene under one environment: a grid of irradiance probes.
 
     `arriving` are harmonics per probe, nine of four: the radiance that arrives there and its view
-    of the sky. `trust` is the weight of a probe, small where it stands within something.
+    of the sky. `trust` is the weight of a probe, small inside a solid.
     """
 
     origin: Float32[np.ndarray, "3"]
@@ -152,7 +151,7 @@ def solve_light_bounces(
 def _fill_buried_probes(
     probes: Probes, arriving: Float32[np.ndarray, "x y z 36"]
 ) -> Float32[np.ndarray, "x y z 36"]:
-    """Give probes within something the light of those around them in the open."""
+    """Fill probes inside solids with the light of unburied neighbours."""
     light = arriving.copy()
     known = probes.trust > _BURIED
     for _ in range(2):
@@ -161,7 +160,7 @@ def _fill_buried_probes(
         for axis in range(3):
             for step in (-1, 1):
                 beside = np.roll(known, step, axis)
-                # What comes round from the far side of the grid is not beside.
+                # What wraps around from the far side of the grid is not beside.
                 np.moveaxis(beside, axis, 0)[0 if step > 0 else -1] = False
                 total += np.roll(light, step, axis) * beside[..., None]
                 count += beside

@@ -18,8 +18,9 @@ def screen_space_reflections(
 ) -> Float[np.ndarray, "h w 3"]:
     """Compute outgoing light in which smooth surfaces reflect what the image shows.
 
-    What the reflected ray meets in the image is what scatters there; elsewhere, and on rough
-    surfaces, what is mirrored stays. Screen-space ray tracing (McGuire and Mara, JCGT 2014).
+    Where the reflected ray hits the image, the light scattered there is reflected; elsewhere, and
+    on rough surfaces, the environment's reflection remains. Screen-space ray tracing (McGuire and
+    Mara, JCGT 2014).
     """
     from simlift.pixels.image import _upsampling_kernels
     from simlift.pixels.light import _reflection_kernels
@@ -57,7 +58,7 @@ def glossy_directions(
 
     About one of sixteen half vectors of the GGX distribution (Walter et al., "Microfacet models for
     refraction", 2007, eq. 35 and 36), which `places`, 0 to 15, say: nothing is drawn, so nothing is
-    noisy. What would go under the surface stays mirrored.
+    noisy. Directions below the surface stay mirror directions.
     """
     along = np.einsum("nc,nc->n", normals, ways)[:, None]
     came = ways - np.float32(2) * along * normals

@@ -32,8 +32,9 @@ class IncidentLight:
 class OutgoingLight:
     """The radiance that leaves the surface of each pixel towards the camera.
 
-    It holds what the surface mirrors, of which it keeps `gloss`; the rest is scattered from within.
-    Both are None where the light alone was asked for.
+    It includes `gloss` times `mirror`, the environment's specular reflection; the rest is diffuse
+    light and the highlights of suns.
+    Both are None where only `light` was requested.
     """
 
     light: Float[np.ndarray, "h w 3"]
@@ -69,7 +70,7 @@ def shade(
     Ambient visibility is brightened by bounces within crevices and darkens reflections (Jimenez et
     al., "Practical realtime strategies for accurate indirect occlusion", 2016; Lagarde and de
     Rousiers, "Moving Frostbite to physically based rendering", 2014).
-    What is mirrored is told `apart`, at some cost, or only the light.
+    With `apart`, at some cost, the mirrored radiance and its share are returned too.
     """
     from simlift.pixels.light import _shading_kernels as kernels
 
@@ -140,7 +141,7 @@ def estimate_shading(
     """Estimate the light of a render: log luminance as order-2 spherical harmonics of the normal.
 
     Albedo varies from surface to surface, so the fit is robust (iteratively reweighted, Cauchy) and
-    shrunk towards flat light; cast shadows and highlights stay in the albedo.
+    shrunk towards flat light; cast shadows and highlights remain in the albedo.
     """
     basis = harmonic_basis(normals).astype(np.float64)
     target = np.log(np.maximum(luma.astype(np.float64), 1e-3))

@@ -21,7 +21,7 @@ def texture_from_photo(
 
     What varies over more than a third of the photo is taken for its light and divided out. Relief
     is read from lightness, with the root mean square slope `steepness`. Without structure (gravel,
-    plaster) the photo is shuffled, so that no spot of it comes back in rows; with it (boards,
+    plaster) the photo is shuffled, so that no spot of it repeats in rows; with it (boards,
     bricks) only its borders are faded.
     """
     side = min(photo.shape[:2])

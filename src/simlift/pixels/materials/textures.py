@@ -1,6 +1,6 @@
 """Apply material textures to a G-buffer: albedo, relief (bump mapping) and roughness.
 
-Textures vary what is there: their mean colour is 1 and their mean slope 0, so that a surface keeps
+Textures only vary a surface: their mean colour is 1 and their mean slope 0, so that a surface keeps
 the colour and the shape that its simulator gave it.
 """
 
@@ -15,7 +15,7 @@ from simlift.pixels.image.noise import spectral_noise
 SIZE = 512  # texels across a texture
 STAIN_TILES = 8  # tiles after which stains repeat
 _STAIN_CELLS = 32
-_FAINT = 0.005  # root mean square, below which a texture is not seen
+_FAINT = 0.005  # root mean square, below which a texture is invisible
 _TOP = SIZE.bit_length() - 1  # the level of one texel
 _CHANNELS = 6  # colour - 1 [3], slopes [2], roughness
 
@@ -69,9 +69,9 @@ def flat_texture(metres: float = 1.0) -> Texture:
 class Atlas:
     """Mip pyramids of some textures in bytes, level after level from the finest.
 
-    A byte is in units of `steps`, since what is looked up all over must be small to be fast. Past
-    the level `faint` a texture shows no more. `unseen` is the mean square of the slopes that each
-    level has lost: relief too fine to be seen comes back as roughness.
+    A byte is in units of `steps`: lookups are scattered, so the atlas must be small to be fast.
+    Past the level `faint` a texture shows no more. `unseen` is the mean square of the slopes that
+    each level has lost: relief below a texel is added to roughness instead.
     """
 
     texels: Int8[np.ndarray, "m texels 6"]
@@ -166,8 +166,8 @@ def apply_textures(
     pinhole: tuple[float, float, float, float],
     known: Int[np.ndarray, "k"],
     places: Float[np.ndarray, "s 3 4"],
-    worn: MaterialTable,
-    cloths: Atlas,
+    materials: MaterialTable,
+    atlas: Atlas,
 ) -> tuple[
     Float[np.ndarray, "h w 3"],
     Float[np.ndarray, "h w 3"],
@@ -186,14 +186,14 @@ def apply_textures(
     from simlift.pixels.materials import _texture_kernels as kernels
 
     columns = (
-        worn.texture, worn.tiles, worn.colour, worn.relief, worn.gloss, worn.stain,
-        worn.smear, worn.roughness, worn.metallic, worn.share,
+        materials.texture, materials.tiles, materials.colour, materials.relief, materials.gloss,
+        materials.stain, materials.smear, materials.roughness, materials.metallic, materials.share,
     )  # fmt: skip
     rows = np.stack(columns, axis=-1).astype(np.float32)
     surface = [np.ascontiguousarray(part) for part in (albedo, normals, roughness, metallic, depth)]
     out = kernels.apply_textures(
         *surface, np.ascontiguousarray(ids, dtype=np.int32), pinhole, known,
         np.ascontiguousarray(places, dtype=np.float32), rows,
-        cloths.packed, cloths.steps, cloths.faint, cloths.unseen, wear_noise(),
+        atlas.packed, atlas.steps, atlas.faint, atlas.unseen, wear_noise(),
     )  # fmt: skip
     return out[0], out[1], out[2], out[3]

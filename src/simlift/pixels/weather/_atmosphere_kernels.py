@@ -191,7 +191,7 @@ def apply_wetness_and_snow(
     albedo, normals, roughness, metallic, depth, behind, ids, bodies, anchors, still, pinhole, up,
     table, water, snow,
 ):  # fmt: skip
-    """Return albedo, normals, roughness and metal of wet and snowy surfaces; see `weathered`.
+    """Return albedo, normals, roughness and metal of wet and snowy surfaces; see `atmosphere`.
 
     `water` is (wetness, share of level ground under puddles, roughness of a puddle).
     """

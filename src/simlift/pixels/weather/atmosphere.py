@@ -91,8 +91,8 @@ def apply_fog(
 class NoiseAnchors:
     """Rest frames that noise is anchored to: `bodies` [k] are sorted ids of the map `ids`.
 
-    `to_rest` [k+1 3 4] leads from camera axes to where a body's points rest, `still` [k+1] tells
-    whether it stays there; the first of each is for pixels that are no body.
+    `to_rest` [k+1 3 4] leads from camera axes to a body's rest frame, `still` [k+1] says
+    whether the body stands still; the first of each is for pixels that are no body.
     """
 
     ids: Int[np.ndarray, "h w"]

@@ -15,7 +15,7 @@ _CONTRAST = 1 / 255  # a drop that covers less of a pixel's exposure only adds t
 _MOST = 25_000  # drops drawn in a frame, on average; beyond it the faintest are left out
 _PER_CELL = 6.0  # drops; smaller cells follow the view more closely but cost more to find
 _NEAREST = 0.15  # metres; a lens hood keeps the rest off
-_RAREST = 1e-9  # per m^3; of what is rarer none is ever met
+_RAREST = 1e-9  # per m^3; rarer particles never appear
 
 
 def drop_speed(diameter_mm: Float[np.ndarray, "k"]) -> Float[np.ndarray, "k"]:
@@ -116,7 +116,7 @@ def particle_streaks(
     """Generate the particles in view: x and y of both ends in pixels, depth in metres, width.
 
     `wind` in m/s and `up` are in world axes, `poses` world to camera when the shutter opens and
-    closes. The same particle is met again in every frame, further along its way.
+    closes. The same particle appears in every frame, further along its path.
     """
     from simlift.pixels.weather import _precipitation_kernels as kernels
 
@@ -180,7 +180,7 @@ def draw_streaks(
 ) -> Float[np.ndarray, "h w 3"]:
     """Draw `particle_streaks` over an image, depth-tested; `behind` is deeper than all.
 
-    `shown` is a drop's radiance; it is seen through the veil before it.
+    `shown` is a drop's radiance; the fog before it attenuates it.
     """
     from simlift.pixels.weather import _precipitation_kernels as kernels
 

@@ -66,16 +66,16 @@ def timed(work: Callable[[], object]) -> float:
 def stages() -> dict[str, float]:
     """Return milliseconds of each stage for one frame, the median of 20."""
     frame = np.random.default_rng(1).integers(0, 255, (HEIGHT, WIDTH, 3)).astype(np.uint8)
-    linear = spaces.decode(frame)
+    linear = spaces.decode_srgb(frame)
     shade = np.ones((HEIGHT, WIDTH, 3), dtype=np.float32)
     codes = sensor.quantise(linear, white=1.6)
     grade = np.eye(3, 4)
     work: dict[str, Callable[[], object]] = {
-        "sRGB to linear": lambda: spaces.decode(frame),
+        "sRGB to linear": lambda: spaces.decode_srgb(frame),
         "exposure and vignette": lambda: linear * shade,
-        "softness": lambda: lens.soften(linear, 0.5),
-        "sensor": lambda: sensor.expose(linear, white=1.6, shot=4e-4, read=1e-3, seed=(1, 1)),
-        "film and grade": lambda: film.develop(codes, 1.3, 1.6, grade),
+        "softness": lambda: lens.blur_point_spread(linear, 0.5),
+        "sensor": lambda: sensor.expose_bayer(linear, white=1.6, shot=4e-4, read=1e-3, seed=(1, 1)),
+        "film and grade": lambda: film.tone_map_8bit(codes, 1.3, 1.6, grade),
     }
     return {n: statistics.median(timed(w) for _ in range(20)) * 1e3 for n, w in work.items()}
 

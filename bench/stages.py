@@ -19,17 +19,17 @@ from simlift.scale.memory import keep_pages
 SHOWN = {
     "normals_from_depth": "normals from depth",
     "half_width": "width of things (half resolution)",
-    "enclosed": "ambient occlusion (half resolution)",
+    "ambient_occlusion_by_rays": "ambient occlusion (half resolution)",
     "distant_shadow": "shadows in the image (half resolution)",
-    "beyond_view": "shadows from voxels (quarter resolution)",
+    "visibility_beyond_frustum": "shadows from voxels (quarter resolution)",
     "at": "light from probes (half resolution)",
-    "met": "reflections of voxels (half resolution)",
+    "first_hits": "reflections of voxels (half resolution)",
     "wear": "materials",
     "shade": "light",
-    "mirrored": "reflections of the image",
-    "soften": "softness",
-    "expose": "sensor",
-    "develop": "film and grade",
+    "screen_space_reflections": "reflections of the image",
+    "blur_point_spread": "softness",
+    "expose_bayer": "sensor",
+    "tone_map_8bit": "film and grade",
 }
 
 

@@ -32,7 +32,7 @@ from simlift.evaluation.metrics.flicker import calm
 from simlift.passes.demo import demo_clips
 from simlift.passes.lift_windows import lift_window, read_windows
 from simlift.passes.twin import SEED, record_twin, twin_settings
-from simlift.pixels.image.patches import texture, texture_distance
+from simlift.pixels.image.patches import texture_distance, texture_projections
 from simlift.pixels.image.similarity import ssim
 from simlift.scale.memory import keep_pages
 from simlift.scale.progress import Silent
@@ -199,7 +199,7 @@ def _unlike(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def _texture(one: np.ndarray, other: np.ndarray) -> float:
-    return texture_distance(texture(one), texture(other))
+    return texture_distance(texture_projections(one), texture_projections(other))
 
 
 def _flicker(frames: Frames) -> float:

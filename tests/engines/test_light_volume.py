@@ -10,13 +10,18 @@ from simlift.core.layers import Layer
 from simlift.core.window import Window
 from simlift.engines.photographic.light.indirect import static_scene
 from simlift.engines.photographic.scene.observed_surfaces import observed_empty
-from simlift.pixels.geometry.planes import bounding_planes, continued
+from simlift.pixels.geometry.planes import bounding_planes, extend_plane
 from simlift.pixels.geometry.projection import pinhole, rays
 from simlift.pixels.geometry.voxels import voxelise
-from simlift.pixels.light.environment import Sun, build, directions, harmonic_basis
-from simlift.pixels.light.probes import place_probes, solve
-from simlift.pixels.light.reflections import mirrored, spread
-from simlift.pixels.light.shading import Leaving
+from simlift.pixels.light.environment import (
+    Sun,
+    build_environment,
+    equirectangular_directions,
+    harmonic_basis,
+)
+from simlift.pixels.light.probes import place_probes, solve_light_bounces
+from simlift.pixels.light.reflections import glossy_directions, screen_space_reflections
+from simlift.pixels.light.shading import OutgoingLight
 
 RANDOM = np.random.default_rng(0)
 WAYS = RANDOM.normal(size=(64, 3))
@@ -28,7 +33,7 @@ def constant(level):
     return np.full((64, 128, 3), level, np.float32)
 
 
-WHITE, BLACK = build(constant(1)), build(constant(0))
+WHITE, BLACK = build_environment(constant(1)), build_environment(constant(0))
 
 
 def sheet(axis, at, low, high, facing, albedo=0.5, glow=0.0, step=0.05):
@@ -66,7 +71,7 @@ def lit(samples, low, high, environment, cell=0.1, spacing=0.3, glow=0.0):
     voxels = voxelise(*samples, low, high, cell)
     probes = place_probes(voxels, low, high, spacing)
     turn = np.eye(3, dtype=np.float32)
-    return solve(voxels, probes, environment, turn, environment.soft, glow)
+    return solve_light_bounces(voxels, probes, environment, turn, environment.soft, glow)
 
 
 # --- light ------------------------------------------------------------------------------------
@@ -74,7 +79,9 @@ def lit(samples, low, high, environment, cell=0.1, spacing=0.3, glow=0.0):
 
 def test_in_an_empty_world_light_is_that_of_the_environment():
     colours = np.float32([[0.5, 0.2, -0.1], [0.1, 0.6, 0.3], [-0.4, 0.1, 0.5]])
-    environment = build(np.einsum("hwi,ij->hwj", directions(64, 128), colours) + np.float32(2))
+    environment = build_environment(
+        np.einsum("hwi,ij->hwj", equirectangular_directions(64, 128), colours) + np.float32(2)
+    )
     volume = lit(NOTHING, [0, 0, 0], [2, 2, 2], environment, cell=0.2, spacing=0.5)
     points = np.random.default_rng(3).uniform(0.1, 1.9, (64, 3)).astype(np.float32)
     found = volume.at(points, WAYS, WAYS)
@@ -193,13 +200,13 @@ def test_a_plane_is_continued_past_the_box_and_not_above_its_top():
     points, normals, albedo, _ = corner()
     wall = next(p for p in bounding_planes(points, normals, albedo, UP, 0.05) if p.normal[0] > 0.9)
     low, high = points.min(0), points.max(0)
-    more, facing, colours = continued(wall, low, high, 0.1, None)
+    more, facing, colours = extend_plane(wall, low, high, 0.1, None)
     np.testing.assert_allclose(more[:, 0], 0, atol=0.02)
     assert (more[:, 1].min() < low[1] - 0.5) and (more[:, 1].max() > high[1] + 0.5)
     assert more[:, 2].max() > high[2] + 0.3
     np.testing.assert_allclose(facing, np.tile([1, 0, 0], (len(more), 1)), atol=1e-6)
     np.testing.assert_allclose(colours, 0.4, atol=0.02)
-    below, _, _ = continued(wall, low, high, 0.1, UP)
+    below, _, _ = extend_plane(wall, low, high, 0.1, UP)
     assert below[:, 2].max() < wall.top
 
 
@@ -269,14 +276,16 @@ def hall(height=120, width=160):
 
 def leaving(scattered, mirror):
     """Light of surfaces that keep all of what they mirror."""
-    return Leaving(scattered + mirror, mirror, np.ones_like(mirror))
+    return OutgoingLight(scattered + mirror, mirror, np.ones_like(mirror))
 
 
 def test_a_mirror_floor_shows_the_wall_at_the_mirrored_pixel():
     lens, ray, depth, normals, on_floor, light = hall()
     roughness = np.full(depth.shape, 0.05, np.float32)
     fallback = np.full_like(light, -1)
-    found = mirrored(depth, normals, roughness, leaving(light, fallback), lens) - light
+    found = (
+        screen_space_reflections(depth, normals, roughness, leaving(light, fallback), lens) - light
+    )
     # A ray that falls by s a metre meets the floor at 1 / s, rises again, and meets the wall at 4.
     height_there = 1 - ray[..., 1] * (4 - depth)
     v = height_there / 4 * lens[1, 1] + lens[1, 2]
@@ -295,9 +304,11 @@ def test_rough_surfaces_keep_what_they_have():
     fallback = np.full_like(light, 0.3)
     rough = np.full(depth.shape, 0.5, np.float32)
     there = leaving(light, fallback)
-    assert mirrored(depth, normals, rough, there, lens) is there.light
+    assert screen_space_reflections(depth, normals, rough, there, lens) is there.light
     rough[:40] = 0.05  # the wall alone is smooth: it mirrors what the image does not show
-    np.testing.assert_array_equal(mirrored(depth, normals, rough, there, lens), there.light)
+    np.testing.assert_array_equal(
+        screen_space_reflections(depth, normals, rough, there, lens), there.light
+    )
 
 
 def test_what_the_image_does_not_show_stays_as_it_was():
@@ -307,7 +318,9 @@ def test_what_the_image_does_not_show_stays_as_it_was():
     smooth = np.full(depth.shape, 0.05, np.float32)
     fallback = np.full_like(light, 0.3)
     there = leaving(light, fallback)
-    np.testing.assert_array_equal(mirrored(open_air, normals, smooth, there, lens), there.light)
+    np.testing.assert_array_equal(
+        screen_space_reflections(open_air, normals, smooth, there, lens), there.light
+    )
 
 
 def test_reflections_spread_as_ggx_does():
@@ -317,9 +330,9 @@ def test_reflections_spread_as_ggx_does():
     ways = np.tile(np.float32([1e-4, 0, 1]), (16, 1))
     ways /= np.linalg.norm(ways, axis=1, keepdims=True)
     roughness = np.full(16, 0.5, np.float32)
-    found = spread(up, ways, roughness, places)
+    found = glossy_directions(up, ways, roughness, places)
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-6)
-    np.testing.assert_allclose(spread(up, ways, 0 * roughness, places), ways, atol=1e-6)
+    np.testing.assert_allclose(glossy_directions(up, ways, 0 * roughness, places), ways, atol=1e-6)
     u = (places[:15] + 0.5) / 16  # beyond, light would go under the surface
     tilt = np.arctan(0.25 * np.sqrt(u / (1 - u)))
     np.testing.assert_allclose(np.arccos(found[:15, 2]), 2 * tilt, atol=1e-3)

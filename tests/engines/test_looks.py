@@ -443,13 +443,17 @@ NO_PARTS = np.zeros((0, 3, 4))
 
 def test_an_identity_recolours_nothing():
     display = np.random.default_rng(0).integers(0, 65536, (6, 8, 3)).astype(np.uint16)
-    found = class_transfer.recolour(display, np.eye(3, 4), NO_PARTS, np.zeros((0, 6, 8), np.uint8))
+    found = class_transfer.apply_class_transfer(
+        display, np.eye(3, 4), NO_PARTS, np.zeros((0, 6, 8), np.uint8)
+    )
     np.testing.assert_array_equal(found, np.floor(display / 65535 * 255 + 0.5).astype(np.uint8))
 
 
 def test_highlights_keep_their_own_colour():
     half = np.column_stack([np.eye(3) * 0.5, np.zeros(3)])
-    found = class_transfer.recolour(codes(0.4, 0.9, 0.95, 1.0), half, NO_PARTS, NONE)[0, :, 0]
+    found = class_transfer.apply_class_transfer(codes(0.4, 0.9, 0.95, 1.0), half, NO_PARTS, NONE)[
+        0, :, 0
+    ]
     assert found[0] == 51
     assert found[1] == 115
     assert found[3] == 255
@@ -459,7 +463,12 @@ def test_highlights_keep_their_own_colour():
 def test_maps_are_blended_by_how_much_a_class_holds():
     up, down = (np.column_stack([np.eye(3), np.full(3, by)]) for by in (0.2, -0.2))
     held = np.array([[[0, 255, 102, 51]]], np.uint8)
-    found = class_transfer.recolour(codes(0.5, 0.5, 0.5, 0.5), up, down[None], held)[0, :, 1] / 255
+    found = (
+        class_transfer.apply_class_transfer(codes(0.5, 0.5, 0.5, 0.5), up, down[None], held)[
+            0, :, 1
+        ]
+        / 255
+    )
     np.testing.assert_allclose(found, [0.7, 0.3, 0.54, 0.62], atol=0.004)
 
 
@@ -467,8 +476,8 @@ def test_a_transfer_brings_the_mean_and_bounds_the_contrast():
     draw = np.random.default_rng(1)
     gray = 0.4 + 0.02 * draw.normal(size=(500, 3))
     wild = np.clip(draw.uniform(size=(500, 3)), 0, 1)
-    whole = class_transfer.transfer(spaces.moments(gray), spaces.moments(wild), 1.0)
+    whole = class_transfer.bounded_colour_transfer(spaces.moments(gray), spaces.moments(wild), 1.0)
     np.testing.assert_allclose(whole[:, :3] @ gray.mean(0) + whole[:, 3], wild.mean(0))
     assert np.linalg.svd(whole[:, :3])[1].max() <= 2.0 + 1e-9
-    none = class_transfer.transfer(spaces.moments(gray), spaces.moments(wild), 0.0)
+    none = class_transfer.bounded_colour_transfer(spaces.moments(gray), spaces.moments(wild), 0.0)
     np.testing.assert_allclose(none, np.eye(3, 4))

@@ -21,7 +21,7 @@ from simlift.engines.photographic.materials.photos import read_textures
 from simlift.engines.photographic.materials.settings import Materials, check
 from simlift.engines.photographic.scene.surface import Surface
 from simlift.media.images import write_image
-from simlift.pixels.geometry.projection import pinhole, points
+from simlift.pixels.geometry.projection import pinhole, unproject
 from simlift.pixels.image import noise
 from simlift.pixels.materials import patterns, photo_texture, textures
 from simlift.sources import open_clip
@@ -33,7 +33,7 @@ K = pinhole(HEIGHT, WIDTH, np.radians(50))
 
 def photo(seed=0, size=96):
     """Colours of gravel: blotches over a fall of light."""
-    grain = noise.spectral((seed,), (size, size), 0.7)[..., None]
+    grain = noise.spectral_noise((seed,), (size, size), 0.7)[..., None]
     fall = np.linspace(0.5, 1.3, size)[:, None, None]
     return (np.clip((0.4 + 0.1 * grain) * fall * [1, 0.8, 0.6], 0, 1) * 255).astype(np.uint8)
 
@@ -70,7 +70,7 @@ def test_an_unknown_pattern_is_refused():
 
 
 def test_each_level_is_the_average_of_the_one_before():
-    levels = textures.pyramid(patterns.built_in("brick"))
+    levels = textures.mip_pyramid(patterns.built_in("brick"))
     assert [len(level) for level in levels] == [SIZE >> k for k in range(SIZE.bit_length())]
     for finer, level in pairwise(levels):
         n = len(level)
@@ -81,9 +81,9 @@ def test_each_level_is_the_average_of_the_one_before():
 
 def test_an_atlas_holds_the_levels_to_half_a_step():
     names = ("brick", "none", "wood")
-    packed = textures.atlas(tuple(patterns.built_in(name) for name in names))
+    packed = textures.build_atlas(tuple(patterns.built_in(name) for name in names))
     for k, name in enumerate(names):
-        levels = textures.pyramid(patterns.built_in(name))
+        levels = textures.mip_pyramid(patterns.built_in(name))
         whole = np.concatenate([level.reshape(-1, 6) for level in levels])
         found = packed.texels[k] * packed.steps[k]
         assert (np.abs(found - whole) <= 0.501 * packed.steps[k]).all()
@@ -93,16 +93,16 @@ def test_an_atlas_holds_the_levels_to_half_a_step():
 
 
 def test_noise_tiles_and_is_normal():
-    field = noise.spectral((1,), (64, 64), 1.0, segment=4.0)
+    field = noise.spectral_noise((1,), (64, 64), 1.0, segment=4.0)
     assert abs(field.mean()) < 1e-6
     assert field.std() == pytest.approx(1, abs=1e-5)
-    np.testing.assert_array_equal(field, noise.spectral((1,), (64, 64), 1.0, segment=4.0))
+    np.testing.assert_array_equal(field, noise.spectral_noise((1,), (64, 64), 1.0, segment=4.0))
     along, across = np.abs(np.diff(field, axis=1)).mean(), np.abs(np.diff(field, axis=0)).mean()
     assert along < 0.6 * across
 
 
 def test_cells_are_the_distances_to_the_points():
-    found = noise.cells((3,), 64, 4)
+    found = noise.cellular_noise((3,), 64, 4)
     point = np.random.default_rng((3,)).random((4, 4, 3)).astype(np.float32)
     at = np.stack(np.indices((4, 4)), -1) + point[..., :2]
     place = (np.stack(np.indices((64, 64)), -1) + 0.5) / 16
@@ -118,7 +118,7 @@ def test_cells_are_the_distances_to_the_points():
 
 @pytest.mark.parametrize("shuffle", [False, True])
 def test_a_photo_becomes_a_texture(shuffle):
-    one = photo_texture.from_photo(photo(), 1.5, steepness=0.05, shuffle=shuffle)
+    one = photo_texture.texture_from_photo(photo(), 1.5, steepness=0.05, shuffle=shuffle)
     np.testing.assert_allclose(one.albedo.mean((0, 1), dtype=np.float64), 1, atol=1e-6)
     assert np.sqrt((one.slope**2).mean()) == pytest.approx(0.05, rel=1e-3)
     for axis in (0, 1):
@@ -131,8 +131,10 @@ def test_a_photo_becomes_a_texture(shuffle):
 
 
 def test_shuffling_keeps_the_histogram():
-    tile = np.exp(0.4 * noise.spectral((5,), (SIZE, SIZE), 0.4))[..., None] * np.ones(3, np.float32)
-    mixed = photo_texture.shuffled(tile.astype(np.float32))
+    tile = np.exp(0.4 * noise.spectral_noise((5,), (SIZE, SIZE), 0.4))[..., None] * np.ones(
+        3, np.float32
+    )
+    mixed = photo_texture.histogram_preserving_shuffle(tile.astype(np.float32))
     share = np.linspace(0.05, 0.95, 10)
     before, after = np.quantile(tile, share), np.quantile(mixed, share)
     np.testing.assert_allclose(after, before, rtol=0.05)
@@ -380,9 +382,9 @@ def test_relief_turns_normals_against_the_slope():
     flat = patterns.built_in("none")
     slope = np.zeros_like(flat.slope)
     slope[..., 0] = 1
-    packed = textures.atlas((replace(flat, slope=slope),))
+    packed = textures.build_atlas((replace(flat, slope=slope),))
     one = np.ones(1)
-    slot_materials = textures.SlotMaterials(
+    slot_materials = textures.MaterialTable(
         np.zeros(1, np.int64), one, one, one, one, *(0 * one,) * 5
     )
     normals = np.tile(np.array([0, 0, -1], np.float32), (4, 4, 1))
@@ -485,5 +487,5 @@ def test_any_clip_of_the_contract_is_dressed(tmp_path):
 
 def test_points_of_a_plane_are_where_the_test_says():
     depth, normals = plane()
-    height = np.einsum("hwc,hwc->hw", points(depth, K), normals)
+    height = np.einsum("hwc,hwc->hw", unproject(depth, K), normals)
     np.testing.assert_allclose(height, height[0, 0], rtol=1e-5)

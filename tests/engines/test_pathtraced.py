@@ -30,8 +30,8 @@ from simlift.pixels.geometry.projection import pinhole, rays
 from simlift.pixels.light.environment import (
     Sun,
     axes_from_world,
-    build,
-    directions,
+    build_environment,
+    equirectangular_directions,
     harmonic_basis,
     lookup,
 )
@@ -207,7 +207,7 @@ def test_edges_of_the_traced_surface_lie_on_those_of_the_render(recorded):
     image = mi.render(tracer.scene, sensor=sensor_of(plain_view(frame)), spp=64, seed=0,
                       integrator=integrator)  # fmt: skip
     found = np.array(image)[..., :3]
-    truth = spaces.decode(frame[Layer.ALBEDO][0])
+    truth = spaces.decode_srgb(frame[Layer.ALBEDO][0])
     known = np.isfinite(frame[Layer.DEPTH][0])
     assert (np.abs(found - truth).max(-1)[known] < 0.15).mean() > 0.95
     # How far the whole image would have to move: least squares over its gradient, in pixels.
@@ -221,7 +221,7 @@ def test_edges_of_the_traced_surface_lie_on_those_of_the_render(recorded):
 # --- light ------------------------------------------------------------------------------------
 
 
-WHITE, BLACK = (build(np.full((64, 128, 3), level, np.float32)) for level in (1, 0))
+WHITE, BLACK = (build_environment(np.full((64, 128, 3), level, np.float32)) for level in (1, 0))
 
 
 def one(material, kind="sphere", size=(1, 0, 0), emission=0.0, environment=None, axes=None):
@@ -298,8 +298,10 @@ def test_a_lamp_shines_as_bright_as_it_is_told():
 @pytest.mark.parametrize("up", [(0, 0, 1), (0, -1, 0)])
 def test_the_sky_stands_where_the_photographic_engine_has_it(up, turn):
     colours = np.float32([[0.5, 0.2, -0.1], [0.1, 0.6, 0.3], [-0.4, 0.1, 0.5]])
-    radiance = (np.einsum("hwk,kc->hwc", directions(128, 256), colours) + 2).astype(np.float32)
-    environment = build(radiance)
+    radiance = (np.einsum("hwk,kc->hwc", equirectangular_directions(128, 256), colours) + 2).astype(
+        np.float32
+    )
+    environment = build_environment(radiance)
     axes = axes_from_world(np.array(up, float), np.array([0.3, 0.2, 0.9]), turn)
     small = Material("", (0.0, 0.0, 0.0), 1.0)
     tracer = one(small, size=(0.01, 0, 0), environment=environment, axes=axes)
@@ -362,7 +364,7 @@ import numpy as np
 from simlift.engines.pathtraced._mitsuba import LIBRARY, mi
 from simlift.engines.pathtraced._tracer import Tracer, View
 from simlift.core.scene_geometry import Material, Part, SceneGeometry
-from simlift.pixels.light.environment import build
+from simlift.pixels.light.environment import build_environment
 from simlift.pixels.geometry.projection import pinhole
 from simlift.simulators.mujoco._primitives import primitive
 assert LIBRARY is None and mi.variant() == "scalar_rgb", (LIBRARY, mi.variant())
@@ -371,8 +373,8 @@ names = ("vertices", "normals", "uv")
 part = Part(1, 0, *(getattr(shape, n).astype(np.float32) for n in names),
             shape.faces.astype(np.int32))
 tracer = Tracer(SceneGeometry((Material("", (0.5, 0.5, 0.5), 1.0),), (part,)), frozenset({1}),
-                build(np.ones((64, 128, 3), np.float32)), np.eye(3), still={}, emission=0.0,
-                bounces=6)
+                build_environment(np.ones((64, 128, 3), np.float32)), np.eye(3), still={},
+                emission=0.0, bounces=6)
 pose = np.eye(4)
 tracer.pose({1: pose})
 pose[2, 3] = -4

@@ -25,7 +25,7 @@ from simlift.models.wan.adapter import FORMAT, TARGETS, AdapterCard, find_adapte
 from simlift.models.wan.base import find_wan
 from simlift.models.wan.flow_matching import Experts, schedule, shifted, stratified, unshifted
 from simlift.models.wan.incontext import InContext
-from simlift.pixels.colour.drift_correction import colour_correction, correct
+from simlift.pixels.colour.drift_correction import apply_colour_correction, colour_correction
 
 RANK = 2
 
@@ -508,7 +508,7 @@ def test_a_drift_of_colour_is_undone():
     generator = np.random.default_rng(1)
     prompt = generator.integers(60, 180, (3, 8, 8, 3)).astype(np.uint8)
     drifted = np.clip(np.rint(prompt * 0.9 + 12), 0, 255).astype(np.uint8)
-    mended = correct(drifted, colour_correction(drifted, prompt))
+    mended = apply_colour_correction(drifted, colour_correction(drifted, prompt))
     assert np.abs(mended.astype(int) - prompt).max() <= 2
     gain, offset = colour_correction(prompt, prompt)
     np.testing.assert_allclose(gain, 1)

@@ -102,7 +102,7 @@ def test_extinction_integrates_the_drops(rate):
     numbers = 8000 * np.exp(-4.1 * rate**-0.21 * d)
     area = np.pi / 4 * d**2 * 1e-6
     assert np.isclose(laws.rain_extinction(rate), np.trapezoid(2 * area * numbers, d), rtol=1e-4)
-    number, slope = laws.snow_law(rate)
+    number, slope = laws.snow_size_distribution(rate)
     size = laws.flake_diameter_mm(d)
     truth = np.trapezoid(2 * np.pi / 4 * size**2 * 1e-6 * number * np.exp(-slope * d), d)
     assert np.isclose(laws.snow_extinction(rate), truth, rtol=1e-4)
@@ -138,7 +138,7 @@ VIEW = pinhole(480, 832, np.radians(60))
 
 def see(particles, *, shutter=SHUTTER, place=(0.0, 0.0, 1.5), seed=3, wind=(0.0, 0.0, 0.0)):
     poses = np.stack([pose(LOOK_AHEAD, place)] * 2)
-    return precipitation.streaks(
+    return precipitation.particle_streaks(
         particles, np.array(wind), UP, shutter, poses, VIEW, (480, 832), seed
     )
 
@@ -168,7 +168,7 @@ def test_the_view_holds_the_drops_of_its_volume():
 
 def test_drops_are_seen_as_far_as_they_cover_their_share():
     kind = one_kind()
-    far = precipitation.reach(kind, float(VIEW[0, 0]), 0.004, 1 / 255)
+    far = precipitation.visible_distance(kind, float(VIEW[0, 0]), 0.004, 1 / 255)
     deepest = in_frame(see(kind))[:, 4].max()
     assert 0.9 * far[0] < deepest <= far[0]
     width, length = 0.002 * VIEW[0, 0] / far[0], 6.5 * 0.004 * VIEW[0, 0] / far[0]
@@ -226,7 +226,7 @@ def test_flakes_sway_around_their_fall():
 def test_what_a_drop_covers_sums_to_its_area():
     seen = np.array([[40.3, 12.1, 43.8, 44.6, 2.0, 0.8]], np.float32)
     black, depth = np.zeros((60, 80, 3), np.float32), np.full((60, 80), 9.0, np.float32)
-    out = precipitation.draw(
+    out = precipitation.draw_streaks(
         black, depth, depth > 10, seen, np.ones(3), replace(SHUTTER, focus=2.0), 60.0, 0.0, AIR
     )
     assert np.isclose(out[..., 0].sum(), np.pi / 4 * 0.8**2, rtol=0.01)
@@ -239,7 +239,7 @@ def test_defocus_widens_and_keeps_the_light():
     sums, peaks = [], []
     for aperture in (0.0, 0.05):
         shutter = replace(SHUTTER, aperture=aperture)
-        out = precipitation.draw(
+        out = precipitation.draw_streaks(
             black, depth, depth > 10, seen, np.ones(3), shutter, 60.0, 0.0, AIR
         )
         sums.append(out.sum())

@@ -19,12 +19,17 @@ from simlift.core.window import Frames, Window
 from simlift.evaluation.gate import THRESHOLDS, judge
 from simlift.evaluation.metrics import DEFINITIONS, flow_source, standard
 from simlift.evaluation.metrics.motion import motions
-from simlift.pixels.geometry.flow import estimate_flow, returns, smooth, uncrowded
+from simlift.pixels.geometry.flow import (
+    collision_free,
+    estimate_flow,
+    forward_backward_consistent,
+    off_motion_boundaries,
+)
 from simlift.pixels.image.edges import (
-    covered,
     exact_agreement,
     near_agreement,
     offset,
+    recall_counts,
     relative_canny,
 )
 from simlift.pixels.image.similarity import ssim
@@ -305,16 +310,21 @@ def test_a_still_scene_has_no_flicker():
 
 def test_flow_that_returns_and_flow_that_does_not():
     there = np.full((20, 30, 2), (3, 0), np.float32)
-    assert returns(there, -there)[:, :27].all() and not returns(there, -there)[:, 27:].any()
-    assert not returns(there, there).any()
+    assert (
+        forward_backward_consistent(there, -there)[:, :27].all()
+        and not forward_backward_consistent(there, -there)[:, 27:].any()
+    )
+    assert not forward_backward_consistent(there, there).any()
 
 
 def test_motion_boundaries_and_crowded_places():
     flow = np.zeros((20, 30, 2), np.float32)
     flow[:, :15, 0] = 4  # moves over the still right half
-    assert not smooth(flow)[:, 14].any() and smooth(flow)[:, :14].all()
-    assert not uncrowded(flow)[:, 11:19].any()
-    assert uncrowded(flow)[:, :11].all() and uncrowded(flow)[:, 19:].all()
+    assert (
+        not off_motion_boundaries(flow)[:, 14].any() and off_motion_boundaries(flow)[:, :14].all()
+    )
+    assert not collision_free(flow)[:, 11:19].any()
+    assert collision_free(flow)[:, :11].all() and collision_free(flow)[:, 19:].all()
 
 
 # Edges and structure
@@ -331,7 +341,7 @@ def test_agreement_of_two_lines(step, exact, near):
     one, other = line(10), line(10 + step)
     assert np.divide(*exact_agreement(one, other)) == exact
     assert np.divide(*near_agreement(one, other)) == near
-    assert np.divide(*covered(one, other)) == near
+    assert np.divide(*recall_counts(one, other)) == near
 
 
 def test_f1_is_twice_the_product_of_precision_and_recall_over_their_sum():

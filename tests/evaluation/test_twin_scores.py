@@ -31,12 +31,12 @@ from simlift.passes.score import score_run
 from simlift.passes.tables import print_summary
 from simlift.passes.variants import variants_of
 from simlift.pixels.image.patches import (
-    descriptors,
     laplacian_pyramid,
-    shadows,
-    texture,
+    patch_descriptors,
+    sliced_wasserstein,
+    sorted_projections,
     texture_distance,
-    wasserstein,
+    texture_projections,
 )
 from simlift.scale.progress import Silent
 
@@ -92,9 +92,9 @@ def test_a_shifted_crowd_lies_as_far_as_its_shift_on_every_line():
     shift = np.array([2, 0, -1, 0.5, 0, 3], np.float32)
     moved = random.permutation(points + shift)  # a crowd has no order
     expected = np.abs(lines @ shift).mean()
-    assert wasserstein(shadows(points, lines), shadows(moved, lines)) == pytest.approx(
-        expected, rel=1e-5
-    )
+    assert sliced_wasserstein(
+        sorted_projections(points, lines), sorted_projections(moved, lines)
+    ) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize(("shift", "spread"), [(0.0, 1.0), (1.5, 1.0), (0.0, 2.0), (0.0, 0.3)])
@@ -103,7 +103,9 @@ def test_two_gaussians_lie_as_far_as_their_quantiles(shift, spread):
     random = np.random.default_rng(1)
     one, other = random.standard_normal((2, 40_000, 1)).astype(np.float32)
     line = np.ones((1, 1), np.float32)
-    found = wasserstein(shadows(one, line), shadows(other * np.float32(spread) + shift, line))
+    found = sliced_wasserstein(
+        sorted_projections(one, line), sorted_projections(other * np.float32(spread) + shift, line)
+    )
     assert found == pytest.approx(shift + abs(spread - 1) * np.sqrt(2 / np.pi), abs=0.03)
 
 
@@ -119,21 +121,21 @@ def test_the_levels_of_a_pyramid_add_up_to_the_image():
 def test_descriptors_are_normal_in_every_channel():
     level = laplacian_pyramid(drawing(3, 1)[0])[0] * np.array([1, 5, 20], np.float32) + 9
     corners = np.stack(np.mgrid[0:50, 0:80], -1).reshape(-1, 2)
-    found = descriptors(level, corners).reshape(len(corners), -1, 3)
+    found = patch_descriptors(level, corners).reshape(len(corners), -1, 3)
     np.testing.assert_allclose(found.mean((0, 1)), 0, atol=1e-3)
     np.testing.assert_allclose(found.std((0, 1)), 1, atol=1e-3)
 
 
 def test_textures_see_blur_and_no_exposure():
     image = drawing(4, 1)[0]
-    here = texture(image)
+    here = texture_projections(image)
     assert texture_distance(here, here) == 0
-    darker = texture_distance(texture(image // 2 + 5), here)
-    blurred = texture_distance(texture(cv2.GaussianBlur(image, (0, 0), 2)), here)
+    darker = texture_distance(texture_projections(image // 2 + 5), here)
+    blurred = texture_distance(texture_projections(cv2.GaussianBlur(image, (0, 0), 2)), here)
     assert darker < 0.02 < 0.05 < blurred
-    flat = texture(np.full_like(image, 90))
+    flat = texture_projections(np.full_like(image, 90))
     assert texture_distance(flat, here) > blurred
-    assert texture_distance(flat, texture(np.full_like(image, 30))) == 0
+    assert texture_distance(flat, texture_projections(np.full_like(image, 30))) == 0
 
 
 # --- scores -----------------------------------------------------------------------------------

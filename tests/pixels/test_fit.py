@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from simlift.pixels.image.letterbox import letterbox, pad_frames, padded_length, whole_length
+from simlift.pixels.image.letterbox import letterbox, pad_frames, padded_length, truncated_length
 
 
 def noise(count, height, width, seed=0):
@@ -92,13 +92,13 @@ def test_no_frames_stay_no_frames():
 @pytest.mark.parametrize("stride", [4, 8])
 def test_lengths_are_the_nearest_that_the_network_takes(stride):
     for count in range(1, 100):
-        above, below = padded_length(count, stride), whole_length(count, stride)
+        above, below = padded_length(count, stride), truncated_length(count, stride)
         assert above % stride == 1 % stride
         assert below % stride == 1 % stride
         assert count <= above < count + stride
         assert count - stride < below <= count
-    assert padded_length(81) == whole_length(81) == 81
-    assert (padded_length(82), whole_length(84)) == (85, 81)
+    assert padded_length(81) == truncated_length(81) == 81
+    assert (padded_length(82), truncated_length(84)) == (85, 81)
 
 
 def test_frames_are_padded_by_the_last_and_cut_back():

@@ -22,7 +22,7 @@ def test_srgb_comes_back():
 def test_decoding_bytes_is_the_formula():
     frame = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(3, -1)
     truth = spaces.srgb_to_linear(frame / 255.0)
-    np.testing.assert_allclose(spaces.decode(frame), truth, atol=1e-6)
+    np.testing.assert_allclose(spaces.decode_srgb(frame), truth, atol=1e-6)
 
 
 def test_luminance_of_white_is_one():
@@ -171,11 +171,13 @@ def test_the_vignette_is_one_on_the_axis_and_cos4_off_it():
 
 def test_softness_keeps_light():
     draw = np.random.default_rng(0).random((30, 30, 3), dtype=np.float32)
-    assert lens.soften(draw, 0.0) is draw
-    soft = lens.soften(draw, 1.2)
+    assert lens.blur_point_spread(draw, 0.0) is draw
+    soft = lens.blur_point_spread(draw, 1.2)
     assert soft.std() < 0.5 * draw.std()
     assert soft.mean() == pytest.approx(draw.mean(), rel=0.01)
-    np.testing.assert_allclose(lens.soften(np.ones((9, 9, 3), np.float32), 2.0), 1, rtol=1e-5)
+    np.testing.assert_allclose(
+        lens.blur_point_spread(np.ones((9, 9, 3), np.float32), 2.0), 1, rtol=1e-5
+    )
 
 
 FLAT = (0.1, 0.25, 0.6, 1.5)
@@ -183,7 +185,7 @@ FLAT = (0.1, 0.25, 0.6, 1.5)
 
 def exposed(level, shape=(96, 128), shot=0.01, read=0.02, seed=(1, 2), white=4.0):
     flat = np.full((*shape, 3), level, np.float32)
-    codes = sensor.expose(flat, white=white, shot=shot, read=read, seed=seed)
+    codes = sensor.expose_bayer(flat, white=white, shot=shot, read=read, seed=seed)
     return codes.astype(np.float64) / 65535 * white
 
 
@@ -197,7 +199,7 @@ def test_the_sensor_keeps_the_mean(level):
 
 def test_colours_come_back_from_the_mosaic():
     flat = np.broadcast_to(np.float32([0.6, 0.3, 0.1]), (32, 48, 3)).copy()
-    codes = sensor.expose(flat, white=2.0, shot=0.0, read=0.0, seed=(0, 0))
+    codes = sensor.expose_bayer(flat, white=2.0, shot=0.0, read=0.0, seed=(0, 0))
     np.testing.assert_allclose(codes / 65535 * 2, flat, atol=2e-3)
 
 
@@ -245,5 +247,5 @@ def test_codes_are_clipped_at_white_and_black():
 def test_light_that_passes_the_curve_is_the_curve():
     table = film.film_table(1.2, 4.0)
     codes = np.random.default_rng(0).integers(0, 65536, (5, 6, 3)).astype(np.uint16)
-    found = film.develop(codes, 1.2, 4.0, np.eye(3, 4))
+    found = film.tone_map_8bit(codes, 1.2, 4.0, np.eye(3, 4))
     np.testing.assert_array_equal(found, np.rint(table[codes] / 257).astype(np.uint8))

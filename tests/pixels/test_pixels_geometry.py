@@ -5,14 +5,14 @@ import pytest
 from tiny import clips as builders
 
 from simlift.pixels.geometry.projection import (
+    backward_warp,
     discontinuities,
-    inside,
+    lands_inside,
     normals_from_depth,
     pinhole,
-    points,
     rays,
     rigid_flow,
-    warp_back,
+    unproject,
 )
 
 HEIGHT, WIDTH = 40, 56
@@ -110,7 +110,7 @@ def test_segments_are_surfaces_of_their_own():
 
 def test_points_lie_on_their_plane():
     normal = unit(0.2, -0.6, -1)
-    found = points(plane_depth(normal, 2.0).astype(np.float32), K)
+    found = unproject(plane_depth(normal, 2.0).astype(np.float32), K)
     np.testing.assert_allclose(found @ normal, -2.0, atol=1e-4)
 
 
@@ -165,7 +165,7 @@ def test_flow_of_a_moving_camera_over_a_plane_is_its_homography():
     # n . p = -distance, so p' = R p + t = (R - t n^T / distance) p.
     matrix = K @ (rotation - np.outer(translation, normal) / distance) @ np.linalg.inv(K)
     np.testing.assert_allclose(flow, homography_flow(matrix), atol=2e-3)
-    moved = points(depth, K) @ rotation.T + translation
+    moved = unproject(depth, K) @ rotation.T + translation
     np.testing.assert_allclose(ahead, moved[..., 2], rtol=1e-4)
 
 
@@ -188,7 +188,7 @@ def test_flow_of_a_body_is_its_own():
     )
     assert np.abs(flow[ids == 0]).max() < 1e-4
     step = world[:3, :3] @ [0.1, -0.05, 0]
-    here = points(depth, K)[ids == 5]
+    here = unproject(depth, K)[ids == 5]
     moved = here + step
     focal, centre = K[0, 0], K[:2, 2]
     truth = moved[:, :2] / moved[:, 2:] * focal - here[:, :2] / here[:, 2:] * focal
@@ -201,27 +201,27 @@ def test_flow_behind_the_camera_is_not_a_number():
     end = pose(translation=(0, 0, -2))
     flow, _ = rigid_flow(depth, None, (K, K), (np.eye(4), end), *NO_BODIES)
     assert np.isnan(flow).all()
-    assert not inside(flow).any()
-    assert not warp_back(np.ones((HEIGHT, WIDTH), np.float32), flow).any()
+    assert not lands_inside(flow).any()
+    assert not backward_warp(np.ones((HEIGHT, WIDTH), np.float32), flow).any()
 
 
 def test_warping_without_flow_changes_nothing():
     image = np.random.default_rng(0).random((HEIGHT, WIDTH, 3), dtype=np.float32)
     still = np.zeros((HEIGHT, WIDTH, 2), np.float32)
-    np.testing.assert_array_equal(warp_back(image, still), image)
-    np.testing.assert_array_equal(warp_back(image, still, nearest=True), image)
-    assert inside(still).all()
+    np.testing.assert_array_equal(backward_warp(image, still), image)
+    np.testing.assert_array_equal(backward_warp(image, still, nearest=True), image)
+    assert lands_inside(still).all()
 
 
 def test_warping_by_whole_pixels_is_a_shift():
     image = np.random.default_rng(0).random((HEIGHT, WIDTH), dtype=np.float32)
     flow = np.broadcast_to(np.float32([3, -2]), (HEIGHT, WIDTH, 2)).copy()
-    found = warp_back(image, flow)
+    found = backward_warp(image, flow)
     np.testing.assert_allclose(found[2:, :-3], image[:-2, 3:], atol=1e-6)
     assert not found[:, -3:].any()
     assert not found[:2].any()
-    np.testing.assert_array_equal(inside(flow)[2:, :-3], True)
-    assert inside(flow).sum() == (HEIGHT - 2) * (WIDTH - 3)
+    np.testing.assert_array_equal(lands_inside(flow)[2:, :-3], True)
+    assert lands_inside(flow).sum() == (HEIGHT - 2) * (WIDTH - 3)
 
 
 def test_the_known_camera_and_flow_agree():

@@ -11,8 +11,8 @@ from simlift.pixels.light.environment import (
     GLOSSY,
     Sun,
     axes_from_world,
-    build,
-    directions,
+    build_environment,
+    equirectangular_directions,
     extract_sun,
     extract_suns,
     harmonic_basis,
@@ -22,7 +22,7 @@ from simlift.pixels.light.environment import (
     project_irradiance,
     solid_angles,
 )
-from simlift.pixels.light.shading import Arriving, estimate_shading, remove_shading, shade
+from simlift.pixels.light.shading import IncidentLight, estimate_shading, remove_shading, shade
 
 SIZE = (32, 64)
 AROUND = np.random.default_rng(0).normal(size=(8, 25, 3))
@@ -35,18 +35,18 @@ def constant(*rgb, size=SIZE):
 
 def smooth_map(size=SIZE):
     """A radiance that is linear in the direction: its lookup is known everywhere."""
-    way = directions(*size)
+    way = equirectangular_directions(*size)
     return (way @ COLOURS + 2).astype(np.float32)
 
 
 COLOURS = np.float32([[0.5, 0.2, -0.1], [0.1, 0.6, 0.3], [-0.4, 0.1, 0.5]])
-WHITE = build(constant(1, 1, 1))
-SMOOTH = build(smooth_map((64, 128)))
+WHITE = build_environment(constant(1, 1, 1))
+SMOOTH = build_environment(smooth_map((64, 128)))
 FRONT = np.eye(3, dtype=np.float32)
 
 
 def test_directions_are_unit_and_angles_cover_the_sphere():
-    way = directions(*SIZE)
+    way = equirectangular_directions(*SIZE)
     np.testing.assert_allclose(np.linalg.norm(way, axis=-1), 1, atol=1e-5)
     assert np.isclose(solid_angles(*SIZE).sum() * SIZE[1], 4 * np.pi, rtol=1e-5)
     # The middle looks along -z, the right quarter along +x, the top up.
@@ -57,7 +57,7 @@ def test_directions_are_unit_and_angles_cover_the_sphere():
 
 def test_lookup_inverts_directions():
     noise = np.random.default_rng(1).random((*SIZE, 3), dtype=np.float32)
-    np.testing.assert_allclose(lookup(noise, directions(*SIZE)), noise, atol=2e-3)
+    np.testing.assert_allclose(lookup(noise, equirectangular_directions(*SIZE)), noise, atol=2e-3)
 
 
 def test_lookup_is_smooth_over_the_seam():
@@ -74,7 +74,9 @@ def test_a_constant_environment_lights_all_normals_equally():
 def test_a_cosine_environment_lights_as_its_integral():
     """L = 1 + w.a gives E / pi = 1 + (2 / 3) n.a, because the order-1 lobe weighs 2 / 3."""
     axis = np.array([0.48, 0.6, -0.64])
-    radiance = (1 + directions(*SIZE) @ axis)[..., None].repeat(3, -1).astype(np.float32)
+    radiance = (
+        (1 + equirectangular_directions(*SIZE) @ axis)[..., None].repeat(3, -1).astype(np.float32)
+    )
     lit = harmonic_basis(AROUND) @ project_irradiance(radiance)
     truth = 1 + 2 / 3 * (AROUND @ axis)
     np.testing.assert_allclose(lit, truth[..., None].repeat(3, -1), atol=5e-3)
@@ -82,7 +84,7 @@ def test_a_cosine_environment_lights_as_its_integral():
 
 def test_harmonics_agree_with_brute_force():
     radiance = sky.overcast_sky(3)[::16, ::16].copy()
-    way, angle = directions(*radiance.shape[:2]), solid_angles(*radiance.shape[:2])
+    way, angle = equirectangular_directions(*radiance.shape[:2]), solid_angles(*radiance.shape[:2])
     cosine = np.maximum(AROUND @ way.reshape(-1, 3).T, 0)
     truth = cosine @ (radiance * angle[..., None]).reshape(-1, 3) / np.pi
     found = harmonic_basis(AROUND) @ project_irradiance(radiance)
@@ -99,13 +101,13 @@ def test_prefiltering_blurs_and_keeps_a_linear_map_linear():
     """A lobe cos^g weighs the linear part by (g + 1) / (g + 2)."""
     for gloss in (1.0, 8.0, 30.0):
         found = prefilter(smooth_map(), gloss)
-        truth = directions(*SIZE) @ COLOURS * (gloss + 1) / (gloss + 2) + 2
+        truth = equirectangular_directions(*SIZE) @ COLOURS * (gloss + 1) / (gloss + 2) + 2
         np.testing.assert_allclose(found, truth, atol=0.02)
 
 
 def environment_of(radiance, suns=()):
     """An environment whose lights are those given, none found in the map."""
-    return replace(build(radiance, suns), suns=suns)
+    return replace(build_environment(radiance, suns), suns=suns)
 
 
 def turned_to(way):
@@ -129,7 +131,7 @@ def plate(environment, normal=(0, 0, -1), turn=FRONT, **changes):
     settings = {"albedo": 1.0, "roughness": 0.5, "metallic": 0.0, "specular": 0.0} | changes
     one = np.ones((1, 1), np.float32)
     shadow = np.full((len(environment.suns), 1, 1), settings.get("shadow", 1.0), np.float32)
-    arriving = Arriving(one * np.float32(settings.get("ambient", 1.0)), shadow)
+    arriving = IncidentLight(one * np.float32(settings.get("ambient", 1.0)), shadow)
     found = shade(
         one[..., None] * np.float32(np.broadcast_to(settings["albedo"], 3)),
         np.float32(normal).reshape(1, 1, 3),
@@ -205,7 +207,7 @@ def test_what_arrives_is_taken_where_it_is_known():
     shade_of = np.zeros((0, 1, 1), np.float32)
 
     def lit(around, ahead, sky, roughness=0.2):
-        known = Arriving(one, shade_of, around * three, ahead * three, sky * one)
+        known = IncidentLight(one, shade_of, around * three, ahead * three, sky * one)
         return plate(WHITE, arriving=known, roughness=roughness)
 
     base = plate(WHITE, roughness=0.2).scattered
@@ -300,7 +302,7 @@ def test_a_rough_surface_shows_the_highlight_of_a_large_light_that_probes_do_not
     sun = Sun(tilt(angle), np.ones(3, np.float32), radius=0.35)
     environment = environment_of(constant(0, 0, 0), (sun,))
     one, dark = np.ones((1, 1), np.float32), np.zeros((3, 1, 1), np.float32)
-    known = Arriving(one, one[None], dark, dark, np.zeros((1, 1), np.float32))
+    known = IncidentLight(one, one[None], dark, dark, np.zeros((1, 1), np.float32))
     found = plate(environment, albedo=0.0, roughness=roughness, specular=1.0, arriving=known)
     ways = sun.samples(4000)
     half = ways + np.float32([0, 0, -1])
@@ -320,7 +322,7 @@ def test_a_smooth_surface_is_shown_a_large_light_by_the_map_alone():
     sun = Sun(tilt(0.4), np.ones(3, np.float32), radius=0.35)
     environment = environment_of(constant(0, 0, 0), (sun,))
     one, dark = np.ones((1, 1), np.float32), np.zeros((3, 1, 1), np.float32)
-    known = Arriving(one, one[None], dark, dark, np.zeros((1, 1), np.float32))
+    known = IncidentLight(one, one[None], dark, dark, np.zeros((1, 1), np.float32))
     found = plate(environment, albedo=0.0, roughness=0.3, specular=1.0, arriving=known)
     np.testing.assert_allclose(found.scattered, 0, atol=1e-7)
 
@@ -337,7 +339,7 @@ def test_a_planted_sun_is_found_and_taken_out():
     size = (256, 512)
     towards = np.array([0.5, 0.5, -np.sqrt(0.5)])
     radiance = constant(0.4, 0.5, 0.6, size=size)
-    way, angle = directions(*size), solid_angles(*size)
+    way, angle = equirectangular_directions(*size), solid_angles(*size)
     disc = way @ towards > np.cos(np.radians(3))
     radiance[disc] += np.float32([300, 280, 250])
     truth = (disc[..., None] * np.float32([300, 280, 250]) * angle[..., None]).sum((0, 1))
@@ -357,12 +359,12 @@ def test_an_even_sky_has_no_sun():
 
 
 def test_a_black_map_has_no_sun():
-    assert build(constant(0, 0, 0)).suns == ()
+    assert build_environment(constant(0, 0, 0)).suns == ()
 
 
 def test_two_suns_are_found_the_stronger_first_and_no_third():
     size = (256, 512)
-    way = directions(*size)
+    way = equirectangular_directions(*size)
     radiance = constant(0.2, 0.2, 0.2, size=size)
     places = np.array([[0.0, 0.6, -0.8], [-0.8, 0.6, 0.0], [0.0, 0.6, 0.8]])
     for place, level in zip(places, (300, 200, 120)):
@@ -407,7 +409,7 @@ def test_as_many_ways_lead_to_a_light_as_are_asked_for_about_its_middle(count):
 
 
 def test_building_keeps_the_light_of_a_plain_map():
-    environment = build(constant(0.5, 0.5, 0.5, size=(64, 128)))
+    environment = build_environment(constant(0.5, 0.5, 0.5, size=(64, 128)))
     assert environment.suns == ()
     assert len(environment.glossy) == len(GLOSSY)
     np.testing.assert_allclose(environment.glossy, 0.5, rtol=1e-3)

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from simlift.engines.photographic.scene.bounding_boxes import half_width
-from simlift.pixels.geometry.projection import normals_from_depth, pinhole, points, rays
-from simlift.pixels.image.upsampling import View, enlargement
+from simlift.pixels.geometry.projection import normals_from_depth, pinhole, rays, unproject
+from simlift.pixels.image.upsampling import GeometryView, joint_bilateral_upsampler
 from simlift.pixels.light.occlusion import (
     Occluders,
     ambient_occlusion,
+    ambient_occlusion_by_rays,
     distant_shadow,
-    enclosed,
 )
 
 HEIGHT, WIDTH = 64, 96
@@ -38,7 +38,7 @@ FLOOR = (0, -1, -0.35)  # a floor seen from above at a slant
 @pytest.mark.parametrize("normal", [(0, 0, -1), (0.4, -0.6, -1), FLOOR])
 def test_a_plane_is_open(normal):
     depth, normals = with_normals(plane(normal, 2.0))
-    found = ambient_occlusion(View(depth, normals, K), 0.5)
+    found = ambient_occlusion(GeometryView(depth, normals, K), 0.5)
     assert found.shape == depth.shape
     assert found[np.isfinite(depth)].min() > 0.97
     assert found.max() <= 1
@@ -47,7 +47,7 @@ def test_a_plane_is_open(normal):
 def test_a_corner_is_darker_than_its_walls():
     depth, normals = with_normals(np.minimum(plane((-1, 0, -1), 2.0), plane((1, 0, -1), 2.0)))
     assert depth[32, 48] > depth[32, 10]  # the walls meet far away, in the middle
-    found = ambient_occlusion(View(depth, normals, K), 0.6)
+    found = ambient_occlusion(GeometryView(depth, normals, K), 0.6)
     corner, wall = found[20:44, 46:50].mean(), found[20:44, 8:16].mean()
     assert corner < 0.8
     assert wall > 0.95
@@ -57,7 +57,7 @@ def test_a_corner_is_darker_than_its_walls():
 def test_a_ridge_is_open():
     depth, normals = with_normals(np.maximum(plane((-1, 0, -1), 2.0), plane((1, 0, -1), 2.0)))
     assert depth[32, 48] < depth[32, 10]
-    found = ambient_occlusion(View(depth, normals, K), 0.6)
+    found = ambient_occlusion(GeometryView(depth, normals, K), 0.6)
     assert found[20:44, 40:56].min() > 0.9
 
 
@@ -70,24 +70,26 @@ def test_an_object_far_in_front_draws_no_halo():
     beside = np.zeros((HEIGHT, WIDTH), bool)
     beside[16:48, 30:66] = True
     beside[20:44, 36:60] = False
-    found = ambient_occlusion(View(near, normals, K), 0.5)[beside]
-    truth = ambient_occlusion(View(bare, bare_normals, K), 0.5)[beside]
+    found = ambient_occlusion(GeometryView(near, normals, K), 0.5)[beside]
+    truth = ambient_occlusion(GeometryView(bare, bare_normals, K), 0.5)[beside]
     assert np.abs(found - truth).mean() < 0.02
     assert np.abs(found - truth).max() < 0.1
 
 
 def test_occlusion_does_not_depend_on_the_scale_of_the_scene():
     depth, normals = with_normals(np.minimum(plane((-1, 0, -1), 2.0), plane((1, 0, -1), 2.0)))
-    one = ambient_occlusion(View(depth, normals, K), 0.5)
-    far = ambient_occlusion(View(depth * 10, normals, K), 5.0)
+    one = ambient_occlusion(GeometryView(depth, normals, K), 0.5)
+    far = ambient_occlusion(GeometryView(depth * 10, normals, K), 5.0)
     np.testing.assert_allclose(one, far, atol=0.02)
 
 
 def test_the_sky_is_open():
     depth = np.full((HEIGHT, WIDTH), np.inf, np.float32)
     normals = normals_from_depth(depth, K)
-    np.testing.assert_allclose(ambient_occlusion(View(depth, normals, K), 0.5), 1)
-    np.testing.assert_allclose(distant_shadow(View(depth, normals, K), np.eye(3)[[1]], 1.0), 1)
+    np.testing.assert_allclose(ambient_occlusion(GeometryView(depth, normals, K), 0.5), 1)
+    np.testing.assert_allclose(
+        distant_shadow(GeometryView(depth, normals, K), np.eye(3)[[1]], 1.0), 1
+    )
 
 
 def box_on_a_floor():
@@ -110,8 +112,8 @@ def box_on_a_floor():
 @pytest.mark.parametrize("normal", [(0, 0, -1), (0.4, -0.6, -1), FLOOR])
 def test_a_thick_plane_is_open(normal):
     depth, normals = with_normals(plane(normal, 2.0))
-    found = enclosed(
-        View(depth, normals, K), 0.5, 0.5, known(np.full(depth.shape, 1.0, np.float32))
+    found = ambient_occlusion_by_rays(
+        GeometryView(depth, normals, K), 0.5, 0.5, known(np.full(depth.shape, 1.0, np.float32))
     )
     # Depth is a step from pixel to pixel, which a ray along a slanted floor now and then meets.
     assert found[np.isfinite(depth)].min() > 0.93
@@ -157,16 +159,22 @@ def test_a_box_hides_what_its_view_factor_says(side):
     normals = np.broadcast_to(np.float32([0, 0, -1]), (HEIGHT, WIDTH, 3)).copy()
     nothing = np.zeros(depth.shape, np.float32)
     seen = known(nothing, boxes=[plate(0.5, side)])
-    found = enclosed(View(depth, normals, K), 1.0, 1e3, seen)[30:34, 46:50].mean()
+    found = ambient_occlusion_by_rays(GeometryView(depth, normals, K), 1.0, 1e3, seen)[
+        30:34, 46:50
+    ].mean()
     share = from_plate(0.5, side)
     assert found == pytest.approx(1 - (1 - SURFACE) * share - SURFACE * share**4, abs=0.03)
     # What moves, and what is within the box, is not in its dark.
     moving = known(nothing, ~np.zeros(depth.shape, bool), [plate(0.5, side)])
-    np.testing.assert_allclose(enclosed(View(depth, normals, K), 1.0, 1e3, moving), 1, atol=1e-6)
+    np.testing.assert_allclose(
+        ambient_occlusion_by_rays(GeometryView(depth, normals, K), 1.0, 1e3, moving), 1, atol=1e-6
+    )
     around = known(nothing, boxes=[plate(-0.05, 5.0)])
-    np.testing.assert_allclose(enclosed(View(depth, normals, K), 1.0, 1e3, around), 1, atol=1e-6)
+    np.testing.assert_allclose(
+        ambient_occlusion_by_rays(GeometryView(depth, normals, K), 1.0, 1e3, around), 1, atol=1e-6
+    )
     # From farther away than it reaches it hides nothing.
-    near = enclosed(View(depth, normals, K), 0.3, 0.4, seen)
+    near = ambient_occlusion_by_rays(GeometryView(depth, normals, K), 0.3, 0.4, seen)
     np.testing.assert_allclose(near, 1, atol=1e-6)
 
 
@@ -175,7 +183,10 @@ def test_what_is_enclosed_on_all_sides_is_black():
     depth = np.full((HEIGHT, WIDTH), 3.0, np.float32)
     normals = np.broadcast_to(np.float32([0, 0, -1]), (HEIGHT, WIDTH, 3)).copy()
     seen = known(np.zeros(depth.shape, np.float32), boxes=[plate(0.1, 5.0)])
-    assert enclosed(View(depth, normals, K), 1.0, 1e3, seen)[4:-4, 4:-4].max() < 0.03
+    assert (
+        ambient_occlusion_by_rays(GeometryView(depth, normals, K), 1.0, 1e3, seen)[4:-4, 4:-4].max()
+        < 0.03
+    )
 
 
 def test_what_hides_a_dark_side_hides_little():
@@ -190,7 +201,10 @@ def test_what_hides_a_dark_side_hides_little():
         seen = known(nothing, boxes=[beside], light=light)
         column = int(K[0, 2] + K[0, 0] * 0.9 / 3)
         return (
-            1 - enclosed(View(depth, normals, K), 1.0, 1e3, seen)[20:44, column - 4 : column].mean()
+            1
+            - ambient_occlusion_by_rays(GeometryView(depth, normals, K), 1.0, 1e3, seen)[
+                20:44, column - 4 : column
+            ].mean()
         )
 
     even = ALL_AROUND.copy()
@@ -218,7 +232,9 @@ def test_the_ground_under_a_thing_is_as_dark_as_the_thing_is_deep():
 
     def ground(deep):
         thickness = np.where(front, np.float32(deep), np.float32(0))
-        return enclosed(View(depth, normals, K), 1.5, 1.5, known(thickness))[under].mean()
+        return ambient_occlusion_by_rays(
+            GeometryView(depth, normals, K), 1.5, 1.5, known(thickness)
+        )[under].mean()
 
     thin, car = ground(0.05), ground(2.0)
     assert car < 0.6 < 0.85 < thin
@@ -227,8 +243,8 @@ def test_the_ground_under_a_thing_is_as_dark_as_the_thing_is_deep():
 def test_enclosure_does_not_depend_on_the_scale_of_the_scene():
     depth, normals, front, _ = slab_over_a_floor()
     near, far = (np.where(front, np.float32(deep), np.float32(0)) for deep in (1, 10))
-    one = enclosed(View(depth, normals, K), 0.5, 0.5, known(near))
-    far = enclosed(View(depth * 10, normals, K), 5.0, 5.0, known(far))
+    one = ambient_occlusion_by_rays(GeometryView(depth, normals, K), 0.5, 0.5, known(near))
+    far = ambient_occlusion_by_rays(GeometryView(depth * 10, normals, K), 5.0, 5.0, known(far))
     np.testing.assert_allclose(one, far, atol=0.02)
 
 
@@ -240,8 +256,8 @@ def test_a_light_passes_behind_what_is_known_to_be_thin():
     normals = np.broadcast_to(np.float32([0, 0, -1]), (HEIGHT, WIDTH, 3)).copy()
     light = unit(0.8, 0, -1)[None]
     thickness = np.where(depth < 2.8, np.float32(0.05), np.float32(0))
-    guessed = distant_shadow(View(depth, normals, K), light, 1.0)
-    known = distant_shadow(View(depth, normals, K), light, 1.0, thickness)
+    guessed = distant_shadow(GeometryView(depth, normals, K), light, 1.0)
+    known = distant_shadow(GeometryView(depth, normals, K), light, 1.0, thickness)
     dark, less = (guessed < 0.5).sum(), (known < 0.5).sum()
     assert 0 < less < 0.7 * dark
 
@@ -250,8 +266,8 @@ def test_a_light_passes_behind_what_is_known_to_be_thin():
 def test_a_shadow_falls_away_from_the_light(side):
     depth, normals, ground = box_on_a_floor()
     light = unit(side, -0.9, -0.1)[None]  # from one side and above
-    found = distant_shadow(View(depth, normals, K), light, 1.5)
-    where = points(depth, K)[..., 0]
+    found = distant_shadow(GeometryView(depth, normals, K), light, 1.5)
+    where = unproject(depth, K)[..., 0]
     depths = np.abs(depth - 2.7) < 0.25
     shaded = ground & depths & (where * side < -0.22) & (where * side > -0.45)
     lit = ground & depths & (where * side > 0.3)
@@ -262,8 +278,8 @@ def test_a_shadow_falls_away_from_the_light(side):
 
 def test_light_from_behind_a_surface_does_not_reach_it():
     depth, normals = with_normals(plane((0, 0, -1), 2.0))
-    behind = distant_shadow(View(depth, normals, K), unit(0.2, 0, 1)[None], 1.0)
-    front = distant_shadow(View(depth, normals, K), unit(0.2, 0.1, -1)[None], 1.0)
+    behind = distant_shadow(GeometryView(depth, normals, K), unit(0.2, 0, 1)[None], 1.0)
+    front = distant_shadow(GeometryView(depth, normals, K), unit(0.2, 0.1, -1)[None], 1.0)
     assert behind.max() < 0.05
     assert front.min() > 0.98
 
@@ -271,8 +287,8 @@ def test_light_from_behind_a_surface_does_not_reach_it():
 def test_several_directions_give_their_mean():
     depth, normals, _ = box_on_a_floor()
     lights = np.stack([unit(-1, -1, 0), unit(1, -1, 0)])
-    each = [distant_shadow(View(depth, normals, K), light[None], 1.0) for light in lights]
-    both = distant_shadow(View(depth, normals, K), lights, 1.0)
+    each = [distant_shadow(GeometryView(depth, normals, K), light[None], 1.0) for light in lights]
+    both = distant_shadow(GeometryView(depth, normals, K), lights, 1.0)
     np.testing.assert_allclose(both, (each[0] + each[1]) / 2, atol=1e-5)
 
 
@@ -282,8 +298,8 @@ def test_enlarging_keeps_constants_and_edges():
     normals[:] = (0, 0, -1)
     small_depth, small_normals = depth[::2, ::2].copy(), normals[::2, ::2].copy()
     flat = np.full(small_depth.shape, 0.37, np.float32)
-    half = View(small_depth, small_normals, np.diag([0.5, 0.5, 1]) @ K)
-    enlarge = enlargement(half, View(depth, normals, K))
+    half = GeometryView(small_depth, small_normals, np.diag([0.5, 0.5, 1]) @ K)
+    enlarge = joint_bilateral_upsampler(half, GeometryView(depth, normals, K))
     found = enlarge(flat)
     np.testing.assert_allclose(found, 0.37, atol=1e-5)
     step = np.where(small_depth < 3, 0.0, 1.0).astype(np.float32)
@@ -293,5 +309,7 @@ def test_enlarging_keeps_constants_and_edges():
 
 def test_the_same_geometry_gives_the_same_numbers():
     depth, normals, _ = box_on_a_floor()
-    one = ambient_occlusion(View(depth, normals, K), 0.4)
-    np.testing.assert_array_equal(one, ambient_occlusion(View(depth.copy(), normals, K), 0.4))
+    one = ambient_occlusion(GeometryView(depth, normals, K), 0.4)
+    np.testing.assert_array_equal(
+        one, ambient_occlusion(GeometryView(depth.copy(), normals, K), 0.4)
+    )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from simlift.pixels.geometry.projection import normals_from_depth, pinhole, rays
-from simlift.pixels.image.upsampling import View, enlargement
+from simlift.pixels.image.upsampling import GeometryView, joint_bilateral_upsampler
 from simlift.pixels.light.occlusion import ambient_occlusion, distant_shadow
 from simlift.pixels.optics import sensor
 
@@ -56,7 +56,7 @@ def dense_occlusion(depth, normals, radius, directions=32, steps=32):
 
 def test_few_samples_see_what_many_see():
     depth, normals = corner()
-    found = ambient_occlusion(View(depth, normals, K), 0.5)
+    found = ambient_occlusion(GeometryView(depth, normals, K), 0.5)
     truth = dense_occlusion(depth, normals, 0.5)
     assert truth.min() < 0.75
     inner = found[4:-4, 4:-4] - truth[4:-4, 4:-4]
@@ -71,9 +71,9 @@ def test_a_tile_of_half_the_directions_is_the_mean_of_all():
     depth = depth.astype(np.float32)
     normals = np.broadcast_to(np.float32([0, 0, -1]), (HEIGHT, WIDTH, 3)).copy()
     lights = np.stack([unit(x, y, -1) for x, y in ((0.8, 0), (-0.8, 0), (0.5, 0.5), (-0.5, 0.5))])
-    each = [distant_shadow(View(depth, normals, K), light[None], 1.0) for light in lights]
+    each = [distant_shadow(GeometryView(depth, normals, K), light[None], 1.0) for light in lights]
     mean = np.mean(each, axis=0)
-    found = distant_shadow(View(depth, normals, K), lights, 1.0)
+    found = distant_shadow(GeometryView(depth, normals, K), lights, 1.0)
     assert (mean < 0.9).sum() > 100
     assert np.abs(found - mean).mean() < 0.02
     assert found.mean() == pytest.approx(mean.mean(), abs=0.005)
@@ -83,7 +83,7 @@ def test_a_tile_is_averaged_however_steeply_its_surface_runs_away():
     depth = plane((0, -1, -0.05), 1.0).astype(np.float32)
     normals = np.broadcast_to(unit(0, -1, -0.05).astype(np.float32), (HEIGHT, WIDTH, 3)).copy()
     values = np.indices((HEIGHT, WIDTH)).sum(0) % 2
-    found = View(depth, normals, K).tiles(values.astype(np.float32))
+    found = GeometryView(depth, normals, K).tiles(values.astype(np.float32))
     ground = slice(HEIGHT // 2 + 6, -4)
     np.testing.assert_allclose(found[ground, 4:-4], 0.5, atol=0.02)
 
@@ -94,7 +94,7 @@ def test_means_over_tiles_do_not_cross_edges_and_treat_maps_alike():
     depth[:, 40:] = 5.0
     depth[50:] = 9.0
     normals = np.broadcast_to(np.float32([0, 0, -1]), (HEIGHT, WIDTH, 3)).copy()
-    tiles = View(depth, normals, K).tiles
+    tiles = GeometryView(depth, normals, K).tiles
     found = tiles(depth)
     np.testing.assert_allclose(found, depth, rtol=2e-3)
     np.testing.assert_allclose(tiles(np.full_like(depth, 0.3)), 0.3, rtol=1e-5)
@@ -109,7 +109,9 @@ def test_many_maps_are_enlarged_as_each():
     depth, normals = corner()
     small_depth, small_normals = depth[::2, ::2].copy(), normals[::2, ::2].copy()
     maps = np.random.default_rng(0).random((3, *small_depth.shape), dtype=np.float32)
-    enlarge = enlargement(View(small_depth, small_normals, HALF), View(depth, normals, K))
+    enlarge = joint_bilateral_upsampler(
+        GeometryView(small_depth, small_normals, HALF), GeometryView(depth, normals, K)
+    )
     together = enlarge(maps)
     assert together.shape == (3, HEIGHT, WIDTH)
     for one, found in zip(maps, together, strict=True):
@@ -122,11 +124,13 @@ def test_small_and_odd_frames_are_enlarged_whole(shape):
     normals = np.broadcast_to(np.float32([0, 0, -1]), (*shape, 3)).copy()
     a, b = max(shape[0] // 2, 1), max(shape[1] // 2, 1)
     small = np.full((a, b), 0.4, np.float32)
-    part = View(depth[:a, :b].copy(), normals[:a, :b].copy(), HALF)
-    found = enlargement(part, View(depth, normals, K))(small)
+    part = GeometryView(depth[:a, :b].copy(), normals[:a, :b].copy(), HALF)
+    found = joint_bilateral_upsampler(part, GeometryView(depth, normals, K))(small)
     assert found.shape == shape
     np.testing.assert_allclose(found, 0.4, atol=1e-6)
-    np.testing.assert_allclose(ambient_occlusion(View(depth, normals, K), 0.5), 1, atol=0.02)
+    np.testing.assert_allclose(
+        ambient_occlusion(GeometryView(depth, normals, K), 0.5), 1, atol=0.02
+    )
 
 
 @pytest.mark.parametrize("broken", [0.0, -1.0, np.nan, np.inf, 1e-30, 1e30])
@@ -137,12 +141,12 @@ def test_broken_depth_stays_where_it_is(broken):
     assert np.isfinite(normals).all()
     np.testing.assert_allclose(np.linalg.norm(normals, axis=-1), 1, atol=1e-4)
     small_depth, small_normals = depth[::2, ::2].copy(), normals[::2, ::2].copy()
-    view = View(small_depth, small_normals, HALF)
+    view = GeometryView(small_depth, small_normals, HALF)
     for small in (
         ambient_occlusion(view, 0.5),
         distant_shadow(view, unit(0.2, 0.1, -1)[None], 0.5),
     ):
-        whole = enlargement(view, View(depth, normals, K))(small)
+        whole = joint_bilateral_upsampler(view, GeometryView(depth, normals, K))(small)
         assert np.isfinite(whole).all()
         far = np.ones(depth.shape, bool)
         far[16:48, 26:58] = False
@@ -158,9 +162,9 @@ def test_normals_of_a_turned_image_are_turned():
 def test_smoothing_colour_keeps_light_and_gray():
     draw = np.random.default_rng(0)
     gray = draw.integers(500, 60000, (33, 46, 1)).repeat(3, -1).astype(np.uint16)
-    assert np.abs(sensor.clean_chroma(gray).astype(int) - gray).max() <= 1
+    assert np.abs(sensor.denoise_chroma(gray).astype(int) - gray).max() <= 1
     colours = draw.integers(8000, 30000, (33, 46, 3)).astype(np.uint16)
-    found = sensor.clean_chroma(colours).astype(float)
+    found = sensor.denoise_chroma(colours).astype(float)
     weights = np.array([0.25, 0.5, 0.25])
     np.testing.assert_allclose(found @ weights, colours @ weights, atol=2)
     assert found.std((0, 1))[0] < 0.9 * colours.std((0, 1))[0]

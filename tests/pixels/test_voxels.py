@@ -23,13 +23,13 @@ from simlift.pixels.geometry.projection import pinhole, rays
 from simlift.pixels.geometry.voxels import (
     Mesh,
     Voxels,
-    beyond_view,
-    lit,
-    met,
+    first_hits,
+    unoccluded_cosine,
+    visibility_beyond_frustum,
     voxelise,
     voxelise_meshes,
 )
-from simlift.pixels.light.environment import sphere
+from simlift.pixels.light.environment import fibonacci_sphere
 
 RANDOM = np.random.default_rng(0)
 WAYS = RANDOM.normal(size=(64, 3))
@@ -78,7 +78,7 @@ def test_rays_meet_a_box_where_geometry_says(cell):
     index, origin = block(low, high), np.float32([0.5, -1, 2])
     starts = np.random.default_rng(1).uniform(-3, 15, (400, 3))
     enter, leave = enters(starts[:, None], WAYS[None].astype(float), low, high)
-    hit = grid(index, origin, cell).first((starts * cell + origin).astype(np.float32), WAYS)
+    hit = grid(index, origin, cell).hits((starts * cell + origin).astype(np.float32), WAYS)
     inside = leave - np.maximum(enter, 0)
     sure = np.abs(inside) > 1e-3  # a ray along an edge may go either way
     np.testing.assert_array_equal((hit >= 0)[sure], (inside > 0)[sure])
@@ -94,7 +94,7 @@ def test_rays_meet_a_box_where_geometry_says(cell):
 def test_a_ray_does_not_look_at_what_it_skips():
     index = block((5, 5, 4), (6, 6, 5))
     start, way = np.float32([[0.5, 5.5, 4.5]]), np.float32([[1, 0, 0]])
-    found = [int(grid(index).first(start, way, skip)[0, 0]) for skip in (0.0, 4.0, 7.0)]
+    found = [int(grid(index).hits(start, way, skip)[0, 0]) for skip in (0.0, 4.0, 7.0)]
     assert found == [0, 0, -1]
 
 
@@ -103,12 +103,12 @@ def test_each_ray_of_its_own_meets_what_all_rays_of_one_would():
     starts = np.random.default_rng(2).uniform(0, 8, (64, 3)).astype(np.float32)
     up = np.tile(np.float32([0, 0, 1]), (64, 1))
     lifted = starts + up * np.float32(1.2 * voxels.cell)
-    every = voxels.first(lifted, WAYS, voxels.cell)
-    np.testing.assert_array_equal(met(voxels, starts, up, WAYS), np.diagonal(every))
+    every = voxels.hits(lifted, WAYS, voxels.cell)
+    np.testing.assert_array_equal(first_hits(voxels, starts, up, WAYS), np.diagonal(every))
 
 
 def test_directions_over_the_sphere_are_even():
-    ways = sphere(96)
+    ways = fibonacci_sphere(96)
     np.testing.assert_allclose(np.linalg.norm(ways, axis=1), 1, atol=1e-6)
     moments = np.einsum("ki,kj->ij", ways, ways) / len(ways)
     np.testing.assert_allclose(moments, np.eye(3) / 3, atol=2e-3)
@@ -149,7 +149,7 @@ def test_rays_through_a_cloud_of_cells_meet_the_first():
     )
     reached = (leave > np.maximum(enter, 0)) & (leave > 0)
     nearest = np.where(reached, np.maximum(enter, 0), np.inf)
-    found = grid(index).first(starts.astype(np.float32), WAYS)
+    found = grid(index).hits(starts.astype(np.float32), WAYS)
     # A ray that only grazes a corner may go either way.
     sure = (np.abs(leave - np.maximum(enter, 0)) > 0.02).all(-1)
     expected = np.where(np.isfinite(nearest.min(-1)), nearest.argmin(-1), -1)
@@ -168,12 +168,14 @@ def test_a_wall_hides_a_light_from_what_stands_behind_it():
     for way, free in ((along, [0, 1]), (back, [1, 0]), (above, [1, 1])):
         ways = (way + up[:1]) / np.linalg.norm(way + up[:1])
         cosine = 1 if way is above else slope
-        np.testing.assert_allclose(lit(voxels, places, up, ways), np.float32(free) * cosine)
+        np.testing.assert_allclose(
+            unoccluded_cosine(voxels, places, up, ways), np.float32(free) * cosine
+        )
     both = np.concatenate([along, back]) * slope + up * slope
-    np.testing.assert_allclose(lit(voxels, places, up, both), slope / 2)
+    np.testing.assert_allclose(unoccluded_cosine(voxels, places, up, both), slope / 2)
     # What turns away from a light gets none of it.
-    np.testing.assert_array_equal(lit(voxels, places, -up, up[:1]), 0)
-    seen = met(voxels, places, up, np.float32([[1, 0, 0], [1, 0, 0]]))
+    np.testing.assert_array_equal(unoccluded_cosine(voxels, places, -up, up[:1]), 0)
+    seen = first_hits(voxels, places, up, np.float32([[1, 0, 0], [1, 0, 0]]))
     assert seen[0] >= 0
     assert seen[1] == -1
     assert abs(voxels.centres[seen[0], 0]) < 0.1
@@ -195,8 +197,8 @@ def test_threads_find_what_one_finds(count):
     try:
         for number in (1, 3):
             cv2.setNumThreads(number)
-            light = lit(voxels, points, normals, normals[:4])
-            found.append((voxels.first(points, normals[:5]), light))
+            light = unoccluded_cosine(voxels, points, normals, normals[:4])
+            found.append((voxels.hits(points, normals[:5]), light))
     finally:
         cv2.setNumThreads(threads)
     for one, several in zip(*found, strict=True):
@@ -213,7 +215,7 @@ def test_the_image_is_asked_for_what_it_shows():
     whole = np.array([[0.0, 0, 0, 1]])  # everything is in view
     cut = np.array([[-1.0, 0, 0, 0.5]])  # x <= 0.5 is
     for sides, reach, free in ((whole, 5.0, [1, 1]), (cut, 5.0, [0, 1]), (whole, 0.5, [0, 1])):
-        found = beyond_view(voxels, places, ways, sides, reach)
+        found = visibility_beyond_frustum(voxels, places, ways, sides, reach)
         np.testing.assert_array_equal(found, [free])
 
 

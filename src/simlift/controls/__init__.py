@@ -1,4 +1,4 @@
-"""Window -> control video: edges, depth, segmentation, blur."""
+"""Draw control videos (condition videos) of a window: edges, depth, segmentation, blur."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -22,7 +22,7 @@ CONTROLS: Mapping[str, type[Control]] = MappingProxyType(
 
 
 def open_control(name: str) -> Control:
-    """Return the control of a name with its default settings; RecipeError lists the names."""
+    """Open the control of a name with its default settings; RecipeError lists the names."""
     if name not in CONTROLS:
         raise RecipeError("control", f"found {name!r}", allowed=", ".join(CONTROLS))
     return CONTROLS[name]()

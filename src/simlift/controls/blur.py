@@ -1,4 +1,4 @@
-"""A window's render -> the render without its texture: colours and shapes stay, detail goes."""
+"""Draw the blur control: the render smoothed by a bilateral filter, without texture."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ import numpy as np
 
 from simlift.core.layers import Layer
 from simlift.core.window import Frames, Window
-from simlift.pixels.image.similarity import without_texture
+from simlift.pixels.image.similarity import bilateral_smooth
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Blur:
         """Return the condition frames [t h w 3]."""
         height, width = window.size
         smooth = (
-            without_texture(
+            bilateral_smooth(
                 frame,
                 diameter=self.diameter,
                 sigma_colour=self.sigma_colour,

@@ -1,4 +1,4 @@
-"""A window's depth -> gray frames: near is white, far and sky are black."""
+"""Draw the depth control: gray inverse depth, near is white, far and sky are black."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""A window -> its edges: those of the render (Canny), or those of the simulator's geometry."""
+"""Draw edge controls: Canny edges of the render, or edges of the simulator's geometry."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from simlift.core.errors import ClipError
 from simlift.core.layers import Layer
 from simlift.core.window import Frames, Window
 from simlift.pixels.geometry.projection import pinhole
-from simlift.pixels.image.edges import canny, engine_edges
+from simlift.pixels.image.edges import canny, geometry_edges
 
 _GEOMETRY = (Layer.DEPTH, Layer.NORMALS, Layer.SEGMENTATION)
 _ASSUMED_FOV = np.radians(60.0)  # folds hardly depend on it; for clips that know no camera
@@ -17,7 +17,7 @@ _ASSUMED_FOV = np.radians(60.0)  # folds hardly depend on it; for clips that kno
 
 @dataclass(frozen=True)
 class Edges:
-    """Canny edges of the gray render, white on black unless told otherwise.
+    """Canny edges of the gray render, white on black by default.
 
     Thresholds 100 and 200 are the medium preset of Cosmos-Transfer's edge control.
     """
@@ -37,7 +37,7 @@ class Edges:
 
 @dataclass(frozen=True)
 class EngineEdges:
-    """Edges of the geometry, white on black unless told otherwise: no texture, no shadows.
+    """Edges of the geometry, white on black by default: no texture, no shadows.
 
     A pixel is an edge where inverse depth bends by `depth_step` of itself, normals fold by `angle`
     radians, or ids differ, from whichever of these layers the clip has; ClipError where it has
@@ -66,7 +66,7 @@ class EngineEdges:
 
     def _edges(self, window: Window, i: int) -> Bool[np.ndarray, "h w"]:
         depth, normals, ids = (window[layer][i] if layer in window else None for layer in _GEOMETRY)
-        return engine_edges(
+        return geometry_edges(
             depth,
             normals,
             ids,

@@ -1,4 +1,4 @@
-"""A window's ids -> flat colours: the same id has the same colour in every clip; 0 is black."""
+"""Draw the segmentation control: one flat colour for each id, the same in every clip."""
 
 from dataclasses import dataclass
 

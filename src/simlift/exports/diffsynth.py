@@ -23,7 +23,7 @@ from typing import Any
 from simlift.core.errors import InputError
 from simlift.core.pair import Pair
 from simlift.exports.trainer import check_usable, rates_of, shape_notes
-from simlift.pixels.image.letterbox import whole_length
+from simlift.pixels.image.letterbox import truncated_length
 
 _STRIDE, _MULTIPLE = 4, 16
 # What pandas.read_csv takes for a missing value (io.parsers, "na_values").
@@ -62,7 +62,7 @@ class DiffSynth:
     def notes(self, pairs: Sequence[Pair]) -> tuple[str, ...]:
         """Say what the loader leaves out, of Wan's shapes."""
         notes = shape_notes(pairs, _STRIDE, _MULTIPLE)
-        lengths = {whole_length(pair.num_frames, _STRIDE) for pair in pairs}
+        lengths = {truncated_length(pair.num_frames, _STRIDE) for pair in pairs}
         if len(lengths) > 1:
             notes.append(
                 f"videos of {min(lengths)} to {max(lengths)} frames: --num_frames is the largest, "
@@ -78,7 +78,7 @@ class DiffSynth:
 
     def command(self, pairs: Sequence[Pair], out: Path) -> str:
         """Return the part of a Wan VACE training that reads the folder."""
-        frames = max(whole_length(pair.num_frames, _STRIDE) for pair in pairs)
+        frames = max(truncated_length(pair.num_frames, _STRIDE) for pair in pairs)
         sizes = {(pair.height, pair.width) for pair in pairs}
         if len(sizes) == 1:
             height, width = (side // _MULTIPLE * _MULTIPLE for side in sizes.pop())

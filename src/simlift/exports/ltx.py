@@ -16,7 +16,7 @@ from pathlib import Path
 
 from simlift.core.pair import Pair
 from simlift.exports.trainer import check_usable, rates_of, shape_notes
-from simlift.pixels.image.letterbox import whole_length
+from simlift.pixels.image.letterbox import truncated_length
 
 _STRIDE, _MULTIPLE = 8, 32  # of the default video autoencoder, in time and in space
 
@@ -72,7 +72,7 @@ def buckets_of(pairs: Sequence[Pair]) -> list[str]:
         (
             pair.width // _MULTIPLE * _MULTIPLE,
             pair.height // _MULTIPLE * _MULTIPLE,
-            whole_length(pair.num_frames, _STRIDE),
+            truncated_length(pair.num_frames, _STRIDE),
         )
         for pair in pairs
     }

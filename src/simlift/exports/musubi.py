@@ -18,7 +18,7 @@ from pathlib import Path
 
 from simlift.core.pair import Pair
 from simlift.exports.trainer import check_usable, rates_of, shape_notes
-from simlift.pixels.image.letterbox import whole_length
+from simlift.pixels.image.letterbox import truncated_length
 
 _STRIDE, _MULTIPLE = 4, 16
 _WAN_RATE = 16  # frames a second that Wan was trained at (VideoDataset.TARGET_FPS_WAN)
@@ -109,7 +109,7 @@ def _table(shape: _Shape, folder: Path) -> str:
         f"cache_directory = {_text(folder / 'cache' / shape.name)}\n"
         f"resolution = [{width}, {height}]\n"
         f'frame_extraction = "head"\n'
-        f"target_frames = [{whole_length(shape.frames, _STRIDE)}]\n" + _retiming(shape)
+        f"target_frames = [{truncated_length(shape.frames, _STRIDE)}]\n" + _retiming(shape)
     )
 
 
@@ -120,7 +120,7 @@ def _retiming(shape: _Shape) -> str:
     left = len({int(i * _WAN_RATE / shape.fps) for i in range(shape.frames)})
     return (
         f"# To drop frames down to {_WAN_RATE} a second: source_fps = {float(shape.fps)!r} and "
-        f"target_frames = [{whole_length(left, _STRIDE)}]\n"
+        f"target_frames = [{truncated_length(left, _STRIDE)}]\n"
     )
 
 

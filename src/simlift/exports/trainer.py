@@ -12,7 +12,7 @@ from typing import Protocol
 
 from simlift.core.errors import InputError
 from simlift.core.pair import Pair
-from simlift.pixels.image.letterbox import whole_length
+from simlift.pixels.image.letterbox import truncated_length
 
 
 class TrainerFolder(Protocol):
@@ -68,7 +68,7 @@ def shape_notes(pairs: Sequence[Pair], stride: int, multiple: int) -> list[str]:
     """Say which frames and borders a trainer leaves out that takes k * stride + 1 of multiples."""
     notes = []
     for frames, count in sorted(Counter(pair.num_frames for pair in pairs).items()):
-        kept = whole_length(frames, stride)
+        kept = truncated_length(frames, stride)
         if kept != frames:
             notes.append(
                 f"{_pairs(count)} of {frames} frames: the trainer uses the first {kept} "

@@ -1,1 +1,1 @@
-"""Files to arrays and back: video, images, environments, and the native clip folder."""
+"""Read and write media files as arrays: video, images, environment maps, native clip folders."""

@@ -1,4 +1,4 @@
-"""A video file's outermost boxes -> how many bytes are missing at its end.
+"""Detect truncated video files from the sizes that their container atoms declare.
 
 MP4, Matroska and AVI files declare the length of their parts in front of them, so that a cut file
 is found by its size, without reading it. Streams (.ts, .h264, live .mkv) declare none.
@@ -15,7 +15,7 @@ _MP4_BOXES = frozenset(
 
 
 def missing_bytes(path: Path) -> int:
-    """Return by how much a file is shorter than it declares; 0 where it declares nothing."""
+    """Compute by how many bytes a file is shorter than it declares; 0 where it declares nothing."""
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(12)

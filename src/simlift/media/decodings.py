@@ -1,4 +1,4 @@
-"""Raw numbers as stored -> the physical quantity of a layer: frozen callables on [t ...]."""
+"""Decode raw stored numbers to the physical quantity of a layer: frozen callables on [t ...]."""
 
 from dataclasses import dataclass
 from functools import lru_cache

@@ -1,4 +1,4 @@
-"""Radiance .hdr and OpenEXR files to equirectangular linear radiance [h w 3]."""
+"""Read environment maps (Radiance .hdr, OpenEXR) -> equirectangular linear radiance [h w 3]."""
 
 from pathlib import Path
 
@@ -10,7 +10,8 @@ from simlift.core.errors import MissingLibrary, RecipeError
 
 
 def read_environment(path: Path) -> Float[np.ndarray, "h w 3"]:
-    """Read an environment; RecipeError on damage, NaN, negative light, or another projection."""
+    """Read an environment map; RecipeError on damage, NaN, negative light, or another
+    projection."""
     if not path.is_file():
         raise RecipeError(path, "does not exist", way_out="give a .hdr or .exr file")
     radiance = _read_exr(path) if path.suffix.lower() == ".exr" else _read_hdr(path)

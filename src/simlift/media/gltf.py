@@ -1,4 +1,4 @@
-"""Scene geometry to a binary glTF 2.0 file (.glb), and back.
+"""Write and read scene geometry as binary glTF 2.0 (.glb).
 
 Source: Khronos, "glTF 2.0 specification". Each part is a node named by its segmentation id, which
 is also in the node's `extras`; nodes stand at the identity, and the clip's poses move them. What
@@ -26,7 +26,7 @@ _STRENGTH, _ID = "KHR_materials_emissive_strength", "segmentation_id"
 
 
 def write_gltf(path: Path, geometry: SceneGeometry) -> None:
-    """Write a .glb that any viewer opens; it appears by rename when it is whole."""
+    """Write a .glb that any viewer opens, atomically: it appears by rename when it is whole."""
     chunks = _Chunks()
     materials: list[dict[str, Any]] = []
     textures: list[dict[str, Any]] = []

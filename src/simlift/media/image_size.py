@@ -1,4 +1,4 @@
-"""An image file's header -> its height and width, without decoding it."""
+"""Read an image's height and width from its file header, without decoding it."""
 
 from pathlib import Path
 from typing import BinaryIO
@@ -9,7 +9,7 @@ _JPEG_SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # the markers S
 
 
 def image_size(path: Path) -> tuple[int, int] | None:
-    """Return (height, width) of a PNG, JPEG, BMP or .npy file; None where only decoding tells."""
+    """Read (height, width) of a PNG, JPEG, BMP or .npy file; None for other formats."""
     with path.open("rb") as file:
         head = file.read(26)
         if head[:8] == b"\x89PNG\r\n\x1a\n":

@@ -1,4 +1,4 @@
-"""Numbered images and arrays on disk to raw frames; a gap in the numbers is an error."""
+"""Read numbered images and arrays as raw frames; a gap in the numbers is an error."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ _NUMBER = re.compile(r"(\d+)(?!.*\d)")
 
 
 def read_image(path: Path) -> Array:
-    """Return an image as stored: [h w], [h w 3] RGB or [h w 4] RGBA, uint8 or uint16, or a .npy."""
+    """Read an image as stored: [h w], [h w 3] RGB or [h w 4] RGBA, uint8 or uint16, or a .npy."""
     if not path.is_file():
         found = "is not a file" if path.exists() else "does not exist"
         raise ClipError(path, found, way_out="check the path")
@@ -157,7 +157,7 @@ class ImageReader:
 
 
 def probe_images(paths: Sequence[Path]) -> tuple[ImageStore, Array]:
-    """Return the store of some files and the first frame, from which the kind can be judged."""
+    """Probe some image files: return their store and the first frame, to judge their kind."""
     first = read_image(paths[0])
     if first.ndim not in (2, 3):
         raise ClipError(paths[0], f"is an array of shape {first.shape}", allowed="[h w] or [h w c]")

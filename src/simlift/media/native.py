@@ -1,4 +1,4 @@
-"""The native clip folder: its manifest `clip.json`, a writer that fills one, one that adds to it.
+"""Write native clip folders, and add layers to them; define the manifest `clip.json`.
 
 clip.json            this manifest
 rgb.mp4              colour; albedo.mp4 the same without light

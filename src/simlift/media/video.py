@@ -1,4 +1,4 @@
-"""Video files to raw frames, exact by index; any codec, constant or variable frame rate.
+"""Read video files as raw frames, exact by index; any codec, constant or variable frame rate.
 
 Indices count frames in presentation order. The index is made by demuxing (no decoding), so that a
 truncated file is found before any work is done.
@@ -48,7 +48,7 @@ _UNTAGGED = 2  # AVCOL_SPC_UNSPECIFIED of ITU-T H.273, which PyAV does not name
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a video file says of itself. `pts` are in units of `time_base`, in display order."""
+    """The properties of a video file. `pts` are in units of `time_base`, in display order."""
 
     path: Path
     codec: str

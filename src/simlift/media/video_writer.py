@@ -1,4 +1,4 @@
-"""Frames to a video file that appears only when it is whole; audio is carried over untouched."""
+"""Write video files atomically (by rename when whole), with audio copied unchanged."""
 
 import contextlib
 import os
@@ -149,7 +149,7 @@ class VideoWriter:
         self._container.close()
 
     def abandon(self) -> None:
-        """Close the file without finishing it; harmless after `finish`."""
+        """Abort: close the file without finishing it; harmless after `finish`."""
         if self._audio:
             self._audio.close()
         if not self._closed:

@@ -1,1 +1,1 @@
-"""Numbers only: colour, light, lens, sensor, camera geometry, warping. No files, no clips."""
+"""Do image arithmetic on arrays: colour, light, lens, sensor, camera geometry, weather."""

@@ -1,4 +1,4 @@
-"""Embedded recorders: a scene and a seed to an episode with layers, poses, names and actions.
+"""Record episodes from embedded simulators: layers, poses, names and actions.
 
 MuJoCo and the robot's model are needed only to simulate, not to import or to describe a scene.
 """

@@ -1,4 +1,4 @@
-"""A scene and a seed to a native clip folder."""
+"""Record a scene with a seed to a native clip folder."""
 
 import math
 from collections.abc import Callable

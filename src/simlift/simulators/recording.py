@@ -1,4 +1,4 @@
-"""The values that a simulated episode leaves as: one frame's layers, and the episode around them.
+"""Define what a simulated episode returns: frames of layers, and the recording around them.
 
 An episode is simulated to its end before its first frame is rendered, so a recording knows its
 robot's motion and its actions from the start, and an episode that failed is never rendered.

@@ -1,4 +1,4 @@
-"""Disk -> Clip: each module reads one layout where it lies; nothing is converted first."""
+"""Read clips from disk layouts in place, without converting them: one module for each layout."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +24,7 @@ _LAYOUTS: tuple[tuple[str, Callable[[Path], bool], Callable[[Path], Clip]], ...]
 
 
 def open_clip(path: str | Path) -> Clip:
-    """Describe the clip at a path: a folder of a known layout, a video file, or an image.
+    """Open the clip at a path: a folder of a known layout, a video file, or an image.
 
     ClipError says what was found, what is allowed and the way out; no frame is kept in memory.
     """

@@ -1,4 +1,4 @@
-"""A CARLA sensor dump -> Clip: rgb, 24-bit depth in metres, semantic classes.
+"""Read a CARLA sensor dump -> Clip: rgb, 24-bit depth in metres, semantic classes.
 
 Files are matched by the number or time in their names, for example rgb000012.png, depth000012.png
 and sem000012.png in one folder, or rgb/000012.png and so on. Depth may be a PNG (RGB order) or a
@@ -61,7 +61,7 @@ _LAST_OLD_TAG = 22
 
 @dataclass(frozen=True)
 class RedTags:
-    """CARLA's raw semantic images to our ids: the tag stands in the red channel."""
+    """Decode CARLA's raw semantic images to ids: the tag is in the red channel."""
 
     from_0_9_14: bool
     red: int = 0

@@ -1,4 +1,4 @@
-"""A CosmosWriter folder (Omniverse Replicator) -> Clip: rgb, relative depth, instance ids.
+"""Read a CosmosWriter folder (Omniverse Replicator) -> Clip: rgb, relative depth, ids.
 
 The writer leaves MP4 files whose names end in rgb, depth and segmentation (instance_segmentation
 before Replicator 1.12.11), and may leave shaded_segmentation and edges, which are controls made

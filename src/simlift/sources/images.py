@@ -1,4 +1,4 @@
-"""A folder of numbered images, or one image -> Clip with rgb alone."""
+"""Read a folder of numbered images, or one image -> Clip with rgb alone."""
 
 from fractions import Fraction
 from pathlib import Path

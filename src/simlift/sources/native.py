@@ -1,4 +1,4 @@
-"""The native clip folder -> Clip; every key of clip.json is checked before a frame is read."""
+"""Read the native clip folder -> Clip; check every key of clip.json before reading a frame."""
 
 import zipfile
 import zlib

@@ -1,4 +1,4 @@
-"""A video file -> Clip with rgb alone; audio and uneven frame times are kept."""
+"""Read a video file -> Clip with rgb alone; keep audio and uneven frame times."""
 
 from pathlib import Path
 
@@ -41,7 +41,7 @@ def colour_layer(layer: Layer, info: VideoInfo) -> StoredLayer:
 
 
 def video_notes(info: VideoInfo) -> tuple[str, ...]:
-    """Say what is lost when a video is read as 8-bit RGB at its own times."""
+    """Describe what is lost when a video is read as 8-bit RGB at its own times."""
     notes = []
     if info.has_alpha:
         notes.append("the alpha channel is dropped")

@@ -19,7 +19,7 @@ from simlift.core.window import Frames
 from simlift.media.video import VideoStore, probe_video
 from simlift.models.wan._parts import DTYPES, TextEncoder, encode_frames, load_vae
 from simlift.models.wan.base import WanBase
-from simlift.pixels.image.letterbox import smaller
+from simlift.pixels.image.letterbox import box_downsample
 from simlift.training.items import Item
 from simlift.training.recipe import TrainRecipe
 
@@ -75,7 +75,7 @@ class Cache:
         vae = load_vae(self.base.folder).to(device)
         for item in videos:
             pixels = [read_frames(path, item) for path in (item.target, item.reference)]
-            pixels[1] = smaller(pixels[1], self.recipe.incontext.downscale)
+            pixels[1] = box_downsample(pixels[1], self.recipe.incontext.downscale)
             target, reference = (encode_frames(vae, p).cpu().contiguous() for p in pixels)
             _save({"target": target, "reference": reference}, self._video_file(item))
             progress(item.num_frames)

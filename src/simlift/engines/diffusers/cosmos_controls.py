@@ -13,7 +13,7 @@ from simlift.core.layers import Layer
 from simlift.core.window import Frames, Window
 from simlift.pixels.colour.label_colours import label_colours
 from simlift.pixels.image.edges import canny
-from simlift.pixels.image.similarity import without_texture
+from simlift.pixels.image.similarity import bilateral_smooth
 
 ControlName: TypeAlias = Literal["edge", "depth", "seg", "blur"]
 
@@ -42,7 +42,7 @@ def draw(window: Window, control: ControlName, near: float, far: float) -> Frame
 def _blurred(window: Window) -> Frames:
     height, width = window.size
     smooth = (
-        without_texture(frame, diameter=30, sigma_colour=150, sigma_space=100, lines=_BLUR_LINES)
+        bilateral_smooth(frame, diameter=30, sigma_colour=150, sigma_space=100, lines=_BLUR_LINES)
         for frame in window.rgb
     )
     return np.stack([cv2.resize(frame, (width, height)) for frame in smooth])

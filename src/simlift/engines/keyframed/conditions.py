@@ -8,7 +8,7 @@ from simlift.core.window import ClipSample, Frames, Window
 from simlift.engines.keyframed.settings import ControlName, Drawing
 from simlift.pixels.geometry.depth_codes import depth_codes, depth_range
 from simlift.pixels.geometry.projection import pinhole
-from simlift.pixels.image.edges import canny, engine_edges
+from simlift.pixels.image.edges import canny, geometry_edges
 from simlift.pixels.image.letterbox import Letterbox
 
 _GEOMETRY = (Layer.DEPTH, Layer.NORMALS, Layer.SEGMENTATION)
@@ -43,7 +43,7 @@ def _range(drawing: Drawing, sample: ClipSample) -> tuple[float, float] | None:
 def _of_geometry(window: Window, i: int, drawing: Drawing) -> Bool[np.ndarray, "h w"]:
     layers = (window[layer][i] if layer in window else None for layer in _GEOMETRY)
     camera = window.camera
-    return engine_edges(
+    return geometry_edges(
         *layers,
         metric=window.metric_depth,
         intrinsics=camera.intrinsics[i] if camera else pinhole(*window.size, _ASSUMED_FOV),

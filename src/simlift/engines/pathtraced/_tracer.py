@@ -15,7 +15,7 @@ from jaxtyping import Float, Float32
 from simlift.core.scene_geometry import Material, Part, SceneGeometry
 from simlift.engines.pathtraced._mitsuba import mi
 from simlift.pixels.colour.spaces import srgb_to_linear
-from simlift.pixels.light.environment import Environment, directions
+from simlift.pixels.light.environment import Environment, equirectangular_directions
 
 STATIC = 0  # the object that everything belongs to that never moves
 _LAMP_WEIGHT = 0.25  # of a material that shines, in the choice of the next light; the sky has 1
@@ -176,7 +176,7 @@ def _with_suns(environment: Environment) -> Float32[np.ndarray, "h w 3"]:
     height, width = _SKY
     radiance = cv2.resize(environment.radiance, (width, height), interpolation=cv2.INTER_LINEAR)
     for sun in environment.unpainted:
-        way = directions(height, width)
+        way = equirectangular_directions(height, width)
         radius = max(sun.radius, 1.7 * np.pi / height)
         disc = np.einsum("hwk,k->hw", way, sun.direction) > np.cos(radius)
         solid = float((disc * np.sin((np.arange(height) + 0.5) / height * np.pi)[:, None]).sum())

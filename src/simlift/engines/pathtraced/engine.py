@@ -79,7 +79,7 @@ class PathTracedEngine:
             images.append(tracer.trace(view, each, paths))
         if passes == 1:
             return images[0]
-        albedo = spaces.decode(frame[Layer.ALBEDO][0])
+        albedo = spaces.decode_srgb(frame[Layer.ALBEDO][0])
         normals, depth = frame.derive(frame_geometry.normals), frame[Layer.DEPTH][0]
         return denoise(np.stack(images), albedo, normals, depth)
 

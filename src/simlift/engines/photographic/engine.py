@@ -80,11 +80,11 @@ def photograph(
     exposed = cv2.transform(_through_lens(light, frame, look, constants), np.diag(gain))
     shade = lens.vignette(*frame.size, frame_geometry.pinhole_of(frame), look.lens.vignette)
     softness = look.lens.softness * frame.size[0] / _SOFTNESS_LINES
-    linear = lens.soften(
+    linear = lens.blur_point_spread(
         cv2.multiply(exposed, shade), max(softness, _SHARPEST) if softness > 0 else 0.0
     )
     if look.sensor.bayer:
-        codes = sensor.expose(
+        codes = sensor.expose_bayer(
             linear,
             white=constants.white,
             shot=look.sensor.shot,
@@ -94,8 +94,8 @@ def photograph(
     else:
         codes = sensor.quantise(linear, white=constants.white)
     if constants.colour_transfer is None:
-        return film.develop(codes, look.film.contrast, constants.white, constants.grade)
-    display = film.display(codes, look.film.contrast, constants.white, constants.grade)
+        return film.tone_map_8bit(codes, look.film.contrast, constants.white, constants.grade)
+    display = film.tone_map_16bit(codes, look.film.contrast, constants.white, constants.grade)
     return apply_colour_transfer(display, frame, constants.colour_transfer)
 
 

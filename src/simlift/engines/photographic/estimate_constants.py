@@ -29,7 +29,12 @@ from simlift.engines.photographic.supported_effects import (
 from simlift.engines.photographic.weather.effects import Weather
 from simlift.pixels.colour import spaces
 from simlift.pixels.light import shading
-from simlift.pixels.light.environment import Environment, axes_from_world, directions, solid_angles
+from simlift.pixels.light.environment import (
+    Environment,
+    axes_from_world,
+    equirectangular_directions,
+    solid_angles,
+)
 from simlift.pixels.optics import film, sensor
 
 _PLAIN_METERING = 0.2  # a render without layers is already exposed: metering only nudges it
@@ -76,7 +81,7 @@ def estimate_constants(
         else None,
         assigned=assign_materials(sample, look.materials, seed) if dressed else None,
         air=_air(sample, weather, environment, seed),
-        photo=spaces.decode(photos[seed % len(photos)]) * _PHOTO_LIGHT if photos else None,
+        photo=spaces.decode_srgb(photos[seed % len(photos)]) * _PHOTO_LIGHT if photos else None,
         white=look.film.white if lit else _PLAIN_WHITE,
         times=sample.times,
         focus=estimate_focus(sample, supported_optics(look, window)),
@@ -104,7 +109,7 @@ def _environment(light: Light, weather: Weather, outdoors: bool) -> Environment:
 def _air(sample: ClipSample, weather: Weather, environment: Environment | None, seed: int) -> Air:
     horizon, upper = np.ones(3, np.float32), np.ones(3, np.float32)
     if environment is not None:
-        up = directions(*environment.soft.shape[:2])[..., 1]
+        up = equirectangular_directions(*environment.soft.shape[:2])[..., 1]
         angles = solid_angles(*environment.soft.shape[:2])
         upper = _mean(environment.soft, angles * (up > 0))
         horizon = _mean(environment.soft, angles * ((up > 0) & (up < _HORIZON)))
@@ -141,7 +146,7 @@ def _grade(look: Grade) -> Float[np.ndarray, "3 4"]:
     warm = np.diag([1 + 0.10 * look.warmth, 1.0, 1 - 0.14 * look.warmth])
     split = np.diag([1 + 0.06 * look.split, 1.0, 1 - 0.08 * look.split])
     shadows = look.split * 65535 * np.array([-0.025, 0.006, 0.03])
-    return np.column_stack([split @ warm @ spaces.saturation(look.saturation), shadows])
+    return np.column_stack([split @ warm @ spaces.saturation_matrix(look.saturation), shadows])
 
 
 def _displays(
@@ -149,7 +154,7 @@ def _displays(
 ) -> list[UInt16[np.ndarray, "h w 3"]]:
     """Return the sampled frames as the camera shows them, in 16-bit codes."""
     return [
-        film.display(
+        film.tone_map_16bit(
             sensor.quantise((r * g).astype(np.float32), white=constants.white),
             look.film.contrast,
             constants.white,
@@ -179,6 +184,6 @@ def _fit_shading(frames: tuple[Window, ...]) -> Float[np.ndarray, "9"]:
     for frame in frames:
         seen = ~frame_geometry.hidden(frame, frozenset())
         world = frame_geometry.camera_to_world(frame).astype(np.float32)
-        lumas.append(spaces.luminance(spaces.decode(frame.rgb[0]))[seen])
+        lumas.append(spaces.luminance(spaces.decode_srgb(frame.rgb[0]))[seen])
         normals.append(cv2.transform(frame.derive(frame_geometry.normals), world)[seen])
     return shading.estimate_shading(np.concatenate(lumas), np.concatenate(normals))

@@ -24,8 +24,8 @@ from simlift.models.wan._parts import (
 )
 from simlift.models.wan.adapter import Adapter
 from simlift.models.wan.base import WanBase
-from simlift.pixels.colour.drift_correction import colour_correction, correct
-from simlift.pixels.image.letterbox import Letterbox, pad_frames, padded_length, smaller
+from simlift.pixels.colour.drift_correction import apply_colour_correction, colour_correction
+from simlift.pixels.image.letterbox import Letterbox, box_downsample, pad_frames, padded_length
 
 
 @contextmanager
@@ -105,7 +105,7 @@ class WanEngine:
     def _encode_reference(self, render: Frames) -> torch.Tensor | None:
         if self.adapter is None:
             return None
-        return self._encode(smaller(render, self.spec.incontext(self.adapter).downscale))
+        return self._encode(box_downsample(render, self.spec.incontext(self.adapter).downscale))
 
     def _parts(self, latent_frames: int) -> tuple[slice, ...]:
         window = (self.spec.frames - 1) // 4 + 1
@@ -128,4 +128,4 @@ class WanEngine:
         made = frames[len(previous) :]
         if not self.spec.hold_colour:
             return made
-        return correct(made, colour_correction(frames[: len(previous)], previous))
+        return apply_colour_correction(made, colour_correction(frames[: len(previous)], previous))

@@ -12,11 +12,11 @@ from simlift.core.score import Direction, Score, frame_scores
 from simlift.core.window import Frames, Window
 from simlift.pixels.image.edges import (
     canny,
-    covered,
-    engine_edges,
     exact_agreement,
+    geometry_edges,
     near_agreement,
     offset,
+    recall_counts,
     relative_canny,
 )
 
@@ -59,7 +59,10 @@ class EdgeAgreement:
         yield _ratios("moving_edge_f1", higher, every[1:], _moving(window, take, render))
         yield _offsets(window, take, render)
         wanted = window.derive(_geometry_edges)
-        shown, showed = list(map(covered, wanted, take)), list(map(covered, wanted, render))
+        shown, showed = (
+            list(map(recall_counts, wanted, take)),
+            list(map(recall_counts, wanted, render)),
+        )
         yield _ratios("engine_edge_recall", Direction.NEUTRAL, every, shown)
         yield _ratios("engine_edge_recall_render", Direction.NEUTRAL, every, showed)
         ratio = [(mine, its) for (mine, _), (its, _) in zip(shown, showed, strict=True)]
@@ -122,7 +125,7 @@ def _geometry_edges(window: Window) -> EdgeMaps:
     if not any(layer in window for layer in _GEOMETRY):
         return [np.zeros(window.size, dtype=bool)] * len(window)
     return [
-        engine_edges(
+        geometry_edges(
             *(window[layer][i] if layer in window else None for layer in _GEOMETRY),
             metric=window.metric_depth,
         )

@@ -11,7 +11,7 @@ from simlift.core.layers import Layer
 from simlift.core.score import Direction, Score, frame_scores
 from simlift.core.window import Frames, Window
 from simlift.evaluation.metrics.motion import LINES, Motion, motions
-from simlift.pixels.geometry.projection import warp_back
+from simlift.pixels.geometry.projection import backward_warp
 from simlift.pixels.image.similarity import shrink_to
 
 _LEAST_SEEN = 0.02  # share of the frame that must be seen twice, to judge a pair
@@ -120,7 +120,7 @@ def compare(
 
 
 def _warp_error(pair: tuple[np.ndarray, np.ndarray], motion: Motion) -> float:
-    return _mean(_difference(pair[0], warp_back(pair[1], motion.flow)), motion.seen)
+    return _mean(_difference(pair[0], backward_warp(pair[1], motion.flow)), motion.seen)
 
 
 def _difference(

@@ -14,8 +14,14 @@ from jaxtyping import Bool, Float
 from simlift.core.clip_sample import shrink
 from simlift.core.layers import Layer
 from simlift.core.window import Window
-from simlift.pixels.geometry.flow import estimate_flow, resize_flow, returns, smooth, uncrowded
-from simlift.pixels.geometry.projection import inside, rigid_flow, warp_back
+from simlift.pixels.geometry.flow import (
+    collision_free,
+    estimate_flow,
+    forward_backward_consistent,
+    off_motion_boundaries,
+    resize_flow,
+)
+from simlift.pixels.geometry.projection import backward_warp, lands_inside, rigid_flow
 
 LINES = 180
 _DEPTH_AGREES = 0.02  # relative: two surfaces closer than this are taken for one
@@ -62,7 +68,7 @@ def motions(window: Window) -> tuple[Motion, ...]:
 
 def _given(window: Window, small: Window, i: int) -> tuple[np.ndarray, np.ndarray]:
     flow = resize_flow(window[Layer.FLOW][i], *small.size, nearest=True)
-    seen = uncrowded(flow) & smooth(flow)
+    seen = collision_free(flow) & off_motion_boundaries(flow)
     if Layer.SEGMENTATION in small:
         seen &= _same_ids(small, flow, i)
     return flow, seen
@@ -81,20 +87,20 @@ def _rigid(_window: Window, small: Window, i: int) -> tuple[np.ndarray, np.ndarr
         (objects.poses[i], objects.poses[i + 1]),
     )
     with np.errstate(invalid="ignore"):
-        there = warp_back(depth[i + 1], flow, nearest=True)
+        there = backward_warp(depth[i + 1], flow, nearest=True)
         same = np.abs(there - expected) <= _DEPTH_AGREES * expected
     same |= np.isinf(there) & np.isinf(expected)
-    return flow, same & inside(flow) & _same_ids(small, flow, i)
+    return flow, same & lands_inside(flow) & _same_ids(small, flow, i)
 
 
 def _estimated(_window: Window, small: Window, i: int) -> tuple[np.ndarray, np.ndarray]:
     forward = estimate_flow(small.rgb[i], small.rgb[i + 1])
     backward = estimate_flow(small.rgb[i + 1], small.rgb[i])
-    return forward, returns(forward, backward) & smooth(forward)
+    return forward, forward_backward_consistent(forward, backward) & off_motion_boundaries(forward)
 
 
 def _same_ids(small: Window, flow: np.ndarray, i: int) -> np.ndarray:
     ids = small[Layer.SEGMENTATION]
     # OpenCV samples floats, and ids below 2^24 are exact in them.
-    there = warp_back(ids[i + 1].astype(np.float32), flow, nearest=True)
+    there = backward_warp(ids[i + 1].astype(np.float32), flow, nearest=True)
     return np.asarray(there == ids[i])

@@ -10,7 +10,7 @@ from jaxtyping import Float, UInt8
 from simlift.core.layers import Layer
 from simlift.core.score import Direction, Score, frame_scores
 from simlift.core.window import Frames, Window
-from simlift.pixels.image.similarity import shrink_to, ssim, without_texture
+from simlift.pixels.image.similarity import bilateral_smooth, shrink_to, ssim
 
 Gray = Float[np.ndarray, "a b"]
 _LINES = 240
@@ -47,7 +47,7 @@ def _shapes(frame: UInt8[np.ndarray, "h w 3"]) -> Gray:
     gray = cv2.cvtColor(shrink_to(frame, _LINES), cv2.COLOR_RGB2GRAY)
     # Sizes are given for 720 rows, as in Cosmos, whatever the size of this frame.
     scale = gray.shape[0] / 720
-    smooth = without_texture(
+    smooth = bilateral_smooth(
         gray, diameter=30 * scale, sigma_colour=150.0, sigma_space=100 * scale, lines=_LINES
     )
     return smooth.astype(np.float32)

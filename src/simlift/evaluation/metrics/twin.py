@@ -19,7 +19,12 @@ from simlift.core.score import Direction, Reduction, Score, frame_scores
 from simlift.core.window import Frames, Window
 from simlift.evaluation.metrics.flicker import calm, compare
 from simlift.evaluation.metrics.motion import motions
-from simlift.pixels.image.patches import SIDE, Shadows, texture, texture_distance
+from simlift.pixels.image.patches import (
+    SIDE,
+    SortedProjections,
+    texture_distance,
+    texture_projections,
+)
 from simlift.pixels.image.similarity import ssim
 
 _FULL = 255.0**2  # the square of the largest error
@@ -115,7 +120,7 @@ def _stills(window: Window, frames: Frames) -> _Stills:
         tuple(cv2.norm(a, b, cv2.NORM_L2SQR) / (a.size * _FULL) for a, b in pairs),
         tuple(ssim(_gray(a), b) for a, b in zip(frames, grays, strict=True)),
         tuple(
-            texture_distance(texture(a), b) if b else 0.0
+            texture_distance(texture_projections(a), b) if b else 0.0
             for a, b in zip(frames, textures, strict=True)
         ),
     )
@@ -133,9 +138,9 @@ def _grays_of_twin(window: Window) -> tuple[Float[np.ndarray, "h w"], ...]:
     return tuple(_gray(frame) for frame in window[Layer.TWIN])
 
 
-def _textures_of_twin(window: Window) -> tuple[tuple[Shadows, ...], ...]:
+def _textures_of_twin(window: Window) -> tuple[tuple[SortedProjections, ...], ...]:
     pairs = zip(window[Layer.TWIN], _textured(window), strict=True)
-    return tuple(texture(frame) if chosen else () for frame, chosen in pairs)
+    return tuple(texture_projections(frame) if chosen else () for frame, chosen in pairs)
 
 
 def _psnr(name: str, judged: bool, frames: list[int], errors: tuple[float, ...]) -> Score:

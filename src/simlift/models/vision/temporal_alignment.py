@@ -7,8 +7,8 @@ to the one before where optical flow returns to its start, and then mixed with i
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from simlift.pixels.geometry.flow import estimate_flow, returns
-from simlift.pixels.geometry.projection import warp_back
+from simlift.pixels.geometry.flow import estimate_flow, forward_backward_consistent
+from simlift.pixels.geometry.projection import backward_warp
 
 _LEAST_SEEN = 0.2  # share of pixels with returning flow; fewer is a cut
 _LEAST_ALIKE = 0.5  # correlation of two frames' depth; less is another scene
@@ -34,10 +34,10 @@ def align_over_time(
     Without `offset` only the scale is fitted, for depth in metres. After a cut `now` comes back.
     """
     flow = estimate_flow(rgb, rgb_before)
-    seen = returns(flow, estimate_flow(rgb_before, rgb))
+    seen = forward_backward_consistent(flow, estimate_flow(rgb_before, rgb))
     if seen.mean() < _LEAST_SEEN:
         return now
-    there = warp_back(before, flow)
+    there = backward_warp(before, flow)
     some = (slice(None, None, _STEP), slice(None, None, _STEP))
     kept = seen[some]
     found = fit_scale(now[some][kept], there[some][kept], offset=offset)

@@ -1,1 +1,1 @@
-"""Colour spaces, colour transfer, colour maps."""
+"""Convert colour spaces, transfer colour statistics, and map ids to colours."""

@@ -1,4 +1,4 @@
-"""The compiled loop that maps display colours by class: codes [h w 3] to bytes [h w 3]."""
+"""Apply colour transfer by class in a compiled loop: codes [h w 3] to bytes [h w 3]."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ _SOFT = np.float32(3)
 
 
 @compiled
-def recolour(codes, maps, held, highlight):
+def apply_class_transfer(codes, maps, held, highlight):
     """Blend affine maps [c+1 3 4] by the shares `held` uint8 [c h w]; the first takes the rest."""
     height, width = codes.shape[:2]
     out = np.empty((height, width, 3), np.uint8)

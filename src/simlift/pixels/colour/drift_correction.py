@@ -1,4 +1,4 @@
-"""Frames that were made twice -> the correction that keeps a video's colours from drifting."""
+"""Correct colour drift between the windows of a video, from frames that both windows made."""
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -11,7 +11,7 @@ _GAIN = 1.25  # a channel is stretched by no more than this
 def colour_correction(
     seen: Frames, wanted: Frames
 ) -> tuple[Float[np.ndarray, "3"], Float[np.ndarray, "3"]]:
-    """Return gain and offset of each channel that give `seen` the mean and spread of `wanted`.
+    """Compute gain and offset of each channel that give `seen` the mean and spread of `wanted`.
 
     Both show the same moments: the first frames of a window, and the same frames as the window
     before it made them.
@@ -22,9 +22,9 @@ def colour_correction(
     return gain, there.mean(0) - gain * here.mean(0)
 
 
-def correct(
+def apply_colour_correction(
     frames: Frames, correction: tuple[Float[np.ndarray, "3"], Float[np.ndarray, "3"]]
 ) -> Frames:
-    """Return the frames with gain and offset applied, in code values."""
+    """Apply gain and offset to frames, in code values."""
     gain, offset = correction
     return np.clip(np.rint(frames * gain + offset), 0, 255).astype(np.uint8)

@@ -1,11 +1,11 @@
-"""Ids -> flat colours, by the colour map of PASCAL VOC (`VOClabelcolormap` of its kit)."""
+"""Map ids to flat colours, by the colour map of PASCAL VOC (`VOClabelcolormap` of its kit)."""
 
 import numpy as np
 from jaxtyping import Integer, UInt8
 
 
 def label_colours(ids: Integer[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape 3"]:
-    """Return the colour of each id; id 0 is black.
+    """Map each id to its colour; id 0 is black.
 
     The map spreads the bits of the id over the high bits of red, green and blue: it needs no
     table, neighbouring ids look unlike, and no two ids below 2^24 share a colour.

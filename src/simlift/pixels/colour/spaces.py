@@ -1,4 +1,4 @@
-"""sRGB bytes to linear light and back; luminance, white points, and colour transfer by moments.
+"""Convert sRGB to linear light and back; compute luminance, white points and colour transfer.
 
 Linear light is float32 with sRGB (BT.709) primaries, 1.0 = display white.
 """
@@ -36,24 +36,28 @@ def _decoding_table(least: float) -> Float[np.ndarray, "256"]:
     return (least + (1 - least) * linear).astype(np.float32)
 
 
-def decode(frame: UInt8[np.ndarray, "h w 3"], least: float = 0.0) -> Float[np.ndarray, "h w 3"]:
-    """Turn sRGB bytes into linear light from `least` (black) to 1."""
+def decode_srgb(
+    frame: UInt8[np.ndarray, "h w 3"], least: float = 0.0
+) -> Float[np.ndarray, "h w 3"]:
+    """Decode sRGB bytes to linear light from `least` (black) to 1."""
     return np.asarray(cv2.LUT(frame, _decoding_table(least)))
 
 
 def luminance(linear: Float[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w"]:
-    """Return relative luminance Y of linear light."""
+    """Compute relative luminance Y of linear light."""
     return np.asarray(cv2.transform(linear, LUMINANCE[None]))
 
 
-def saturation(amount: float) -> Float[np.ndarray, "3 3"]:
-    """Return the matrix that moves colours from their gray by `amount` (1 leaves them)."""
+def saturation_matrix(amount: float) -> Float[np.ndarray, "3 3"]:
+    """Return the matrix that scales saturation: colours move from their gray by `amount` (1 keeps
+    them)."""
     gray = np.tile(LUMINANCE.astype(np.float64), (3, 1))
     return np.asarray(gray + (np.eye(3) - gray) * amount)
 
 
 def daylight(kelvin: float) -> Float[np.ndarray, "3"]:
-    """Return the linear RGB of an illuminant of equal luminance, from 1700 to 25000 K.
+    """Compute the linear RGB of an illuminant of equal luminance from its colour temperature, 1700
+    to 25000 K.
 
     Above 4000 K the CIE daylight locus (CIE 015:2018), below it the Planckian locus in the cubic
     approximation of Kim et al. (US patent 7024034), the two blended over 3700-4300 K.
@@ -81,7 +85,7 @@ def daylight(kelvin: float) -> Float[np.ndarray, "3"]:
 def xyy_to_rgb(
     x: Float[np.ndarray, "..."], y: Float[np.ndarray, "..."], luma: Float[np.ndarray, "..."]
 ) -> Float[np.ndarray, "... 3"]:
-    """Turn CIE xyY into linear RGB; colours outside the gamut are clipped at 0."""
+    """Convert CIE xyY to linear RGB; colours outside the gamut are clipped at 0."""
     xyz = np.stack([x / y * luma, luma, (1 - x - y) / y * luma], axis=-1)
     return np.maximum(np.einsum("...k,jk->...j", xyz, _XYZ_TO_RGB), 0).astype(np.float32)
 
@@ -89,7 +93,7 @@ def xyy_to_rgb(
 def moments(
     pixels: Float[np.ndarray, "n 3"],
 ) -> tuple[Float[np.ndarray, "3"], Float[np.ndarray, "3 3"]]:
-    """Return the mean and the covariance of some colours."""
+    """Compute the mean and the covariance of some colours."""
     values = pixels.astype(np.float64)
     centred = values - values.mean(0)
     covariance = np.einsum("ni,nj->ij", centred, centred) / max(len(values) - 1, 1)
@@ -99,7 +103,7 @@ def moments(
 def monge_kantorovich(
     source: tuple[np.ndarray, np.ndarray], target: tuple[np.ndarray, np.ndarray]
 ) -> Float[np.ndarray, "3 4"]:
-    """Return the affine map [A | b] that moves Gaussian colours onto others most cheaply.
+    """Compute the affine colour transfer [A | b] between Gaussians that is the optimal transport.
 
     A = S^-1/2 (S^1/2 T S^1/2)^1/2 S^-1/2, the linear Monge-Kantorovich solution.
     Source: Pitie and Kokaram, "The linear Monge-Kantorovitch linear colour mapping for

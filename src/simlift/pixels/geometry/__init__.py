@@ -1,1 +1,1 @@
-"""Cameras, depth, normals, flow and voxels as arrays."""
+"""Compute camera geometry, depth, normals, optical flow and voxel grids on arrays."""

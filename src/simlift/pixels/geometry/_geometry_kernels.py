@@ -1,4 +1,4 @@
-"""Compiled loops over geometry: slopes of inverse depth to normals.
+"""Compute normals and depth discontinuities from inverse depth in compiled loops.
 
 All is float32, and each inner loop runs along a row, without branches, into a single array: the
 compiler then works on many pixels at once. What is separable is done along rows, then along the
@@ -12,13 +12,13 @@ from simlift.pixels._compile import compiled
 _ZERO, _HALF, _ONE = np.float32(0), np.float32(0.5), np.float32(1)
 _TWO, _THREE = np.float32(2), np.float32(3)
 
-_REACH = 6  # pixels to either side that a slope sees
+_REACH = 6  # pixels to either side that a slope uses
 _OUTSIDE = np.float32(-1)  # stands for inverse depth beyond the border
 _BENT = np.float32(50)
 _FLATTEST = np.float32(1e-9)  # inverse depth, 1/m
 _LONE = np.float32(0.05)
 _LONG, _LONGER = np.float32(4), np.float32(9)
-_ALIEN = np.float32(1e-3)  # weight of another segment, which tells next to nothing
+_ALIEN = np.float32(1e-3)  # weight of another segment, which hardly counts
 _THIRD = np.float32(1 / 3)
 _NO_DEPTH = np.float32(1e-12)  # metres; nearer, the square of its inverse is too large
 _NO_WEIGHT = np.float32(1e-12)
@@ -60,7 +60,7 @@ def _side(line, own, at, step, length, sharpness, most):
 
 @compiled
 def slopes(inverse, ids, curvature):
-    """Return the slopes [h w] of inverse depth along the rows, never over an edge.
+    """Return the slopes [h w] of inverse depth along the rows, never across an edge.
 
     Differences over 1, 2 and 3 pixels to both sides, each weighted by how straight its side is and
     by its length squared: long ones average quantised depth. Where `ids` [h w] change is an edge.

@@ -1,4 +1,4 @@
-"""Compiled loops over voxels: meshes fill them, rays march through them."""
+"""Voxelise meshes and march rays through a voxel grid in compiled loops."""
 
 import numpy as np
 
@@ -118,7 +118,8 @@ def _longer(sums):
 
 @compiled
 def clearance(solid):
-    """Return how many blocks each is from the next solid one [x y z], corners too, at most 255.
+    """Compute the Chebyshev distance, in blocks, of each block to the next solid one [x y z], at
+    most 255.
 
     Two sweeps of the chessboard distance (Rosenfeld and Pfaltz, "Distance functions on digital
     pictures", 1968).
@@ -149,7 +150,7 @@ def clearance(solid):
 
 @compiled
 def hits(index, clear, origin, cell, starts, ways, skip):
-    """Return which voxel each ray meets first [n k], -1 for one that leaves the grid.
+    """Return which voxel each ray hits first [n k], -1 for one that leaves the grid.
 
     `index` [x y z] numbers solid voxels from 0, -1 is empty; `clear` is the clearance of its
     blocks; `starts` [n 3] in metres, `ways` [k 3] unit vectors; the first `skip` metres of a ray
@@ -169,7 +170,8 @@ def hits(index, clear, origin, cell, starts, ways, skip):
 
 @compiled
 def first_hits(index, clear, origin, cell, starts, ways, skip):
-    """Return which voxel the ray from each start [n 3] along its own way [n 3] meets, or -1."""
+    """Return which voxel the ray from each start [n 3] along its own direction [n 3] hits, or
+    -1."""
     out = np.empty(starts.shape[0], np.int32)
     per = _ONE / np.float32(cell)
     for n in range(starts.shape[0]):
@@ -182,8 +184,9 @@ def first_hits(index, clear, origin, cell, starts, ways, skip):
 
 
 @compiled
-def lit(index, clear, origin, cell, starts, normals, ways, skip):
-    """Return the mean cosine [n] of `normals` [n 3] and those of `ways` [k 3] that are free.
+def unoccluded_cosine(index, clear, origin, cell, starts, normals, ways, skip):
+    """Return the mean cosine [n] of `normals` [n 3] and those of `ways` [k 3] that are not
+    occluded.
 
     Of four ways neighbours ask two each, in turns.
     """
@@ -206,8 +209,9 @@ def lit(index, clear, origin, cell, starts, normals, ways, skip):
 
 
 @compiled
-def beyond_view(index, clear, origin, cell, starts, ways, sides, reach, skip, even):
-    """Return the share of `ways` [k 3] that are free beyond the image, for each start [a b 3].
+def visibility_beyond_frustum(index, clear, origin, cell, starts, ways, sides, reach, skip, even):
+    """Return the share of `ways` [k 3] that are free beyond the view frustum, for each start [a b
+    3].
 
     Neighbours take turns: each asks every other way. `sides` [s 4] are the planes of the view's
     frustum, inside where a x + b y + c z + d >= 0. The first `reach` metres of a way, or as many as

@@ -1,4 +1,4 @@
-"""Depth -> gray codes of a control video: near is white, far and sky are black."""
+"""Encode depth as gray codes of a control video: near is white, far and sky are black."""
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -7,7 +7,7 @@ Range = tuple[float, float]  # metres that are white and black
 
 
 def depth_range(depth: Float[np.ndarray, "t h w"], default: Range) -> Range:
-    """Return the range that holds the middle 96 % of finite metric depth."""
+    """Compute the range that holds the middle 96 % of finite metric depth."""
     seen = depth[np.isfinite(depth) & (depth > 0)]
     if not len(seen):
         return default
@@ -18,7 +18,8 @@ def depth_range(depth: Float[np.ndarray, "t h w"], default: Range) -> Range:
 def depth_codes(
     depth: Float[np.ndarray, "t h w"], metres: Range | None
 ) -> UInt8[np.ndarray, "t h w 3"]:
-    """Return inverse depth between two distances; relative depth (no `metres`) inverted as it is.
+    """Encode inverse depth between two distances; relative depth (no `metres`) is inverted as it
+    is.
 
     Relative depth is an inverse depth of unknown range, in which farther is larger.
     """

@@ -1,4 +1,4 @@
-"""Two frames to the flow between them, and a flow to where it can be trusted.
+"""Estimate dense optical flow between two frames, and mask the flow that can be trusted.
 
 Flow is forward, in pixels (dx, dy).
 """
@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from simlift.pixels.geometry.projection import inside, warp_back
+from simlift.pixels.geometry.projection import backward_warp, lands_inside
 from simlift.pixels.image.similarity import shrink_to
 
 _ESTIMATE_LINES = 240  # dense flow is estimated at this size: four times as fast as at 480
@@ -16,7 +16,7 @@ _ESTIMATE_LINES = 240  # dense flow is estimated at this size: four times as fas
 def estimate_flow(
     here: UInt8[np.ndarray, "h w 3"], ahead: UInt8[np.ndarray, "h w 3"]
 ) -> Float[np.ndarray, "h w 2"]:
-    """Estimate dense flow by inverse search (DIS, medium; Kroeger et al., ECCV 2016).
+    """Estimate dense optical flow by inverse search (DIS, medium; Kroeger et al., ECCV 2016).
 
     It is estimated at no more than 240 lines and interpolated.
     """
@@ -29,7 +29,7 @@ def estimate_flow(
 def resize_flow(
     flow: Float[np.ndarray, "a b 2"], height: int, width: int, *, nearest: bool = False
 ) -> Float[np.ndarray, "h w 2"]:
-    """Return the flow of the same frames at another size."""
+    """Resize optical flow to another size of the same frames."""
     if flow.shape[:2] == (height, width):
         return flow
     scale = np.array([width / flow.shape[1], height / flow.shape[0]], dtype=np.float32)
@@ -37,23 +37,23 @@ def resize_flow(
     return np.asarray(cv2.resize(flow, (width, height), interpolation=how)) * scale
 
 
-def returns(
+def forward_backward_consistent(
     forward: Float[np.ndarray, "h w 2"], backward: Float[np.ndarray, "h w 2"]
 ) -> Bool[np.ndarray, "h w"]:
-    """Return where forward and backward flow cancel: |f + b|^2 <= 0.01 (|f|^2 + |b|^2) + 0.5.
+    """Mask pixels that pass the forward-backward check: |f + b|^2 <= 0.01 (|f|^2 + |b|^2) + 0.5.
 
     Source: Sundaram et al., ECCV 2010; the thresholds that Lai et al. (ECCV 2018) evaluate with.
     """
-    back = warp_back(backward, forward)
+    back = backward_warp(backward, forward)
     apart = np.square(forward + back).sum(-1)
     size = np.square(forward).sum(-1) + np.square(back).sum(-1)
-    return np.asarray((apart <= 0.01 * size + 0.5) & inside(forward))
+    return np.asarray((apart <= 0.01 * size + 0.5) & lands_inside(forward))
 
 
-def smooth(flow: Float[np.ndarray, "h w 2"]) -> Bool[np.ndarray, "h w"]:
-    """Return where the flow has no motion boundary: |grad u|^2 + |grad v|^2 <= 0.01 |w|^2 + 0.002.
+def off_motion_boundaries(flow: Float[np.ndarray, "h w 2"]) -> Bool[np.ndarray, "h w"]:
+    """Mask pixels off motion boundaries: |grad u|^2 + |grad v|^2 <= 0.01 |w|^2 + 0.002.
 
-    Source: as `returns`.
+    Source: as `forward_backward_consistent`.
     """
     steps = np.zeros(flow.shape[:2], dtype=np.float32)
     steps[:, :-1] += np.square(flow[:, 1:] - flow[:, :-1]).sum(-1)
@@ -61,12 +61,11 @@ def smooth(flow: Float[np.ndarray, "h w 2"]) -> Bool[np.ndarray, "h w"]:
     return np.asarray(steps <= 0.01 * np.square(flow).sum(-1) + 0.002)
 
 
-def uncrowded(flow: Float[np.ndarray, "h w 2"]) -> Bool[np.ndarray, "h w"]:
-    """Return where no two motions lead to one place: without backward flow or depth, one of two
-    surfaces that arrive at the same pixel hides the other, and neither is trusted.
-    """
+def collision_free(flow: Float[np.ndarray, "h w 2"]) -> Bool[np.ndarray, "h w"]:
+    """Mask pixels whose target no other motion shares: without backward flow or depth, one of two
+    surfaces that arrive at the same pixel occludes the other, and neither is trusted."""
     height, width = flow.shape[:2]
-    seen = inside(flow)
+    seen = lands_inside(flow)
     safe = np.where(seen[..., None], flow, 0)
     x = np.rint(np.arange(width)[None] + safe[..., 0]).astype(np.int64)
     y = np.rint(np.arange(height)[:, None] + safe[..., 1]).astype(np.int64)

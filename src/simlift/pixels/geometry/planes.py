@@ -1,4 +1,4 @@
-"""Surface samples to the planes that bound a scene, continued beyond what was seen of them.
+"""Fit the planes that bound a scene to surface samples, and extend them beyond the view.
 
 Positions are in metres in world axes.
 """
@@ -14,7 +14,8 @@ _BEYOND = 0.25  # share of the scene by which its walls are continued on each si
 
 @dataclass(frozen=True, eq=False)
 class Plane:
-    """A flat surface, normal . x = offset, as high as it was seen, and its mean colour."""
+    """A flat surface, normal . x = offset, with the height up to which it was seen and its mean
+    colour."""
 
     normal: Float32[np.ndarray, "3"]
     offset: float
@@ -29,7 +30,7 @@ def bounding_planes(
     up: Float[np.ndarray, "3"],
     cell: float,
 ) -> tuple[Plane, ...]:
-    """Return the planes that bound a scene: floors, walls. Nothing stands behind them.
+    """Find the planes that bound a scene (floors, walls): planes with nothing behind them.
 
     Candidates are the tangent planes of evenly chosen samples; one is accepted when a hundredth of
     all samples lies on it and hardly any behind it.
@@ -53,17 +54,17 @@ def bounding_planes(
     return tuple(accepted)
 
 
-def continued(
+def extend_plane(
     plane: Plane,
     low: Float[np.ndarray, "3"],
     high: Float[np.ndarray, "3"],
     spacing: float,
     up: Float[np.ndarray, "3"] | None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return samples of a plane around a box: points, normals, albedo.
+    """Sample a plane around a box: points, normals, albedo.
 
-    A wall that the image cuts goes on beyond it; left out, light would come in from there. It is
-    continued to each side, and upwards too unless `up` says that its top was seen.
+    A wall that the image border cuts continues beyond it; otherwise light would leak in there. It
+    is continued to each side, and upwards too unless `up` says that its top was seen.
     """
     centre, half = (low + high) / 2, (high - low) * (0.5 + _BEYOND)
     across = np.cross(plane.normal, np.eye(3)[np.argmin(np.abs(plane.normal))])

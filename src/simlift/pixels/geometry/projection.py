@@ -1,4 +1,4 @@
-"""Depth and cameras to rays, points, normals and the flow of rigid bodies.
+"""Project and unproject depth: camera rays, points, normals, warping, the flow of rigid bodies.
 
 Cameras are OpenCV's (x right, y down, z forward), pixel centres at +0.5, depth is z-depth.
 """
@@ -20,7 +20,7 @@ def pinhole(height: int, width: int, horizontal_fov: float) -> Float[np.ndarray,
 def rays(
     intrinsics: Float[np.ndarray, "3 3"], height: int, width: int
 ) -> Float[np.ndarray, "h w 3"]:
-    """Return the ray through every pixel centre, with z = 1."""
+    """Compute the camera ray through every pixel centre, with z = 1."""
     u = (np.arange(width, dtype=np.float32) + 0.5 - np.float32(intrinsics[0, 2])) / np.float32(
         intrinsics[0, 0]
     )
@@ -32,10 +32,10 @@ def rays(
     return out
 
 
-def points(
+def unproject(
     depth: Float[np.ndarray, "h w"], intrinsics: Float[np.ndarray, "3 3"]
 ) -> Float[np.ndarray, "h w 3"]:
-    """Return the camera-space point seen by every pixel, in metres."""
+    """Unproject depth to the camera-space point of every pixel, in metres."""
     return rays(intrinsics, *depth.shape) * depth[..., None]
 
 
@@ -44,12 +44,12 @@ def normals_from_depth(
     intrinsics: Float[np.ndarray, "3 3"],
     ids: Int[np.ndarray, "h w"] | None = None,
 ) -> Float[np.ndarray, "h w 3"]:
-    """Return unit normals that face the camera; (0, 0, -1) where nothing was hit.
+    """Compute unit normals that face the camera from depth; (0, 0, -1) where nothing was hit.
 
     The inverse depth of a plane is linear in pixel coordinates: with slopes (a, b) the normal is
     proportional to (fx a, fy b, r - a (u - cx) - b (v - cy)), r the inverse depth. Slopes are
     differences over 1, 2 and 3 pixels to both sides, weighted by how straight each side is, so that
-    the normal of a surface does not see across its edge and planes come out exact. Where `ids`
+    normals do not mix surfaces across an edge and planes come out exact. Where `ids`
     change there is an edge.
     """
     from simlift.pixels.geometry import _geometry_kernels as kernels
@@ -71,7 +71,7 @@ def discontinuities(
     depth_step: float = 0.03,
     angle: float = 0.6,
 ) -> Bool[np.ndarray, "h w"]:
-    """Return where geometry changes: a relative depth step, a fold in radians, another id.
+    """Mask geometric discontinuities: a relative depth step, a fold in radians, another id.
 
     A pixel is marked when it differs from its right or lower neighbour.
     """
@@ -99,14 +99,14 @@ def rigid_flow(
     body_ids: Int[np.ndarray, "o"],
     body_poses: tuple[np.ndarray, np.ndarray],
 ) -> tuple[Float[np.ndarray, "h w 2"], Float[np.ndarray, "h w"]]:
-    """Return the forward flow in pixels of a scene of rigid bodies, and the depth it leads to.
+    """Compute the forward flow in pixels of a scene of rigid bodies, and the depth it leads to.
 
     Each argument pair holds the values at t and t+1. Pixels whose id is no body stand still in the
     world. Sky turns with the camera. Flow is NaN where a point passes behind the camera.
     """
     height, width = depth.shape
     sky = ~np.isfinite(depth)
-    here = points(np.where(sky, np.float32(1e4), depth), intrinsics[0])
+    here = unproject(np.where(sky, np.float32(1e4), depth), intrinsics[0])
     ahead = world_to_camera[1] @ np.linalg.inv(world_to_camera[0])
     moved = cv2.transform(here, ahead[:3].astype(np.float32))
     if ids is not None and len(body_ids):
@@ -127,10 +127,10 @@ def rigid_flow(
     return flow, np.where(sky, np.inf, z).astype(np.float32)
 
 
-def warp_back(
+def backward_warp(
     image: Float[np.ndarray, "h w *c"], flow: Float[np.ndarray, "h w 2"], *, nearest: bool = False
 ) -> Float[np.ndarray, "h w *c"]:
-    """Sample `image` (at t+1) where the flow of t leads; outside is 0."""
+    """Warp `image` (at t+1) back to t along the flow of t; outside is 0."""
     height, width = flow.shape[:2]
     x = np.arange(width, dtype=np.float32)[None] + np.nan_to_num(flow[..., 0], nan=-1e6)
     y = np.arange(height, dtype=np.float32)[:, None] + np.nan_to_num(flow[..., 1], nan=-1e6)
@@ -138,8 +138,8 @@ def warp_back(
     return np.asarray(cv2.remap(image, x, y, how, borderMode=cv2.BORDER_CONSTANT, borderValue=0))
 
 
-def inside(flow: Float[np.ndarray, "h w 2"]) -> Bool[np.ndarray, "h w"]:
-    """Return where the flow leads to a place inside the next frame."""
+def lands_inside(flow: Float[np.ndarray, "h w 2"]) -> Bool[np.ndarray, "h w"]:
+    """Mask pixels whose flow ends inside the next frame."""
     height, width = flow.shape[:2]
     with np.errstate(invalid="ignore"):
         x = np.arange(width, dtype=np.float32)[None] + flow[..., 0]

@@ -1,4 +1,4 @@
-"""Samples or meshes of surfaces to solid cells of a grid, and what rays meet among them.
+"""Voxelise surface samples or meshes, and cast rays through the voxel grid.
 
 Positions are in metres in world axes.
 """
@@ -13,12 +13,12 @@ import numpy as np
 from jaxtyping import Float, Float32, Int32, UInt8
 
 _LIFT, _SKIP = 1.2, 1.0  # cells by which a ray starts above its surface, and ahead
-_FEW = 4096  # starts below which threads cost more than they bring
+_FEW = 4096  # starts below which threads cost more than they save
 
 
 @dataclass(frozen=True, eq=False)
 class Voxels:
-    """Solid cells of a grid: `index` numbers them from 0, -1 is empty."""
+    """A voxel grid of surfaces: `index` numbers solid cells from 0, -1 is empty."""
 
     origin: Float32[np.ndarray, "3"]
     cell: float  # metres
@@ -29,8 +29,9 @@ class Voxels:
     glow: Float32[np.ndarray, "v"]  # share of the cell's surface that shines
 
     @cached_property
-    def clear(self) -> UInt8[np.ndarray, "i j k"]:
-        """How many blocks of cells each is from the next that has a solid one; 0 has one itself."""
+    def clearance(self) -> UInt8[np.ndarray, "i j k"]:
+        """Distance of each block of cells to the next that has a solid one, in blocks; 0 has one
+        itself."""
         from simlift.pixels.geometry import _voxel_kernels as kernels
 
         side = kernels.BLOCK
@@ -39,15 +40,15 @@ class Voxels:
         solid = whole.reshape(i, side, j, side, k, side).any(axis=(1, 3, 5))
         return np.asarray(kernels.clearance(solid))
 
-    def first(
+    def hits(
         self,
         points: Float32[np.ndarray, "n 3"],
         ways: Float32[np.ndarray, "k 3"],
         skip: float = 0.0,
     ) -> Int32[np.ndarray, "n k"]:
-        """Return which voxel is met first from each point along each way, -1 for none.
+        """Return which voxel is hit first from each point along each direction, -1 for none.
 
-        The first `skip` metres of a ray are not looked at.
+        The first `skip` metres of a ray are skipped.
         """
         from simlift.pixels.geometry import _voxel_kernels as kernels
 
@@ -66,7 +67,7 @@ def voxelise(
     high: Float[np.ndarray, "3"],
     cell: float,
 ) -> Voxels:
-    """Average the surface samples within a box in cells of `cell` metres."""
+    """Voxelise surface samples within a box: average them in cells of `cell` metres."""
     origin = (low - 1.5 * cell).astype(np.float32)
     shape = np.ceil((high - low) / cell + 3).astype(int)
     at = np.floor((points - origin) / cell).astype(np.int64)
@@ -106,7 +107,7 @@ class Mesh:
 def voxelise_meshes(
     meshes: Iterable[Mesh], low: Float[np.ndarray, "3"], high: Float[np.ndarray, "3"], cell: float
 ) -> Voxels:
-    """Fill the cells of `cell` metres that triangles pass through within a box.
+    """Voxelise triangle meshes within a box in cells of `cell` metres.
 
     Their values are means over the surface within them, by area.
     """
@@ -126,13 +127,13 @@ def voxelise_meshes(
     return Voxels(origin, cell, index, centres, facing, means[:, 6:9].copy(), means[:, 9].copy())
 
 
-def lit(
+def unoccluded_cosine(
     voxels: Voxels,
     points: Float32[np.ndarray, "n 3"],
     normals: Float32[np.ndarray, "n 3"],
     ways: Float32[np.ndarray, "k 3"],
 ) -> Float32[np.ndarray, "n"]:
-    """Return the cosine between surfaces and a large light, as far as nothing solid hides it.
+    """Compute the cosine between surfaces and an area light, as far as no voxel occludes it.
 
     `ways` lead to parts of the light, and the cosine is the mean over them.
     """
@@ -141,41 +142,42 @@ def lit(
     lifted, skip = _lifted(voxels, points, normals)
     grid = _grid(voxels)
     return _in_parts(
-        len(points), lambda part: kernels.lit(*grid, lifted[part], normals[part], ways, skip)
+        len(points),
+        lambda part: kernels.unoccluded_cosine(*grid, lifted[part], normals[part], ways, skip),
     )
 
 
-def met(
+def first_hits(
     voxels: Voxels,
     points: Float32[np.ndarray, "n 3"],
     normals: Float32[np.ndarray, "n 3"],
     ways: Float32[np.ndarray, "n 3"],
 ) -> Int32[np.ndarray, "n"]:
-    """Return which voxel is seen from each surface point along its own way, -1 for the sky."""
+    """Return which voxel each surface point sees along its own direction, -1 for the sky."""
     from simlift.pixels.geometry import _voxel_kernels as kernels
 
     lifted, skip = _lifted(voxels, points, normals)
     return np.asarray(kernels.first_hits(*_grid(voxels), lifted, ways, skip))
 
 
-def beyond_view(
+def visibility_beyond_frustum(
     voxels: Voxels,
     points: Float32[np.ndarray, "a b 3"],
     ways: Float[np.ndarray, "k 3"],
     sides: Float[np.ndarray, "s 4"],
     reach: float,
 ) -> Float32[np.ndarray, "a b"]:
-    """Return the share of `ways` that are free from where they leave the view of a camera.
+    """Compute the share of `ways` that no voxel occludes after they leave the view frustum.
 
     `sides` are the planes of its frustum, a x + b y + c z + d >= 0 inside; ways that are longer in
-    view than `reach` metres are asked from there. Neighbours in the image take turns: each asks
+    view than `reach` metres are traced from there. Neighbours in the image take turns: each traces
     every other way. Of several ways, which lead to a large light, all or none may be free over much
-    of the image: there only every other row and column asks.
+    of the image: there only every other row and column traces.
     """
     from simlift.pixels.geometry import _voxel_kernels as kernels
 
     return np.asarray(
-        kernels.beyond_view(
+        kernels.visibility_beyond_frustum(
             *_grid(voxels),
             np.ascontiguousarray(points),
             ways.astype(np.float32),
@@ -203,11 +205,11 @@ def _in_parts(count: int, work: Callable[[slice], np.ndarray]) -> np.ndarray:
 
 
 def _grid(voxels: Voxels) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.float32]:
-    return voxels.index, voxels.clear, voxels.origin, np.float32(voxels.cell)
+    return voxels.index, voxels.clearance, voxels.origin, np.float32(voxels.cell)
 
 
 def _lifted(
     voxels: Voxels, points: Float32[np.ndarray, "n 3"], normals: Float32[np.ndarray, "n 3"]
 ) -> tuple[Float32[np.ndarray, "n 3"], np.float32]:
-    """Return where rays start above a surface, so that they do not meet it, and what they skip."""
+    """Return where rays start above a surface, so that they do not hit it, and what they skip."""
     return points + normals * np.float32(_LIFT * voxels.cell), np.float32(_SKIP * voxels.cell)

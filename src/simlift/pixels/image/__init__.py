@@ -1,1 +1,1 @@
-"""Edges, alignment, similarity, cuts, denoising and resizing of images."""
+"""Detect edges and cuts; align, compare, denoise and resize images."""

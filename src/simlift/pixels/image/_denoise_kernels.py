@@ -1,4 +1,4 @@
-"""The compiled loop of the denoiser."""
+"""Run the edge-avoiding a-trous wavelet filter of the denoiser in a compiled loop."""
 
 import math
 
@@ -9,7 +9,7 @@ from simlift.pixels._compile import compiled
 
 @compiled
 def a_trous(light, variance, normals, depth, slope, step, tolerance):
-    """Average a 5x5 B3-spline with holes of `step` pixels over the same surface and light.
+    """Average a 5x5 B3-spline with holes of `step` pixels, within the same surface and light.
 
     `light` [h w 3], `variance` [h w] of its luminance, `slope` [h w 2] of depth per pixel. Returns
     the filtered light and its variance.

@@ -1,4 +1,4 @@
-"""Compiled loops over few samples of an image: shared within a tile, and enlarged along edges.
+"""Filter over tiles and upsample along edges (joint bilateral) in compiled loops.
 
 What is the same for every map of a view is found once: shares of neighbours. Each inner loop runs
 along a row, without branches, into a single array: the compiler then works on many pixels at once.

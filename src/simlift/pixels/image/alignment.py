@@ -1,4 +1,4 @@
-"""Two images of one scene -> how far one lies from the other: edges shared, pixels moved, zoom.
+"""Measure the misalignment of two images: shared edges, shift in pixels, zoom.
 
 Image editors move what they repaint by a few pixels and a percent of zoom, and change every colour.
 So shifts are measured on gradients, by phase correlation: first of the whole image, then of tiles,
@@ -13,7 +13,7 @@ from jaxtyping import Float, UInt8
 
 from simlift.pixels.image.edges import near_agreement, relative_canny
 
-_LEAST_RESPONSE = 0.03  # of a phase correlation's peak: below it a tile told nothing
+_LEAST_RESPONSE = 0.03  # of a phase correlation's peak: below it a tile is not used
 _LEAST_TEXTURE = 1.0  # mean gradient of a tile, in codes a pixel
 _TILES = 6  # along the longer side
 _LEAST_TILE = 24  # pixels: smaller tiles find no shift
@@ -26,7 +26,7 @@ class Alignment:
     """How an image lies over another: `edge_f1` within 1 pixel, shift in pixels, relative zoom.
 
     Content at p of the first image is found at centre + (1 + zoom) * (p - centre) + (dx, dy) of
-    the second. `tiles` counts the tiles that told anything; without two of them zoom is unknown
+    the second. `tiles` counts the tiles used; without two of them zoom is unknown
     and given as 0, without one the shift is 0 too, and `edge_f1` alone judges.
     """
 
@@ -43,7 +43,7 @@ class Alignment:
 
 
 def align(one: UInt8[np.ndarray, "h w 3"], other: UInt8[np.ndarray, "h w 3"]) -> Alignment:
-    """Return how `other` lies over `one`: two images of the same size."""
+    """Measure how `other` is shifted and zoomed against `one`: two images of the same size."""
     shared, edges = near_agreement(relative_canny(one), relative_canny(other))
     dx, dy, zoom, tiles = _motion(_gradient(one), _gradient(other))
     return Alignment(shared / edges, dx, dy, zoom, tiles)
@@ -52,14 +52,14 @@ def align(one: UInt8[np.ndarray, "h w 3"], other: UInt8[np.ndarray, "h w 3"]) ->
 def shift_between(
     one: UInt8[np.ndarray, "h w 3"], other: UInt8[np.ndarray, "h w 3"]
 ) -> tuple[float, float]:
-    """Return how far (dx, dy) the whole content moved from `one` to `other`, in pixels."""
+    """Measure how far (dx, dy) the whole content moved from `one` to `other`, in pixels."""
     return _correlate(_gradient(one), _gradient(other))[:2]
 
 
 def _motion(
     one: Float[np.ndarray, "h w"], other: Float[np.ndarray, "h w"]
 ) -> tuple[float, float, float, int]:
-    """Return dx, dy, zoom and the number of tiles that told them."""
+    """Return dx, dy, zoom and the number of tiles used."""
     height, width = one.shape
     found = []
     whole = _correlate(one, other)
@@ -120,7 +120,7 @@ def _correlate(
 
 
 def _gradient(image: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w"]:
-    """Return the size of the gradient: it stays where colours and their contrast change."""
+    """Return the size of the gradient: it survives changes of colour and contrast."""
     gray = cv2.GaussianBlur(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float64), (5, 5), 0.8)
     across, down = cv2.Sobel(gray, cv2.CV_64F, 1, 0), cv2.Sobel(gray, cv2.CV_64F, 0, 1)
     # Compressed, so that the strongest edge does not decide alone.

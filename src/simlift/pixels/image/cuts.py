@@ -1,4 +1,4 @@
-"""Frames one by one -> where one shot ends and another begins.
+"""Detect shot boundaries (cuts) in a stream of frames.
 
 A cut changes what is there and where: neither fast motion, which shifts a structure, nor a flash,
 which scales its brightness and is gone again, does both. So frames are compared by their structure
@@ -16,7 +16,7 @@ from jaxtyping import Float, UInt8
 from simlift.pixels.image.similarity import shrink_to
 
 _LINES = 48
-_REACH = 0.25  # of the frame, by which a structure may move between neighbours and stay itself
+_REACH = 0.25  # of the frame, by which a structure may move between neighbouring frames
 _BINS = 8
 # Two frames show different scenes where structure and colours together say so, neither hardly
 # changed. In 23 recordings neighbours five frames apart have a sum of 1.2 and mostly above 1.5;
@@ -27,14 +27,15 @@ _FLAT = 0.7  # what two pictures without structure are taken to share
 
 @dataclass(frozen=True, eq=False)
 class FrameSummary:
-    """A frame seen small: its gray, and the histogram of its colours without their exposure."""
+    """A small copy of a frame for cut detection: gray, and an exposure-normalised colour
+    histogram."""
 
     gray: Float[np.ndarray, "a b"]
     colours: Float[np.ndarray, "n"]
 
 
 def summarise(frame: UInt8[np.ndarray, "h w 3"]) -> FrameSummary:
-    """Return what cut detection remembers of a frame."""
+    """Compute the summary of a frame that cut detection compares."""
     small = cv2.blur(shrink_to(frame, _LINES), (3, 3)).astype(np.float32)
     gray = np.asarray(small.mean(-1))
     level = max(float(small.mean()), 1.0)
@@ -44,7 +45,7 @@ def summarise(frame: UInt8[np.ndarray, "h w 3"]) -> FrameSummary:
     return FrameSummary(gray, counts / counts.sum())
 
 
-def differ(one: FrameSummary, other: FrameSummary) -> bool:
+def is_scene_change(one: FrameSummary, other: FrameSummary) -> bool:
     """Return whether two frames show different scenes."""
     structure = (_structure(one.gray, other.gray) + _structure(other.gray, one.gray)) / 2
     colours = float(np.minimum(one.colours, other.colours).sum())
@@ -60,11 +61,11 @@ def find_cuts(frames: Iterable[UInt8[np.ndarray, "h w 3"]]) -> Iterator[int]:
     for number, frame in enumerate(frames):
         ahead = summarise(frame)
         # A single odd frame (a flash, a dropout) leaves its neighbours alike: no cut.
-        if changed and before is not None and differ(before, ahead):
+        if changed and before is not None and is_scene_change(before, ahead):
             yield number - 1
-            changed = here is not None and differ(here, ahead)
+            changed = here is not None and is_scene_change(here, ahead)
         else:
-            changed = not changed and here is not None and differ(here, ahead)
+            changed = not changed and here is not None and is_scene_change(here, ahead)
         before, here = here, ahead
     if changed:
         yield number

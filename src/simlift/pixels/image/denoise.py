@@ -1,4 +1,4 @@
-"""Independent noisy renders of one frame, and its exact layers, to one clean image."""
+"""Denoise Monte Carlo renders from independent passes of one frame and its exact G-buffer."""
 
 import numpy as np
 from jaxtyping import Float, Float32
@@ -16,7 +16,7 @@ def denoise(
     normals: Float32[np.ndarray, "h w 3"],
     depth: Float32[np.ndarray, "h w"],
 ) -> Float32[np.ndarray, "h w 3"]:
-    """Return the mean of `passes`, filtered where their spread says it is noise.
+    """Denoise: the mean of `passes`, filtered where their spread says it is noise.
 
     The edge-avoiding a-trous wavelet of Dammertz et al. 2010, steered by the variance of the
     estimate as in Schied et al. 2017 ("Spatiotemporal variance-guided filtering", sections 4.1 and

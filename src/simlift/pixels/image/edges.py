@@ -1,4 +1,4 @@
-"""Images and geometry to edge maps, and how many of their pixels agree.
+"""Compute edge maps of images and of geometry, and count where two edge maps agree.
 
 A tolerance of 1 pixel means the 3 x 3 neighbourhood: an edge between two pixels may be marked on
 either of them.
@@ -20,13 +20,13 @@ _RELATIVE_STEP = 0.015
 
 
 def canny(image: UInt8[np.ndarray, "h w 3"], low: float, high: float) -> Bool[np.ndarray, "h w"]:
-    """Return Canny edges of the gray image, as Cosmos-Transfer draws them (100 and 200)."""
+    """Compute Canny edges of the gray image, as Cosmos-Transfer draws them (100 and 200)."""
     gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     return np.asarray(cv2.Canny(gray, low, high)) > 0
 
 
 def relative_canny(image: UInt8[np.ndarray, "h w 3"]) -> Bool[np.ndarray, "h w"]:
-    """Return Canny edges whose thresholds follow the image's own contrast.
+    """Compute Canny edges whose thresholds follow the image's own contrast.
 
     Gray is smoothed by a Gaussian of 1 pixel; the upper threshold is the 90th percentile of the
     gradient, the lower one 0.4 of it (the rule of MATLAB's `edge`, with a rarer percentile), so
@@ -43,7 +43,7 @@ def relative_canny(image: UInt8[np.ndarray, "h w 3"]) -> Bool[np.ndarray, "h w"]
     return np.asarray(cv2.Canny(across, down, _LOW_TO_HIGH * high, high)) > 0
 
 
-def engine_edges(
+def geometry_edges(
     depth: Float[np.ndarray, "h w"] | None,
     normals: Float[np.ndarray, "h w 3"] | None,
     ids: Int[np.ndarray, "h w"] | None,
@@ -53,7 +53,7 @@ def engine_edges(
     depth_step: float = 0.03,
     angle: float = 0.6,
 ) -> Bool[np.ndarray, "h w"]:
-    """Return where a simulator's geometry changes: depth steps, folds, borders between ids.
+    """Compute edges of a simulator's geometry: depth steps, folds, borders between ids.
 
     Folds come from `normals`, or, where `intrinsics` are given, from metric depth. Relative depth
     is an inverse depth of unknown range; a step of 1.5 to 3 % of the range is an edge there.
@@ -65,15 +65,16 @@ def engine_edges(
     return discontinuities(depth, normals, ids, depth_step=depth_step, angle=angle)
 
 
-def near(edges: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
-    """Return the pixels within 1 pixel of an edge."""
+def dilate(edges: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
+    """Dilate an edge map by 1 pixel."""
     return np.asarray(cv2.dilate(edges.view(np.uint8), np.ones((3, 3), np.uint8))) > 0
 
 
 def exact_agreement(
     one: Bool[np.ndarray, "h w"], other: Bool[np.ndarray, "h w"]
 ) -> tuple[int, int]:
-    """Return twice the edges that both share, and all edges of both: F1 is their ratio.
+    """Count agreement of two edge maps: twice the shared edges, and all edges of both; F1 is their
+    ratio.
 
     Two maps without an edge agree: they count as one pixel that does.
     """
@@ -86,7 +87,7 @@ def near_agreement(
     other: Bool[np.ndarray, "h w"],
     region: Bool[np.ndarray, "h w"] | None = None,
 ) -> tuple[int, int]:
-    """Return the edges of each that lie within 1 pixel of the other's, and all edges of both.
+    """Count the edges of each map within 1 pixel of the other's, and all edges of both.
 
     Their ratio is the surface Dice at a tolerance (Nikolov et al. 2018, arXiv 1809.04430): it is
     F1 at a tolerance of 0, and unlike an F1 of tolerant precision and recall it is a plain ratio
@@ -95,22 +96,24 @@ def near_agreement(
     mine = one if region is None else one & region
     its = other if region is None else other & region
     total = _count(mine) + _count(its)
-    return (_count(mine & near(other)) + _count(its & near(one)), total) if total else (1, 1)
+    return (_count(mine & dilate(other)) + _count(its & dilate(one)), total) if total else (1, 1)
 
 
-def covered(wanted: Bool[np.ndarray, "h w"], found: Bool[np.ndarray, "h w"]) -> tuple[int, int]:
-    """Return how many wanted edges have a found one within 1 pixel, and how many are wanted."""
-    return _count(wanted & near(found)), _count(wanted)
+def recall_counts(
+    wanted: Bool[np.ndarray, "h w"], found: Bool[np.ndarray, "h w"]
+) -> tuple[int, int]:
+    """Count wanted edges that have a found one within 1 pixel, and all wanted edges (recall)."""
+    return _count(wanted & dilate(found)), _count(wanted)
 
 
 def offset(
     one: Bool[np.ndarray, "h w"], other: Bool[np.ndarray, "h w"], reach: int = 4
 ) -> tuple[float, float] | None:
-    """Return how far (dx, dy) `other` must move to meet `one` best, in pixels.
+    """Estimate the shift (dx, dy) in pixels that aligns the edge map `other` with `one`.
 
     The overlap of both maps is counted for every whole shift up to `reach` pixels and smoothed by
     1-2-1, for edges wander by a pixel; parabolas through the best count and its neighbours give the
-    fraction. None where the maps share too little to tell.
+    fraction. None where the maps share too little.
     """
     height, width = one.shape
     if min(height, width) <= 4 * reach:

@@ -1,4 +1,4 @@
-"""Frames of any size and number -> the sizes a video network takes, and exactly back again.
+"""Letterbox frames to the sizes a video network takes, and undo it exactly.
 
 Networks with causal video autoencoders take 4k+1 frames and sides that are multiples of 16 or 32.
 Frames that have another size are resized at most once, keep their aspect ratio, and are padded by
@@ -28,7 +28,7 @@ class Letterbox:
 
     @property
     def resizes(self) -> bool:
-        """Whether pixels are interpolated; without it, going there and back changes nothing."""
+        """Whether pixels are interpolated; without it, `undo` restores every frame exactly."""
         return (self.inner_height, self.inner_width) != (self.height, self.width)
 
     @property
@@ -39,7 +39,7 @@ class Letterbox:
         )
 
     def apply(self, frames: Frames) -> Padded:
-        """Return the frames resized and padded, uint8 [t padded_height padded_width 3]."""
+        """Resize and pad frames, uint8 [t padded_height padded_width 3]."""
         inner = _resize(frames, self.inner_height, self.inner_width)
         top, left = self._border
         bottom = self.padded_height - self.inner_height - top
@@ -47,7 +47,7 @@ class Letterbox:
         return np.pad(inner, ((0, 0), (top, bottom), (left, right), (0, 0)), mode="edge")
 
     def undo(self, frames: Padded) -> Frames:
-        """Return the picture inside padded frames at its first size, uint8 [t height width 3]."""
+        """Crop and resize padded frames to their first size, uint8 [t height width 3]."""
         top, left = self._border
         inner = frames[:, top : top + self.inner_height, left : left + self.inner_width]
         return _resize(inner, self.height, self.width)
@@ -56,7 +56,8 @@ class Letterbox:
 def letterbox(
     height: int, width: int, multiple: int, within: tuple[int, int] | None = None
 ) -> Letterbox:
-    """Return how frames of a size fit a network whose sides are multiples of `multiple`.
+    """Compute the letterbox of frames of a size for a network whose sides are multiples of
+    `multiple`.
 
     Without `within` nothing is resized. With it (height, width), frames are scaled to touch that
     box from inside, and padded to the multiples that hold them.
@@ -80,13 +81,13 @@ def padded_length(num_frames: int, stride: int = 4) -> int:
     return -(-(num_frames - 1) // stride) * stride + 1
 
 
-def whole_length(num_frames: int, stride: int = 4) -> int:
+def truncated_length(num_frames: int, stride: int = 4) -> int:
     """Return the largest k * stride + 1 that is at most `num_frames`; 1 for a single frame."""
     return (num_frames - 1) // stride * stride + 1
 
 
 def pad_frames(frames: Frames, num_frames: int) -> UInt8[np.ndarray, "longer h w 3"]:
-    """Return the frames with the last one repeated until there are `num_frames`."""
+    """Pad a video in time: repeat the last frame until there are `num_frames`."""
     if not len(frames):
         raise ValueError("there is no last frame to repeat")
     missing = num_frames - len(frames)
@@ -106,10 +107,10 @@ def _resize(frames: Frames, height: int, width: int) -> UInt8[np.ndarray, "t {he
     return resized
 
 
-def smaller(
+def box_downsample(
     frames: UInt8[np.ndarray, "t h w 3"], times: int
 ) -> UInt8[np.ndarray, "t rows columns 3"]:
-    """Return frames whose sides are `times` times smaller, each pixel the mean of its square."""
+    """Downsample frames `times` times along each side by a box filter."""
     if times == 1:
         return frames
     size = (frames.shape[2] // times, frames.shape[1] // times)

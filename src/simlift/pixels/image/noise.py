@@ -1,4 +1,4 @@
-"""Seeds and spectra to random fields that tile: noise of a given spectrum, and cells.
+"""Generate tileable procedural noise: spectral noise and cellular (Worley) noise.
 
 A survey of the kinds: Lagae et al., "A survey of procedural noise functions", CGF 2010.
 """
@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 
-def spectral(
+def spectral_noise(
     seed: tuple[int, ...],
     shape: tuple[int, ...],
     power: float,
@@ -17,7 +17,7 @@ def spectral(
     segment: float = 1.0,
     band: tuple[float, float] = (1.0, 1e9),
 ) -> Float[np.ndarray, "..."]:
-    """Return noise of mean 0 and deviation 1 whose amplitude falls as frequency^-power.
+    """Generate noise of mean 0 and deviation 1 whose amplitude falls as frequency^-power.
 
     Spectral synthesis (Voss, "Random fractal forgeries", 1985): drawn in the frequency domain,
     where everything tiles. `band` is in cycles across the field; `segment` above 1 draws the noise
@@ -34,17 +34,17 @@ def spectral(
 
 
 @dataclass(frozen=True, eq=False)
-class Cells:
-    """Distances to the nearest and second nearest of scattered points, in cells; and a number in
-    [0, 1) that is the same over each point's cell."""
+class CellularNoise:
+    """Cellular noise: distances to the nearest and second nearest of scattered points, in cells;
+    and a number in [0, 1) that is the same over each point's cell."""
 
     first: Float[np.ndarray, "n n"]
     second: Float[np.ndarray, "n n"]
     value: Float[np.ndarray, "n n"]
 
 
-def cells(seed: tuple[int, ...], size: int, across: int) -> Cells:
-    """Return the cells of one jittered point in each square of a grid of `across` squares.
+def cellular_noise(seed: tuple[int, ...], size: int, across: int) -> CellularNoise:
+    """Generate cellular noise from one jittered point in each square of a grid of `across` squares.
 
     Worley, "A cellular texture basis function", SIGGRAPH 1996.
     """
@@ -65,4 +65,4 @@ def cells(seed: tuple[int, ...], size: int, across: int) -> Cells:
             second = np.minimum(second, np.where(nearer, first, distance))
             value = np.where(nearer, point[..., 2], value)
             first = np.where(nearer, distance, first)
-    return Cells(first, second, value)
+    return CellularNoise(first, second, value)

@@ -1,4 +1,4 @@
-"""Two images to the distance of their textures: patches of every scale, compared as a crowd.
+"""Compare the textures of two images by the sliced Wasserstein distance of their patches.
 
 Source: Karras et al., "Progressive growing of GANs", ICLR 2018, section 5: descriptors of 7 x 7
 pixels from every level of a Laplacian pyramid (Burt and Adelson 1983), normalised by the mean and
@@ -20,11 +20,12 @@ _FAINT = 0.5  # codes: less than this is rounding, and is not stretched to a tex
 Level = Float[np.ndarray, "_ _ 3"]
 Descriptors = Float[np.ndarray, "n k"]
 Directions = Float[np.ndarray, "d k"]
-Shadows = Float[np.ndarray, "d n"]  # what a crowd of points casts on lines, in order on each line
+SortedProjections = Float[np.ndarray, "d n"]  # points projected on lines, sorted on each line
 
 
 def laplacian_pyramid(image: UInt8[np.ndarray, "h w 3"]) -> list[Level]:
-    """Return what each scale adds, finest first, and what is left at the coarsest, in codes."""
+    """Compute the Laplacian pyramid, finest level first and the coarsest residual last, in
+    codes."""
     levels, here = [], image.astype(np.float32)
     while min(here.shape[:2]) >= 2 * _COARSEST:
         below = cv2.pyrDown(here)
@@ -33,8 +34,8 @@ def laplacian_pyramid(image: UInt8[np.ndarray, "h w 3"]) -> list[Level]:
     return [*levels, here]
 
 
-def descriptors(level: Level, corners: Int[np.ndarray, "n 2"]) -> Descriptors:
-    """Return the patches [n, 147] at some corners (row, column), each channel normalised.
+def patch_descriptors(level: Level, corners: Int[np.ndarray, "n 2"]) -> Descriptors:
+    """Extract patches [n, 147] at some corners (row, column), each channel normalised.
 
     The mean and the deviation are those of the channel over all of the patches.
     """
@@ -45,14 +46,16 @@ def descriptors(level: Level, corners: Int[np.ndarray, "n 2"]) -> Descriptors:
     return np.asarray(normal.reshape(len(corners), -1))
 
 
-def shadows(points: Descriptors, directions: Directions) -> Shadows:
-    """Return where the points fall on each direction, sorted: all that the distance needs."""
+def sorted_projections(points: Descriptors, directions: Directions) -> SortedProjections:
+    """Project points on each direction and sort them: the input of the sliced Wasserstein
+    distance."""
     # Not BLAS: it starts threads, which spin where other processes are at work.
     return np.sort(cv2.gemm(directions, points, 1, None, 0, flags=cv2.GEMM_2_T), axis=1)
 
 
-def wasserstein(one: Shadows, other: Shadows) -> float:
-    """Return the sliced Wasserstein-1 distance of two crowds of one size, from their shadows.
+def sliced_wasserstein(one: SortedProjections, other: SortedProjections) -> float:
+    """Compute the sliced Wasserstein-1 distance of two point sets of one size from their
+    projections.
 
     On a line the cheapest transport keeps the order, so that the distance is the mean difference
     of sorted points; it is averaged over the directions.
@@ -60,23 +63,26 @@ def wasserstein(one: Shadows, other: Shadows) -> float:
     return float(np.abs(one - other).mean(dtype=np.float64))
 
 
-def texture(image: UInt8[np.ndarray, "h w 3"]) -> tuple[Shadows, ...]:
-    """Return the shadows of an image's patches, level by level.
+def texture_projections(image: UInt8[np.ndarray, "h w 3"]) -> tuple[SortedProjections, ...]:
+    """Compute the sorted projections of an image's patches, level by level.
 
-    Corners and directions are drawn once for each size: every image of a size is seen alike.
+    Corners and directions are drawn once for each size: all images of a size share them.
     """
     levels = laplacian_pyramid(image)
     return tuple(
-        shadows(descriptors(level, _corners(*level.shape[:2])), _directions()) for level in levels
+        sorted_projections(patch_descriptors(level, _corners(*level.shape[:2])), _directions())
+        for level in levels
     )
 
 
-def texture_distance(one: tuple[Shadows, ...], other: tuple[Shadows, ...]) -> float:
-    """Return the mean over the levels of the distance of two textures, in deviations.
+def texture_distance(
+    one: tuple[SortedProjections, ...], other: tuple[SortedProjections, ...]
+) -> float:
+    """Compute the mean texture distance over the levels of two images, in deviations.
 
     Karras et al. print it times 1000.
     """
-    return float(np.mean([wasserstein(a, b) for a, b in zip(one, other, strict=True)]))
+    return float(np.mean([sliced_wasserstein(a, b) for a, b in zip(one, other, strict=True)]))
 
 
 @lru_cache(maxsize=32)

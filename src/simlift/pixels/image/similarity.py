@@ -1,4 +1,4 @@
-"""Gray images to their structural similarity; colour images without their texture.
+"""Compute structural similarity (SSIM); smooth texture away with a bilateral filter.
 
 Source: Wang et al., "Image quality assessment: from error visibility to structural similarity",
 IEEE TIP 2004.
@@ -13,7 +13,7 @@ _K1, _K2, _RANGE = 0.01, 0.03, 255.0
 
 
 def ssim(one: Float[np.ndarray, "h w"], other: Float[np.ndarray, "h w"]) -> float:
-    """Return the mean SSIM of two gray images of codes 0 to 255.
+    """Compute the mean SSIM of two gray images of codes 0 to 255.
 
     Gaussian windows of 11 x 11 and sigma 1.5, K1 = 0.01, K2 = 0.03, population moments, averaged
     over the windows that lie inside the image (all of them where the image is smaller than one).
@@ -46,7 +46,7 @@ def shrink_to(image: UInt8[np.ndarray, "h w *c"], lines: int) -> UInt8[np.ndarra
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
 
 
-def without_texture(
+def bilateral_smooth(
     image: UInt8[np.ndarray, "h w *c"],
     *,
     diameter: float,
@@ -54,7 +54,7 @@ def without_texture(
     sigma_space: float,
     lines: int,
 ) -> UInt8[np.ndarray, "a b *c"]:
-    """Smooth by a bilateral filter whose sizes are in pixels of the full image.
+    """Smooth texture away by a bilateral filter whose sizes are in pixels of the full image.
 
     The image is averaged down to `lines` rows first and the filter made smaller with it, because
     its cost grows with the fourth power of the scale. The result has the small size.

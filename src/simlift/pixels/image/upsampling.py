@@ -1,4 +1,4 @@
-"""Few samples of an image to all of its pixels: what a tile shares, and what edges divide.
+"""Upsample maps by joint bilateral filtering, and average them over screen-space tiles.
 
 Patterns are fixed on the screen and depend on geometry alone: no noise, no flicker.
 """
@@ -14,7 +14,8 @@ _FAR = np.float32(1e5)  # metres; stands for the sky, where a number is needed
 
 @dataclass(frozen=True, eq=False)
 class TileMean:
-    """Means over 4x4 tiles around each pixel, over the same surface only; call it with maps.
+    """Edge-aware means over 4x4 tiles around each pixel, over the same surface only; call it with
+    maps.
 
     `shares` [2 h 4 w] are those of two pixels before to one behind, along rows and then columns:
     Pham and van Vliet, "Separable bilateral filtering for fast video preprocessing", ICME 2005.
@@ -31,8 +32,8 @@ class TileMean:
 
 
 @dataclass(frozen=True, eq=False)
-class View:
-    """The surfaces that a camera sees: z-depth in metres, unit normals in camera axes, its lens.
+class GeometryView:
+    """The G-buffer of a camera: z-depth in metres, unit normals in camera axes, intrinsics.
 
     What only depends on these is found once, however many maps ask for it.
     """
@@ -43,7 +44,7 @@ class View:
 
     @cached_property
     def near(self) -> Float[np.ndarray, "h w"]:
-        """Depth whose sky is far, not infinite."""
+        """Depth in which the sky is far, not infinite."""
         return np.fmin(self.depth, _FAR).astype(np.float32, copy=False)
 
     @property
@@ -68,11 +69,12 @@ def tile_places(pixels: Int[np.ndarray, "n"], width: int) -> Int[np.ndarray, "n"
 
 
 @dataclass(frozen=True, eq=False)
-class Enlargement:
-    """Enlarges maps of one frame so that values do not leak across its edges; call it with them.
+class JointBilateralUpsampler:
+    """Upsamples maps of one frame without leaking values across its edges; call it with maps.
 
     Between two small pixels `across` [a w] is the share of the right one, and between two rows of
-    these `down` [h w] that of the lower one: found once by `enlargement`, good for every map.
+    these `down` [h w] that of the lower one: found once by `joint_bilateral_upsampler`, good for
+    every map.
     """
 
     across: Float[np.ndarray, "a w"]
@@ -87,12 +89,14 @@ class Enlargement:
         return np.asarray(whole.reshape(*small.shape[:-2], *self.down.shape))
 
 
-def enlargement(small: View, whole: View) -> Enlargement:
-    """Return joint bilateral upsampling by depth and normals, along rows and then columns.
+def joint_bilateral_upsampler(small: GeometryView, whole: GeometryView) -> JointBilateralUpsampler:
+    """Prepare joint bilateral upsampling by depth and normals, along rows and then columns.
 
     Source: Kopf et al., "Joint bilateral upsampling", SIGGRAPH 2007.
     """
     from simlift.pixels.image import _upsampling_kernels as kernels
 
     across = kernels.mix_rows(small.near, small.normals, whole.near, whole.normals)
-    return Enlargement(across, kernels.mix_columns(whole.near, whole.normals, len(small.near)))
+    return JointBilateralUpsampler(
+        across, kernels.mix_columns(whole.near, whole.normals, len(small.near))
+    )

@@ -1,1 +1,1 @@
-"""Environments, shading, occlusion, probes and reflections as arrays."""
+"""Light surfaces: environment maps, shading, occlusion, irradiance probes, reflections."""

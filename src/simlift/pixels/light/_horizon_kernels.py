@@ -1,4 +1,4 @@
-"""The compiled loops that look for horizons: how much of the sky a depth buffer hides.
+"""Compute horizon-based ambient occlusion of a depth buffer in compiled loops.
 
 Samples are taken sixteen at once, as in the marches of `_occlusion_kernels.py`.
 """
@@ -14,7 +14,7 @@ _NO, _TINY = np.int32(0), np.float32(1e-20)
 _SKY = np.float32(1e4)  # metres; beyond, nothing is in the dark
 _BIAS = np.float32(0.07)  # 4 degrees keep flat, finely tessellated surfaces clean
 _FINE = np.float32(2**24)
-_WIDEST = 0.3  # share of the image's longer side that occlusion sees
+_WIDEST = 0.3  # share of the image's longer side that occlusion covers
 
 
 @compiled

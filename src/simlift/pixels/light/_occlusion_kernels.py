@@ -1,4 +1,4 @@
-"""Compiled loops that march towards light, and see what hides it.
+"""March rays through a depth buffer for ambient occlusion and shadows in compiled loops.
 
 Screen-space sampling shifts each pixel's samples by its place in a 4x4 tile, and an average over
 one tile of the same surface follows: sixteen times the samples for the price of one set, fixed on
@@ -256,7 +256,7 @@ def _nearest(depth, thickness, per_reach, steps, radius, size, start, way):
 
 @compiled
 def march(depth, thickness, normals, pinhole, towards, distances, tile, parts, grow):
-    """Return the share of the light directions `towards` [k 3] that each pixel sees.
+    """Return the share of the light directions `towards` [k 3] that reach each pixel unoccluded.
 
     `thickness` [h w] is how deep in metres what is seen goes, and no less than `grow` of the way
     along the ray; `distances` [16 s] are metres along the ray, one set for each place in the tile;
@@ -301,7 +301,7 @@ def march(depth, thickness, normals, pinhole, towards, distances, tile, parts, g
 
 @compiled
 def sight(rows, points, depth, to_box, low, high, out):
-    """Raise `out` [h w] to the depth in metres by which each pixel's sight leaves its box.
+    """Raise `out` [h w] to the depth in metres at which each pixel's view ray leaves its box.
 
     `rows` [h w] number the boxes, -1 is none; `points` [h w 3] and `depth` [h w] are seen, `to_box`
     [m 3 4] lead from camera axes to each box's, in which it goes from `low` to `high` [m 3].

@@ -1,4 +1,4 @@
-"""Compiled loops over probes: what their rays bring, and lookup by surfaces."""
+"""Project probe rays to spherical harmonics, and interpolate irradiance probes (compiled)."""
 
 import math
 
@@ -13,7 +13,7 @@ _BANDS = 36  # nine harmonics of four channels
 
 @compiled
 def collect(hit, leaving, sky, basis):
-    """Return each probe's radiance and its view of the sky as harmonics [p 36], nine of four.
+    """Project each probe's radiance and sky visibility to harmonics [p 36], nine of four.
 
     `hit` [p k], `leaving` [v 3] what voxels radiate, `sky` [k 3], `basis` [k 9].
     """
@@ -63,7 +63,7 @@ def _weights(point, normal, grid, trust, origin, per, out):
         (point[2] - origin[2]) * per,
     )
     f0, f1, f2 = normal[0], normal[1], normal[2]
-    # Half a step in front of the surface stand probes that see what the surface sees.
+    # Probes half a step in front of the surface see what the surface sees.
     gx = min(max(p0 + f0 * _HALF, _ZERO), np.float32(grid[0] - 1.001))
     gy = min(max(p1 + f1 * _HALF, _ZERO), np.float32(grid[1] - 1.001))
     gz = min(max(p2 + f2 * _HALF, _ZERO), np.float32(grid[2] - 1.001))

@@ -1,4 +1,4 @@
-"""The compiled loop that looks for what smooth surfaces mirror: a march through the image."""
+"""Trace screen-space reflections by ray marching through the depth buffer (compiled)."""
 
 import math
 
@@ -13,10 +13,10 @@ _STEEP = np.float32(0.1)  # relative change of depth from pixel to pixel that is
 
 
 @compiled
-def mirrored(
+def trace_reflections(
     inverse, normals, roughness, light, mirror, gloss, pinhole, smoothest, distances, tile
 ):
-    """Return `light` [h w 3] with what smooth surfaces reflect of the image itself.
+    """Return `light` [h w 3] with screen-space reflections on smooth surfaces.
 
     It holds `mirror` times `gloss`, both [h w 3]; the rest is what surfaces scatter. Rays march
     through `inverse` depth over `distances` [16 STEPS], as shares of the pixel's depth; pixels

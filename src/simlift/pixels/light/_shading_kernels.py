@@ -1,4 +1,4 @@
-"""The compiled loops that light surfaces: what they scatter, and what they mirror.
+"""Shade surfaces in compiled loops: Burley diffuse, GGX specular, image-based lighting.
 
 A row is taken in parts. What has no branches goes along a part within one array, whose lines lie a
 constant way apart, so that the compiler works on many pixels at once.
@@ -8,12 +8,15 @@ import math
 
 import numpy as np
 
-from simlift.pixels._compile import compiled
+from simlift.pixels._compile import compiled, compiled_with
+from simlift.pixels.light import _channel_kernels as channels
 
 _ZERO, _HALF, _ONE, _TWO = np.float32(0), np.float32(0.5), np.float32(1), np.float32(2)
 _PI = np.float32(math.pi)
 _BRIGHTEST = np.float32(20)  # a sun's highlight on a mirror, which the pixel averages anyway
 _BLUR_FROM, _BLUR_OVER = np.float32(0.35), np.float32(4)  # roughness at which maps give way
+# Harmonics of irradiance / pi to those of radiance under probes.WINDOW, of orders 1 and 2.
+_FIRST, _SECOND = np.float32(1.2 * 0.488603), np.float32(1.6 * 1.092548)
 _COAT = np.float32(0.04)  # what a dielectric reflects at normal incidence
 
 _PART = 128  # pixels of a row; all lines of a part stay in the fastest cache
@@ -28,15 +31,14 @@ _SHARED = 27 * _PART
 # The lines of one channel: colour, scattered light, mirrored light and its share.
 _A, _S, _R, _G = (_PART * k for k in range(4))
 _OWN = 4 * _PART
-_NEXT, _LAST = np.uint64(1), np.uint64(2)  # channels after the first
 
 
-@compiled
+@compiled_with(channels)
 def shade(
     albedo, normals, roughness, metallic, pinhole, turn, harmonics, glossy, levels, suns, ways,
     lobes, ambient, shadows, known, around, ahead, sky, specular, apart,
 ):  # fmt: skip
-    """Return the light that leaves [h w 3]; `apart`, the mirrored radiance in it and its share too.
+    """Return outgoing radiance [h w 3]; `apart`, the mirrored radiance in it and its share too.
 
     See `shading.shade`. `suns` [k 6]: irradiance, spread of each lobe (0 for a point), number of
     `ways` [k 8 3] and of `lobes` [k 4 3].
@@ -52,18 +54,17 @@ def shade(
     flat, side = glossy.ravel(), glossy.shape[1]
     kept = min(specular, _ONE)
     for row in range(height):
+        down = (np.float32(row) + _HALF - pinhole[3]) / pinhole[1]
         for left in range(0, width, _PART):
             right = min(left + _PART, width)
             count = right - left
             start = np.uint64(3 * (row * width + left))
-            _split(each, _A, _OWN, count, colours, start)
-            _split(at, _N, _PART, count, facing, start)
-            _line(at, _ROUGH, count, roughness[row, left:right])
-            _line(at, _BODY, count, metallic[row, left:right])
-            _line(at, _OPEN, count, ambient[row, left:right])
-            _view(
-                at, count, across[left:right], (np.float32(row) + _HALF - pinhole[3]) / pinhole[1]
-            )
+            channels.split(each, _A, _OWN, count, colours, start)
+            channels.split(at, _N, _PART, count, facing, start)
+            channels.line(at, _ROUGH, count, roughness[row, left:right])
+            channels.line(at, _BODY, count, metallic[row, left:right])
+            channels.line(at, _OPEN, count, ambient[row, left:right])
+            _view(at, count, across[left:right], down)
             _reflect(at, count, turn)
             _respond(at, count)
             _place(at, count, levels, side)
@@ -81,37 +82,13 @@ def shade(
                 for c in range(3):
                     _shine(at, mine[c], count, suns[k, c], specular, kept)
             if apart:
-                _join(each, _R, count, mirror, start)
-                _join(each, _G, count, gloss, start)
+                channels.join(each, _R, _OWN, count, mirror, start)
+                channels.join(each, _G, _OWN, count, gloss, start)
             for c in range(3):
                 _add(mine[c], count)
-            _join(each, _S, count, light, start)
+            channels.join(each, _S, _OWN, count, light, start)
     shape, other = (height, width, 3), (height if apart else 0, width, 3)
     return light.reshape(shape), mirror.reshape(other), gloss.reshape(other)
-
-
-@compiled
-def _split(at, first, step, count, values, start):
-    for i in range(count):
-        k = start + np.uint64(3 * i)
-        at[first + i] = values[k]
-        at[first + step + i] = values[k + _NEXT]
-        at[first + 2 * step + i] = values[k + _LAST]
-
-
-@compiled
-def _line(at, first, count, values):
-    for i in range(count):
-        at[first + i] = values[i]
-
-
-@compiled
-def _join(each, first, count, out, start):
-    for i in range(count):
-        k = start + np.uint64(3 * i)
-        out[k] = each[first + i]
-        out[k + _NEXT] = each[first + _OWN + i]
-        out[k + _LAST] = each[first + 2 * _OWN + i]
 
 
 @compiled
@@ -212,7 +189,7 @@ def _place(at, count, levels, size):
 
 @compiled
 def _look_up(at, each, count, glossy, side, known):
-    """Fill what a surface reflects from a direction; of the roughest ones, probes tell all."""
+    """Fill what a surface reflects from a direction; for the roughest ones only probes count."""
     for i in range(count):
         if known and at[_BLUR + i] >= _ONE:
             for c in range(3):
@@ -239,21 +216,12 @@ def _look_up(at, each, count, glossy, side, known):
 def _blend(at, own, count, harmonics, around, ahead, sky):
     """Fill the light around, and what is reflected: the sky as sharp as it is, bounces as known.
 
-    The environment's radiance that probes hold is taken out, as blurred as they see it
-    (light_volume.WINDOW).
+    The environment's radiance that probes hold is subtracted, as blurred as they hold it
+    (probes.WINDOW).
     """
-    h0 = np.float32(0.282095) * harmonics[0]
-    h1, h2, h3 = (
-        np.float32(1.2 * 0.488603) * harmonics[1],
-        np.float32(1.2 * 0.488603) * harmonics[2],
-        np.float32(1.2 * 0.488603) * harmonics[3],
-    )
-    h4, h5, h7 = (
-        np.float32(1.6 * 1.092548) * harmonics[4],
-        np.float32(1.6 * 1.092548) * harmonics[5],
-        np.float32(1.6 * 1.092548) * harmonics[7],
-    )
-    h6 = np.float32(1.6 * 0.315392) * harmonics[6]
+    h0, h6 = np.float32(0.282095) * harmonics[0], np.float32(1.6 * 0.315392) * harmonics[6]
+    h1, h2, h3 = _FIRST * harmonics[1], _FIRST * harmonics[2], _FIRST * harmonics[3]
+    h4, h5, h7 = _SECOND * harmonics[4], _SECOND * harmonics[5], _SECOND * harmonics[7]
     h8 = np.float32(1.6 * 0.546274) * harmonics[8]
     for i in range(count):
         x, y, z = at[_E + i], at[_E + _PART + i], at[_E + 2 * _PART + i]
@@ -307,7 +275,7 @@ def _scatter(at, own, count, specular, kept):
 
 @compiled
 def _face(at, count, ways, number, shadow):
-    """Fill the mean cosine towards a sun, how much of it is seen, and Burley's diffuse term.
+    """Fill the mean cosine towards a sun, its visible share, and Burley's diffuse term.
 
     Ways below the horizon count as dark in the shadow, and not at all in the cosine.
     """
@@ -337,7 +305,7 @@ def _highlight(at, count, lobes, number, spread, known):
     """Fill what a GGX lobe returns of a sun, plain and weighted by Schlick's Fresnel term.
 
     The lobe is D G / (4 n.v), averaged over `lobes`. A large light is reflected by the map, but
-    rough surfaces are not shown it where probes tell what they reflect, which know of no suns:
+    rough surfaces do not use the map where probes give their reflections, which hold no suns:
     these get parts of it as lobes whose alpha is larger by `spread`.
     """
     for i in range(count):
@@ -379,13 +347,3 @@ def _shine(at, own, count, sun, specular, kept):
         coat = f0 * at[_LOBE + i] + (_ONE - f0) * at[_FRESNEL + i] * kept
         diffuse = base * body * at[_LIT + i] * at[_COSINE + i]
         own[_S + i] += sun * at[_SEEN + i] * (diffuse + coat)
-
-
-@compiled
-def shine(light, albedo, rows, columns, share):
-    """Add to `light` [h w 3] what the pixels at `rows` and `columns` [n] shine: `share` [n] of
-    their colour."""
-    for i in range(rows.shape[0]):
-        row, column = rows[i], columns[i]
-        for c in range(3):
-            light[row, column, c] += share[i] * albedo[row, column, c]

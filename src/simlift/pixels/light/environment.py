@@ -1,4 +1,4 @@
-"""Light from all around: an equirectangular radiance map to diffuse and glossy light by direction.
+"""Prepare equirectangular environment maps for image-based lighting: irradiance, glossy maps, suns.
 
 Environment axes: y up; column 0 looks along +z, the middle of the map along -z, u grows to the
 right as seen from inside: u = atan2(x, -z) / 2 pi + 1/2, v = acos(y) / pi. Radiance is linear RGB.
@@ -38,7 +38,7 @@ class Sun:
         return {}
 
     def samples(self, count: int = WAYS) -> Float[np.ndarray, "k 3"]:
-        """Return directions spread over the light's disc: one for a point, else `count`."""
+        """Sample directions over the light's disc: one for a point, else `count`."""
         if count not in self._samples:
             self._samples[count] = self._spread(count)
         return self._samples[count]
@@ -60,7 +60,7 @@ class Sun:
 
 @dataclass(frozen=True, eq=False)
 class Environment:
-    """An environment ready for lookup.
+    """An environment map prepared for lookup, with its suns split off.
 
     `harmonics` [9 3] give irradiance / pi by direction, without the suns; `glossy` what surfaces of
     the roughness GLOSSY reflect from a direction.
@@ -80,14 +80,16 @@ class Environment:
 
     @property
     def mean_light(self) -> Float[np.ndarray, "3"]:
-        """What a white surface reflects on average: the sky and half of each sun."""
+        """Mean radiance of a white diffuse surface: the sky and half of each sun."""
         return self.mean_radiance + sum(
             (sun.irradiance * np.float32(0.5 / np.pi) for sun in self.suns), np.zeros(3, np.float32)
         )
 
 
-def build(radiance: Float[np.ndarray, "h w 3"], suns: tuple[Sun, ...] = ()) -> Environment:
-    """Prepare a radiance map for lookup.
+def build_environment(
+    radiance: Float[np.ndarray, "h w 3"], suns: tuple[Sun, ...] = ()
+) -> Environment:
+    """Prepare an equirectangular radiance map for lookup.
 
     Suns inside the map are taken out and become distant lights of their own, because harmonics
     cannot hold them without ringing. `suns` are those that were never in it.
@@ -121,8 +123,8 @@ def _reflections(radiance: Float[np.ndarray, "h w 3"]) -> Float[np.ndarray, "l n
     return np.stack(levels)
 
 
-def directions(height: int, width: int) -> Float[np.ndarray, "h w 3"]:
-    """Return the unit direction of every pixel of an equirectangular map."""
+def equirectangular_directions(height: int, width: int) -> Float[np.ndarray, "h w 3"]:
+    """Compute the unit direction of every pixel of an equirectangular map."""
     theta = (np.arange(height) + 0.5) / height * np.pi
     phi = ((np.arange(width) + 0.5) / width - 0.5) * 2 * np.pi
     sine = np.sin(theta)[:, None]
@@ -131,8 +133,8 @@ def directions(height: int, width: int) -> Float[np.ndarray, "h w 3"]:
     ).astype(np.float32)
 
 
-def sphere(count: int) -> Float[np.ndarray, "count 3"]:
-    """Return directions spread evenly over the sphere (Fibonacci lattice)."""
+def fibonacci_sphere(count: int) -> Float[np.ndarray, "count 3"]:
+    """Sample directions evenly over the sphere (Fibonacci lattice)."""
     k = np.arange(count) + 0.5
     height = 1 - 2 * k / count
     around = np.pi * (1 + 5**0.5) * k
@@ -141,7 +143,7 @@ def sphere(count: int) -> Float[np.ndarray, "count 3"]:
 
 
 def solid_angles(height: int, width: int) -> Float[np.ndarray, "h 1"]:
-    """Return the solid angle of a pixel in each row; over the map they sum to 4 pi."""
+    """Compute the solid angle of a pixel in each row; over the map they sum to 4 pi."""
     edges = np.cos(np.arange(height + 1) / height * np.pi)
     return ((edges[:-1] - edges[1:]) * 2 * np.pi / width)[:, None].astype(np.float32)
 
@@ -149,7 +151,7 @@ def solid_angles(height: int, width: int) -> Float[np.ndarray, "h 1"]:
 def lookup(
     radiance: Float[np.ndarray, "h w 3"], direction: Float[np.ndarray, "*n 3"]
 ) -> Float[np.ndarray, "*n 3"]:
-    """Return the radiance that arrives from unit directions, interpolated over the seam."""
+    """Sample the radiance that arrives from unit directions, interpolated across the seam."""
     height, width = radiance.shape[:2]
     x, y, z = (np.ascontiguousarray(direction[..., k], dtype=np.float32) for k in range(3))
     u = (np.arctan2(x, -z) / (2 * np.pi) + 0.5) * width
@@ -188,13 +190,13 @@ def extract_sun(
     light or more.
     """
     height, width = radiance.shape[:2]
-    way = directions(height, width)
+    way = equirectangular_directions(height, width)
     angle = np.broadcast_to(solid_angles(height, width), (height, width))
     luma = _dot(radiance, LUMINANCE)
     # The patch that gives most light, not the brightest pixel: seen through a 12 degree lobe.
     small = cv2.resize(radiance, _SMALL[::-1], interpolation=cv2.INTER_AREA)
     blurred = _dot(prefilter(small, 60.0), LUMINANCE)
-    peak = directions(*_SMALL).reshape(-1, 3)[int(blurred.argmax())]
+    peak = equirectangular_directions(*_SMALL).reshape(-1, 3)[int(blurred.argmax())]
     towards = _dot(way, peak)
     cone = towards > np.cos(_LARGEST_LIGHT)
     ring = (towards > np.cos(1.6 * _LARGEST_LIGHT)) & ~cone
@@ -224,7 +226,7 @@ def _dot(
 
 
 def harmonic_basis(normal: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 9"]:
-    """Return the nine real spherical harmonics up to order 2 (Ramamoorthi and Hanrahan 2001)."""
+    """Evaluate the nine real spherical harmonics up to order 2 (Ramamoorthi and Hanrahan 2001)."""
     x, y, z = normal[..., 0], normal[..., 1], normal[..., 2]
     out = np.empty((*normal.shape[:-1], 9), dtype=np.float32)
     out[..., 0] = 0.282095
@@ -235,27 +237,33 @@ def harmonic_basis(normal: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 9
     return out
 
 
-def turned(light: Float[np.ndarray, "9"], turn: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "9"]:
-    """Return harmonics in other axes; `turn` takes a direction in those to one of theirs."""
-    ways = sphere(256)
+def rotate_harmonics(
+    light: Float[np.ndarray, "9"], turn: Float[np.ndarray, "3 3"]
+) -> Float[np.ndarray, "9"]:
+    """Rotate spherical harmonics to other axes; `turn` takes a direction in those to one of
+    theirs."""
+    ways = fibonacci_sphere(256)
     seen = harmonic_basis(np.einsum("kd,cd->kc", ways, turn).astype(np.float32)) @ light
     return np.linalg.lstsq(harmonic_basis(ways), seen, rcond=None)[0].astype(np.float32)
 
 
 def project_irradiance(radiance: Float[np.ndarray, "h w 3"]) -> Float[np.ndarray, "9 3"]:
-    """Return harmonic coefficients of irradiance / pi: a white diffuse surface's radiance.
+    """Project a radiance map to harmonics of irradiance / pi: a white diffuse surface's radiance.
 
     Source: Ramamoorthi and Hanrahan, "An efficient representation for irradiance environment
     maps", SIGGRAPH 2001: E_lm = A_l L_lm with A = (pi, 2 pi / 3, pi / 4).
     """
     height, width = radiance.shape[:2]
-    basis = harmonic_basis(directions(height, width)) * solid_angles(height, width)[..., None]
+    basis = (
+        harmonic_basis(equirectangular_directions(height, width))
+        * solid_angles(height, width)[..., None]
+    )
     light = np.tensordot(basis, radiance, axes=([0, 1], [0, 1]))
     return (light * COSINE[:, None]).astype(np.float32)
 
 
 def prefilter(radiance: Float[np.ndarray, "h w 3"], gloss: float) -> Float[np.ndarray, "h w 3"]:
-    """Return the map seen through a normalised cos^gloss lobe, the same all along a row."""
+    """Convolve the map with a normalised cos^gloss lobe (prefiltered environment map)."""
     height, width = radiance.shape[:2]
     polar = (np.arange(height) + 0.5) / height * np.pi
     apart = np.cos(np.arange(width) / width * 2 * np.pi)
@@ -295,7 +303,7 @@ def octahedral(radiance: Float[np.ndarray, "h w 3"], size: int) -> Float[np.ndar
 def axes_from_world(
     up: Float[np.ndarray, "3"], forward: Float[np.ndarray, "3"], turn: float
 ) -> Float[np.ndarray, "3 3"]:
-    """Return the rotation from world axes to environment axes.
+    """Compute the rotation from world axes to environment axes.
 
     `forward` (levelled) comes to look at the middle of the map, turned by `turn` radians to the
     right: a light in the middle of the map then stands `turn` to the left of the camera's view.

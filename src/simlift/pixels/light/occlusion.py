@@ -1,4 +1,4 @@
-"""Depth to what hides light: ambient occlusion and the shadow of a distant light, in screen space.
+"""Compute ambient occlusion and the shadow of a distant light from a depth buffer (screen space).
 
 Both see only what the camera sees; beyond the image and behind surfaces nothing casts a shadow.
 Patterns are fixed on the screen and depend on geometry alone: no noise, no flicker.
@@ -9,19 +9,19 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
-from simlift.pixels.image.upsampling import View
-from simlift.pixels.light.environment import COSINE, harmonic_basis, sphere
+from simlift.pixels.image.upsampling import GeometryView
+from simlift.pixels.light.environment import COSINE, fibonacci_sphere, harmonic_basis
 
 _DIRECTIONS = 3  # of a pixel; its 4x4 tile looks in 48
 _MARCH = {True: 16, False: 32}  # samples where it is known how thick things are, and where not
-_GROW = np.float32(0.3)  # of the way along a ray, where nobody knows how thick things are
+_GROW = np.float32(0.3)  # of the way along a ray, where the thickness of surfaces is unknown
 _WAYS = 8  # of a pixel, half of them below its horizon; its tile looks in 128
 _SURFACES = np.float32(0.2)  # radiance of an average surface, beside 1 of open sky
 _DIMMED = np.float32(0.5)  # share of that which is lost where another surface comes before it
 
 
-def ambient_occlusion(view: View, radius: float) -> Float[np.ndarray, "h w"]:
-    """Return the share of the sky that each pixel sees, in [0, 1], within `radius` metres.
+def ambient_occlusion(view: GeometryView, radius: float) -> Float[np.ndarray, "h w"]:
+    """Compute ambient visibility from a depth buffer, in [0, 1], within `radius` metres.
 
     Horizon-based (Bavoil et al., "Image-space horizon-based ambient occlusion", SIGGRAPH 2008):
     in each direction the highest sample above the tangent plane hides light; samples further than
@@ -48,7 +48,7 @@ def ambient_occlusion(view: View, radius: float) -> Float[np.ndarray, "h w"]:
 
 @dataclass(frozen=True, eq=False)
 class Occluders:
-    """What is known of what hides light, beyond a depth buffer; in metres and camera axes.
+    """What is known of occluders beyond a depth buffer; in metres and camera axes.
 
     `boxes` are where everything that moves is, seen or not: a centre, three unit axes, half its
     sides. `light` are harmonics of how open the sky is by direction: surfaces send less light, and
@@ -61,20 +61,24 @@ class Occluders:
     light: Float[np.ndarray, "9"]
 
 
-def enclosed(view: View, radius: float, far: float, known: Occluders) -> Float[np.ndarray, "h w"]:
-    """Return what `ambient_occlusion` does, where it is known how deep things are.
+def ambient_occlusion_by_rays(
+    view: GeometryView, radius: float, far: float, known: Occluders
+) -> Float[np.ndarray, "h w"]:
+    """Compute ambient visibility by ray marching, where the thickness of surfaces is known.
 
-    What moves hides light from what is less than `far` metres away, all else within `radius`. Rays
+    Moving bodies occlude up to `far` metres away, all else within `radius`. Rays
     march through the depth buffer in all directions, and pass behind what is thin (Ritschel et al.,
     "Approximating dynamic global illumination in image space", I3D 2009, with the depth of things
     from their own extent): the ground under a car is dark, since the car is as deep as wide. From
-    what stands still they also meet the boxes of what moves. What hides light sends some itself,
+    what stands still they also hit the boxes of moving bodies. Occluders reflect some light,
     the less the more all of the place is enclosed.
     """
     from simlift.pixels.image._upsampling_kernels import TILE
     from simlift.pixels.light import _occlusion_kernels as kernels
 
-    ways = np.ascontiguousarray(sphere(16 * _WAYS).reshape(_WAYS, 16, 3).transpose(1, 0, 2))
+    ways = np.ascontiguousarray(
+        fibonacci_sphere(16 * _WAYS).reshape(_WAYS, 16, 3).transpose(1, 0, 2)
+    )
     shift = (np.arange(16) / 16)[:, None]
     steps = ((np.arange(kernels.NEAR) + 0.3 + 0.7 * shift) / kernels.NEAR) ** 1.5
     open_sky = np.maximum(harmonic_basis(ways) @ known.light, 0)
@@ -102,12 +106,13 @@ def enclosed(view: View, radius: float, far: float, known: Occluders) -> Float[n
 
 
 def distant_shadow(
-    view: View,
+    view: GeometryView,
     towards: Float[np.ndarray, "k 3"],
     length: float,
     thickness: Float[np.ndarray, "h w"] | None = None,
 ) -> Float[np.ndarray, "h w"]:
-    """Return how much of a distant light reaches each pixel, in [0, 1].
+    """Compute how much of a distant light reaches each pixel, in [0, 1], by screen-space ray
+    marching.
 
     Marches `length` metres towards each of the light's directions (unit, camera axes) and compares
     with the depth buffer; something in front of the ray hides the light if it is not too far in

@@ -1,9 +1,8 @@
-"""Surfaces seen from many views to light between them: voxels, probes, and bounces.
+"""Compute indirect light (global illumination) with irradiance probes over a voxel grid.
 
-What a frame shows is not all that lights it: a wall hides the sky behind it and reflects what falls
-on it, beyond the borders of the image too. The surfaces of a whole clip fill a voxel grid once;
-probes in free space remember which voxel each of their rays meets; light then bounces from voxel to
-probe to voxel under any environment at the cost of a table lookup.
+Surfaces beyond the borders of an image also occlude and reflect light. So the surfaces of a whole
+clip are voxelised once; probes in free space store which voxel each of their rays hits; light then
+bounces from voxel to probe to voxel under any environment at the cost of a table lookup.
 
 Positions are in metres in world axes, radiance is linear RGB. The scheme is that of irradiance
 probes (Majercik et al., "Dynamic diffuse global illumination with ray-traced irradiance fields",
@@ -16,19 +15,25 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float, Float32, Int32
 
-from simlift.pixels.geometry.voxels import Voxels, lit
-from simlift.pixels.light.environment import COSINE, Environment, harmonic_basis, lookup, sphere
+from simlift.pixels.geometry.voxels import Voxels, unoccluded_cosine
+from simlift.pixels.light.environment import (
+    COSINE,
+    Environment,
+    fibonacci_sphere,
+    harmonic_basis,
+    lookup,
+)
 
 _RAYS = 128
 _SPREAD = 4  # directions towards a large light
 _BOUNCES = 4
 WINDOW = np.array([1.0, 0.8, 0.4], np.float32)
-_BURIED = 0.02  # weight of a probe within something, beside 1 of one in the open
+_BURIED = 0.02  # weight of a probe inside a solid; unburied ones have 1
 
 
 @dataclass(frozen=True, eq=False)
 class Probes:
-    """A grid of points in space, and the voxel that each ray from them meets (-1: the sky)."""
+    """A grid of irradiance probes, and the voxel that each ray from them hits (-1: the sky)."""
 
     origin: Float32[np.ndarray, "3"]
     spacing: float
@@ -38,17 +43,17 @@ class Probes:
 
     @cached_property
     def openness(self) -> Float32[np.ndarray, "9"]:
-        """Harmonics of the share of probes in the open that see sky, by direction."""
+        """Harmonics of the share of unburied probes that see the sky, by direction."""
         free = (self.hits[self.trust.ravel() > _BURIED] < 0).mean(0)
         return (harmonic_basis(self.ways).T @ free * (4 * np.pi / len(free))).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
 class LightVolume:
-    """Light everywhere in a scene under one environment.
+    """Light everywhere in a scene under one environment: a grid of irradiance probes.
 
     `arriving` are harmonics per probe, nine of four: the radiance that arrives there and its view
-    of the sky. `trust` is the weight of a probe, small where it stands within something.
+    of the sky. `trust` is the weight of a probe, small inside a solid.
     """
 
     origin: Float32[np.ndarray, "3"]
@@ -86,7 +91,7 @@ class LightVolume:
 
 
 def place_probes(voxels: Voxels, low: np.ndarray, high: np.ndarray, spacing: float) -> Probes:
-    """Stand a probe at every `spacing` metres of a box, and see what its rays meet."""
+    """Place a probe at every `spacing` metres of a box, and cast its rays."""
     shape = np.ceil((high - low) / spacing).astype(int) + 2
     grid = np.stack(np.meshgrid(*(np.arange(n) for n in shape), indexing="ij"), -1)
     origin = low.astype(np.float32)
@@ -95,13 +100,13 @@ def place_probes(voxels: Voxels, low: np.ndarray, high: np.ndarray, spacing: flo
     inside = ((at >= 0) & (at < voxels.index.shape)).all(1)
     solid = np.zeros(len(places), bool)
     solid[inside] = voxels.index[tuple(at[inside].T)] >= 0
-    ways = sphere(_RAYS)
-    hit = voxels.first(places, ways)
+    ways = fibonacci_sphere(_RAYS)
+    hit = voxels.hits(places, ways)
     trust = np.where(solid, _BURIED, 1).astype(np.float32).reshape(shape)
     return Probes(origin, spacing, trust, hit, ways)
 
 
-def solve(
+def solve_light_bounces(
     voxels: Voxels,
     probes: Probes,
     environment: Environment,
@@ -109,7 +114,7 @@ def solve(
     sky: Float[np.ndarray, "a b 3"],
     glow: Float[np.ndarray, "3"] | float,
 ) -> LightVolume:
-    """Let light bounce under an environment; `sky` is its map without suns, softened.
+    """Solve light bounces under an environment; `sky` is its map without suns, blurred.
 
     `axes` turn world to map; `glow` is the radiance of a surface that shines, times its albedo.
     """
@@ -121,7 +126,7 @@ def solve(
     direct = np.zeros_like(voxels.albedo)
     for sun in environment.suns:
         ways = np.einsum("kd,dc->kc", sun.samples(_SPREAD), turn).astype(np.float32)
-        cosine = lit(voxels, voxels.centres, voxels.normals, ways)
+        cosine = unoccluded_cosine(voxels, voxels.centres, voxels.normals, ways)
         direct += cosine[:, None] * (sun.irradiance / np.float32(np.pi))
     shining = voxels.albedo * (voxels.glow[:, None] * np.float32(glow))
     leaving = voxels.albedo * direct + shining
@@ -134,7 +139,7 @@ def solve(
             probes.origin,
             probes.spacing,
             probes.trust,
-            _dig_out(probes, arriving),
+            _fill_buried_probes(probes, arriving),
             leaving.astype(np.float32),
         )
         if bounce < _BOUNCES - 1:
@@ -143,10 +148,10 @@ def solve(
     return volume
 
 
-def _dig_out(
+def _fill_buried_probes(
     probes: Probes, arriving: Float32[np.ndarray, "x y z 36"]
 ) -> Float32[np.ndarray, "x y z 36"]:
-    """Give probes within something the light of those around them in the open."""
+    """Fill probes inside solids with the light of unburied neighbours."""
     light = arriving.copy()
     known = probes.trust > _BURIED
     for _ in range(2):
@@ -155,7 +160,7 @@ def _dig_out(
         for axis in range(3):
             for step in (-1, 1):
                 beside = np.roll(known, step, axis)
-                # What comes round from the far side of the grid is not beside.
+                # What wraps around from the far side of the grid is not beside.
                 np.moveaxis(beside, axis, 0)[0 if step > 0 else -1] = False
                 total += np.roll(light, step, axis) * beside[..., None]
                 count += beside

@@ -1,25 +1,26 @@
-"""Light and depth of an image to what smooth surfaces in it mirror of the image itself."""
+"""Compute screen-space reflections, and glossy reflection directions by GGX."""
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from simlift.pixels.light.shading import Leaving
+from simlift.pixels.light.shading import OutgoingLight
 
 _SMOOTHEST = np.float32(0.5)  # roughness above which a reflection is too blurred to be looked up
 _REACH = 1.2  # depths
 
 
-def mirrored(
+def screen_space_reflections(
     depth: Float[np.ndarray, "h w"],
     normals: Float[np.ndarray, "h w 3"],
     roughness: Float[np.ndarray, "h w"],
-    leaving: Leaving,
+    leaving: OutgoingLight,
     intrinsics: Float[np.ndarray, "3 3"],
 ) -> Float[np.ndarray, "h w 3"]:
-    """Return the light that leaves surfaces, where smooth ones mirror what the image shows.
+    """Compute outgoing light in which smooth surfaces reflect what the image shows.
 
-    What the reflected ray meets in the image is what scatters there; elsewhere, and on rough
-    surfaces, what is mirrored stays. Screen-space ray tracing (McGuire and Mara, JCGT 2014).
+    Where the reflected ray hits the image, the light scattered there is reflected; elsewhere, and
+    on rough surfaces, the environment's reflection remains. Screen-space ray tracing (McGuire and
+    Mara, JCGT 2014).
     """
     from simlift.pixels.image import _upsampling_kernels
     from simlift.pixels.light import _reflection_kernels
@@ -32,7 +33,7 @@ def mirrored(
     inverse = np.reciprocal(np.fmin(depth, np.float32(1e5)))
     pinhole = tuple(np.float32(intrinsics[i]) for i in ((0, 0), (1, 1), (0, 2), (1, 2)))
     return np.asarray(
-        _reflection_kernels.mirrored(
+        _reflection_kernels.trace_reflections(
             inverse,
             normals,
             roughness,
@@ -47,17 +48,17 @@ def mirrored(
     )
 
 
-def spread(
+def glossy_directions(
     normals: Float[np.ndarray, "n 3"],
     ways: Float[np.ndarray, "n 3"],
     roughness: Float[np.ndarray, "n"],
     places: Int[np.ndarray, "n"],
 ) -> Float[np.ndarray, "n 3"]:
-    """Return mirrored directions `ways` turned as a rough surface turns them.
+    """Perturb mirror directions `ways` by the roughness of their surfaces (GGX).
 
     About one of sixteen half vectors of the GGX distribution (Walter et al., "Microfacet models for
     refraction", 2007, eq. 35 and 36), which `places`, 0 to 15, say: nothing is drawn, so nothing is
-    noisy. What would go under the surface stays mirrored.
+    noisy. Directions below the surface stay mirror directions.
     """
     along = np.einsum("nc,nc->n", normals, ways)[:, None]
     came = ways - np.float32(2) * along * normals

@@ -1,4 +1,4 @@
-"""Albedo, normals and an environment to the light that leaves a surface; and the way back."""
+"""Shade a G-buffer under an environment map and suns (GGX BRDF); estimate and remove shading."""
 
 from dataclasses import dataclass
 
@@ -12,8 +12,8 @@ _LOBES = 4  # that what rough surfaces reflect of a large light is put together 
 
 
 @dataclass(frozen=True, eq=False)
-class Arriving:
-    """The light that reaches each pixel's surface.
+class IncidentLight:
+    """The light that arrives at the surface of each pixel.
 
     `around` is irradiance / pi of the sky and all it bounces off, `ahead` the blurred radiance from
     the reflected direction and `sky` the share of open sky in it; None where only the environment
@@ -29,11 +29,12 @@ class Arriving:
 
 
 @dataclass(frozen=True, eq=False)
-class Leaving:
-    """The light that leaves each pixel's surface towards the camera.
+class OutgoingLight:
+    """The radiance that leaves the surface of each pixel towards the camera.
 
-    It holds what the surface mirrors, of which it keeps `gloss`; the rest is scattered from within.
-    Both are None where the light alone was asked for.
+    It includes `gloss` times `mirror`, the environment's specular reflection; the rest is diffuse
+    light and the highlights of suns.
+    Both are None where only `light` was requested.
     """
 
     light: Float[np.ndarray, "h w 3"]
@@ -42,7 +43,7 @@ class Leaving:
 
     @property
     def scattered(self) -> Float[np.ndarray, "h w 3"]:
-        """The light without what is mirrored."""
+        """Outgoing radiance without the mirrored part."""
         return np.asarray(cv2.subtract(self.light, cv2.multiply(self.mirror, self.gloss)))
 
 
@@ -54,12 +55,12 @@ def shade(
     intrinsics: Float[np.ndarray, "3 3"],
     turn: Float[np.ndarray, "3 3"],
     environment: Environment,
-    arriving: Arriving,
+    arriving: IncidentLight,
     *,
     specular: float,
     apart: bool = True,
-) -> Leaving:
-    """Light surfaces: `normals` in camera axes, `turn` from those to the environment's.
+) -> OutgoingLight:
+    """Shade surfaces: `normals` in camera axes, `turn` from those to the environment's.
 
     A diffuse base (Burley, "Physically based shading at Disney", 2012) under a GGX coat of F0 =
     0.04 `specular`, metals of F0 = albedo. Suns are evaluated (GGX: Walter et al. 2007; visibility:
@@ -69,7 +70,7 @@ def shade(
     Ambient visibility is brightened by bounces within crevices and darkens reflections (Jimenez et
     al., "Practical realtime strategies for accurate indirect occlusion", 2016; Lagarde and de
     Rousiers, "Moving Frostbite to physically based rendering", 2014).
-    What is mirrored is told `apart`, at some cost, or only the light.
+    With `apart`, at some cost, the mirrored radiance and its share are returned too.
     """
     from simlift.pixels.light import _shading_kernels as kernels
 
@@ -99,20 +100,20 @@ def shade(
         np.float32(specular),
         apart,
     )
-    return Leaving(light, mirror if apart else None, gloss if apart else None)
+    return OutgoingLight(light, mirror if apart else None, gloss if apart else None)
 
 
-def shine(
+def add_emission(
     light: Float[np.ndarray, "h w 3"],
     albedo: Float[np.ndarray, "h w 3"],
     rows: Int[np.ndarray, "n"],
     columns: Int[np.ndarray, "n"],
     share: Float[np.ndarray, "n"],
 ) -> None:
-    """Add in place what some pixels shine: `share` of their colour."""
-    from simlift.pixels.light import _shading_kernels as kernels
+    """Add emission in place: `share` of the colour of the pixels at `rows` and `columns`."""
+    from simlift.pixels.light import _emission_kernels as kernels
 
-    kernels.shine(light, albedo, rows, columns, share)
+    kernels.add_emission(light, albedo, rows, columns, share)
 
 
 def _suns(
@@ -137,10 +138,10 @@ def _suns(
 def estimate_shading(
     luma: Float[np.ndarray, "n"], normals: Float[np.ndarray, "n 3"]
 ) -> Float[np.ndarray, "9"]:
-    """Fit the light a render was made under: log luminance as order-2 harmonics of the normal.
+    """Estimate the light of a render: log luminance as order-2 spherical harmonics of the normal.
 
     Albedo varies from surface to surface, so the fit is robust (iteratively reweighted, Cauchy) and
-    shrunk towards flat light; cast shadows and highlights stay in the albedo.
+    shrunk towards flat light; cast shadows and highlights remain in the albedo.
     """
     basis = harmonic_basis(normals).astype(np.float64)
     target = np.log(np.maximum(luma.astype(np.float64), 1e-3))

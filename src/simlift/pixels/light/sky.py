@@ -1,4 +1,4 @@
-"""Built-in environments: a clear sky with its sun, an overcast sky, a studio, a room by a window.
+"""Generate built-in environment maps: clear sky with sun, overcast sky, night, studio, rooms.
 
 All return equirectangular linear radiance (axes as in `environment`), scaled so that a white
 surface facing up reflects about 1.
@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from simlift.pixels.colour.spaces import daylight, xyy_to_rgb
-from simlift.pixels.light.environment import Sun, directions, solid_angles
+from simlift.pixels.light.environment import Sun, equirectangular_directions, solid_angles
 
 _HEIGHT, _WIDTH = 512, 1024
 _NIGHT = np.float32(0.1)  # of the light of day
@@ -21,12 +21,12 @@ _GROUND = np.array([0.20, 0.19, 0.17], dtype=np.float32)
 def clear_sky(
     elevation: float, turbidity: float, clouds: float, seed: int
 ) -> tuple[Float[np.ndarray, "h w 3"], Sun]:
-    """Return a daylight sky and its sun, which stands at `elevation` radians over the map's middle.
+    """Generate a daylight sky and its sun, at `elevation` radians over the map's middle.
 
     `turbidity` 2 (clear) to 8 (hazy); `clouds` in [0, 1] is the share of the sky they cover.
     Source: Preetham, Shirley and Smits, "A practical analytic model for daylight", SIGGRAPH 1999.
     """
-    way = directions(_HEIGHT, _WIDTH)
+    way = equirectangular_directions(_HEIGHT, _WIDTH)
     towards = np.array([0, np.sin(elevation), -np.cos(elevation)])
     above = way[: _HEIGHT // 2]
     zenith = np.pi / 2 - elevation
@@ -50,8 +50,9 @@ def clear_sky(
 
 
 def overcast_sky(seed: int) -> Float[np.ndarray, "h w 3"]:
-    """Return the CIE standard overcast sky (CIE S 011: L = Lz (1 + 2 sin) / 3) with soft clouds."""
-    above = directions(_HEIGHT, _WIDTH)[: _HEIGHT // 2]
+    """Generate the CIE standard overcast sky (CIE S 011: L = Lz (1 + 2 sin) / 3) with soft
+    clouds."""
+    above = equirectangular_directions(_HEIGHT, _WIDTH)[: _HEIGHT // 2]
     luma = (1 + 2 * above[..., 1]) / 3
     luma = luma * (0.82 + 0.36 * _clouds(above, 0.5, seed))
     sky = luma[..., None] * daylight(6800)
@@ -59,13 +60,14 @@ def overcast_sky(seed: int) -> Float[np.ndarray, "h w 3"]:
 
 
 def night_sky(elevation: float, seed: int) -> tuple[Float[np.ndarray, "h w 3"], Sun]:
-    """Return a clear night over a town, and its moon at `elevation` radians over the map's middle.
+    """Generate a clear night over a town, and its moon at `elevation` radians over the map's
+    middle.
 
     The sky brightens towards the horizon as 1 / (0.12 + sin) where the town's lights are scattered
     (warm: sodium and warm white), over a faint blue; stars are points of random brightness. A tenth
     as bright as the skies of day, which is far brighter than it is: cameras open up at night.
     """
-    above = directions(_HEIGHT, _WIDTH)[: _HEIGHT // 2]
+    above = equirectangular_directions(_HEIGHT, _WIDTH)[: _HEIGHT // 2]
     height = above[..., 1:2]
     glow = daylight(2600) * np.float32(0.10) / (np.float32(0.12) + height)
     sky = np.float32(0.55) * daylight(11000) + glow
@@ -91,8 +93,8 @@ class Panel:
 
 
 def room(panels: tuple[Panel, ...], walls: float, kelvin: float) -> Float[np.ndarray, "h w 3"]:
-    """Return a room: dim walls with a brighter ceiling and darker floor, lit by panels."""
-    way = directions(_HEIGHT, _WIDTH)
+    """Generate a room: dim walls with a brighter ceiling and darker floor, lit by panels."""
+    way = equirectangular_directions(_HEIGHT, _WIDTH)
     x, y, z = way[..., 0], way[..., 1], way[..., 2]
     shade = walls * (0.75 + 0.35 * y + 0.1 * np.cos(2 * np.arctan2(x, -z)))
     out = shade[..., None] * daylight(kelvin)
@@ -107,7 +109,7 @@ def room(panels: tuple[Panel, ...], walls: float, kelvin: float) -> Float[np.nda
 
 
 def studio() -> Float[np.ndarray, "h w 3"]:
-    """Return a photo studio: a large key soft box, a weaker fill, a rim light, an overhead."""
+    """Generate a photo studio: a large key soft box, a weaker fill, a rim light, an overhead."""
     return room(
         (
             Panel(-0.9, 0.75, 0.42, 0.34, 14.0, 5200),
@@ -121,7 +123,7 @@ def studio() -> Float[np.ndarray, "h w 3"]:
 
 
 def window_room() -> Float[np.ndarray, "h w 3"]:
-    """Return a living room in daylight: two tall windows on one side, warm walls and lamp."""
+    """Generate a living room in daylight: two tall windows on one side, warm walls and lamp."""
     return room(
         (
             Panel(-1.25, 0.28, 0.30, 0.42, 16.0, 6800),
@@ -134,7 +136,7 @@ def window_room() -> Float[np.ndarray, "h w 3"]:
 
 
 def lamp_room() -> Float[np.ndarray, "h w 3"]:
-    """Return a room in the evening: warm ceiling lamps and a little blue from outside."""
+    """Generate a room in the evening: warm ceiling lamps and a little blue from outside."""
     return room(
         (
             Panel(-0.5, 1.05, 0.24, 0.12, 22.0, 2800),
@@ -153,7 +155,7 @@ def _edge(distance: np.ndarray, half: float) -> np.ndarray:
 
 def _irradiance_up(upper: np.ndarray) -> float:
     height, width = upper.shape[:2]
-    way = directions(2 * height, width)[:height]
+    way = equirectangular_directions(2 * height, width)[:height]
     angle = solid_angles(2 * height, width)[:height]
     return float((upper.mean(-1) * way[..., 1] * angle).sum() / np.pi)
 

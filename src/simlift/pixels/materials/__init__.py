@@ -1,1 +1,1 @@
-"""Textures and their lookup by surface position."""
+"""Build material textures and apply them by surface position."""

@@ -1,4 +1,4 @@
-"""The compiled loops that dress surfaces in textures, by where they are on their bodies.
+"""Apply textures by triplanar projection and bump mapping in compiled loops.
 
 A row is taken apart into lines of one number for each pixel, and these in runs of one id, whose
 material is then constant. What has no branches goes along a run into a single line, so that the

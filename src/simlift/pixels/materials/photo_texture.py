@@ -1,4 +1,4 @@
-"""A photo of a surface to a texture that tiles, without the light and the frame it was taken in."""
+"""Make a tileable texture from a photo of a surface, with its lighting removed."""
 
 from statistics import NormalDist
 
@@ -7,21 +7,21 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from simlift.pixels.colour import spaces
-from simlift.pixels.materials.textures import SIZE, Texture, texture
+from simlift.pixels.materials.textures import SIZE, Texture, make_texture
 
 _SEAM = SIZE // 6  # texels that are faded over at a border
 _CORNERS = 4  # of the shuffle's triangles, across a texture; even
 _QUANTILES = 1025
 
 
-def from_photo(
+def texture_from_photo(
     photo: UInt8[np.ndarray, "h w 3"], metres: float, *, steepness: float, shuffle: bool
 ) -> Texture:
-    """Return a texture from the middle of a photo, `metres` wide.
+    """Make a tileable texture from the middle of a photo, `metres` wide.
 
     What varies over more than a third of the photo is taken for its light and divided out. Relief
     is read from lightness, with the root mean square slope `steepness`. Without structure (gravel,
-    plaster) the photo is shuffled, so that no spot of it comes back in rows; with it (boards,
+    plaster) the photo is shuffled, so that no spot of it repeats in rows; with it (boards,
     bricks) only its borders are faded.
     """
     side = min(photo.shape[:2])
@@ -29,21 +29,23 @@ def from_photo(
     square = np.ascontiguousarray(photo[top : top + side, left : left + side])
     whole = SIZE + _SEAM
     how = cv2.INTER_AREA if side > whole else cv2.INTER_CUBIC
-    linear = np.maximum(spaces.decode(cv2.resize(square, (whole, whole), interpolation=how)), 2e-3)
+    linear = np.maximum(
+        spaces.decode_srgb(cv2.resize(square, (whole, whole), interpolation=how)), 2e-3
+    )
     light = cv2.GaussianBlur(linear, (0, 0), whole / 6, borderType=cv2.BORDER_REFLECT)
-    tile = fade(np.asarray(linear / light))
+    tile = blend_seams(np.asarray(linear / light))
     if shuffle:
-        tile = shuffled(tile)
+        tile = histogram_preserving_shuffle(tile)
     lightness = np.log(np.maximum(spaces.luminance(tile), 0.02))
     broad = cv2.GaussianBlur(np.tile(lightness, (3, 3)), (0, 0), SIZE / 16)
     height = lightness - broad[SIZE : 2 * SIZE, SIZE : 2 * SIZE]
     flat = np.zeros((SIZE, SIZE), np.float32)
-    steep = float(np.sqrt((texture(tile, height, flat, metres).slope ** 2).mean()))
-    return texture(tile, height * np.float32(steepness / max(steep, 1e-9)), flat, metres)
+    steep = float(np.sqrt((make_texture(tile, height, flat, metres).slope ** 2).mean()))
+    return make_texture(tile, height * np.float32(steepness / max(steep, 1e-9)), flat, metres)
 
 
-def fade(image: Float[np.ndarray, "a a 3"]) -> Float[np.ndarray, "n n 3"]:
-    """Return the image less a seam, its end faded into its beginning, so that it tiles.
+def blend_seams(image: Float[np.ndarray, "a a 3"]) -> Float[np.ndarray, "n n 3"]:
+    """Blend the end of an image into its beginning so that it tiles; it shrinks by one seam.
 
     The blend keeps the contrast of its parts (Heitz and Neyret 2018, eq. 2).
     """
@@ -58,8 +60,9 @@ def fade(image: Float[np.ndarray, "a a 3"]) -> Float[np.ndarray, "n n 3"]:
     return np.ascontiguousarray(np.maximum(image, 0.01))
 
 
-def shuffled(tile: Float[np.ndarray, "n n 3"]) -> Float[np.ndarray, "n n 3"]:
-    """Return pieces of a tile at random places, blended over a grid of triangles, as a new tile.
+def histogram_preserving_shuffle(tile: Float[np.ndarray, "n n 3"]) -> Float[np.ndarray, "n n 3"]:
+    """Shuffle pieces of a tile over a triangle grid by histogram-preserving blending, as a new
+    tile.
 
     Colours are made Gaussian along their principal axes, blended with their variance kept, and
     given their histogram back. Source: Heitz and Neyret, "High-performance by-example noise using

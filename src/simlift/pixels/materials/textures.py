@@ -1,6 +1,6 @@
-"""Textures, a frame's geometry and what each id wears to a surface with grain, relief and gloss.
+"""Apply material textures to a G-buffer: albedo, relief (bump mapping) and roughness.
 
-Textures vary what is there: their mean colour is 1 and their mean slope 0, so that a surface keeps
+Textures only vary a surface: their mean colour is 1 and their mean slope 0, so that a surface keeps
 the colour and the shape that its simulator gave it.
 """
 
@@ -10,19 +10,19 @@ from functools import cached_property, lru_cache
 import numpy as np
 from jaxtyping import Float, Int, Int8, Int64
 
-from simlift.pixels.image.noise import spectral
+from simlift.pixels.image.noise import spectral_noise
 
 SIZE = 512  # texels across a texture
 STAIN_TILES = 8  # tiles after which stains repeat
 _STAIN_CELLS = 32
-_FAINT = 0.005  # root mean square, below which a texture is not seen
+_FAINT = 0.005  # root mean square, below which a texture is invisible
 _TOP = SIZE.bit_length() - 1  # the level of one texel
 _CHANNELS = 6  # colour - 1 [3], slopes [2], roughness
 
 
 @dataclass(frozen=True, eq=False)
 class Texture:
-    """A square that tiles, `metres` wide.
+    """A tileable square texture, `metres` wide.
 
     `albedo` multiplies a colour and has the mean 1, `slope` is the rise of the relief along u and v
     (metres in a metre), `roughness` is added and has the mean 0.
@@ -34,13 +34,13 @@ class Texture:
     metres: float
 
 
-def texture(
+def make_texture(
     albedo: Float[np.ndarray, "n n 3"],
     height: Float[np.ndarray, "n n"],
     roughness: Float[np.ndarray, "n n"],
     metres: float,
 ) -> Texture:
-    """Return a texture from any colours and a relief in metres; colours are scaled to a mean of 1.
+    """Make a texture from any colours and a relief in metres; colours are scaled to a mean of 1.
 
     No texel is below a tenth or above four times the mean.
     """
@@ -59,19 +59,19 @@ def texture(
     )
 
 
-def flat(metres: float = 1.0) -> Texture:
-    """Return the texture that changes nothing."""
+def flat_texture(metres: float = 1.0) -> Texture:
+    """Return the neutral texture, which changes nothing."""
     zero = np.zeros((SIZE, SIZE), np.float32)
-    return texture(np.ones((SIZE, SIZE, 3), np.float32), zero, zero, metres)
+    return make_texture(np.ones((SIZE, SIZE, 3), np.float32), zero, zero, metres)
 
 
 @dataclass(frozen=True, eq=False)
 class Atlas:
-    """The pyramids of some textures in bytes, level after level from the finest.
+    """Mip pyramids of some textures in bytes, level after level from the finest.
 
-    A byte is in units of `steps`, since what is looked up all over must be small to be fast. Past
-    the level `faint` a texture shows no more. `unseen` is the mean square of the slopes that each
-    level has lost: relief too fine to be seen comes back as roughness.
+    A byte is in units of `steps`: lookups are scattered, so the atlas must be small to be fast.
+    Past the level `faint` a texture shows no more. `unseen` is the mean square of the slopes that
+    each level has lost: relief below a texel is added to roughness instead.
     """
 
     texels: Int8[np.ndarray, "m texels 6"]
@@ -88,14 +88,14 @@ class Atlas:
         return padded.view("<i8")[:, 0].astype(np.int64)
 
 
-def atlas(textures: tuple[Texture, ...]) -> Atlas:
-    """Return the pyramids of some textures, ready to be looked up."""
-    parts = [_bytes(pyramid(one)) for one in textures]
+def build_atlas(textures: tuple[Texture, ...]) -> Atlas:
+    """Build the atlas of some textures: their mip pyramids, ready for lookup."""
+    parts = [_bytes(mip_pyramid(one)) for one in textures]
     return Atlas(*(np.stack(column) for column in zip(*parts, strict=True)))
 
 
-def pyramid(one: Texture) -> list[Float[np.ndarray, "_ _ 6"]]:
-    """Return a texture's levels: colour - 1 [3], slopes [2], roughness.
+def mip_pyramid(one: Texture) -> list[Float[np.ndarray, "_ _ 6"]]:
+    """Compute a texture's mip levels: colour - 1 [3], slopes [2], roughness.
 
     Each is the exact average of 2x2 texels of the one before (Williams, "Pyramidal parametrics",
     SIGGRAPH 1983).
@@ -127,17 +127,17 @@ def _bytes(
 
 
 @lru_cache(maxsize=1)
-def stains() -> Float[np.ndarray, "k k k"]:
-    """Return the solid noise that breaks up the repetition of tiles: wear and dirt, large scale.
+def wear_noise() -> Float[np.ndarray, "k k k"]:
+    """Generate the solid noise of wear and dirt that breaks up the repetition of tiles.
 
     A solid texture (Perlin, "An image synthesizer", SIGGRAPH 1985), so that it has no seams.
     """
-    return np.clip(spectral((7,), (_STAIN_CELLS,) * 3, 1.7, band=(1.0, 14.0)), -2.5, 2.5)
+    return np.clip(spectral_noise((7,), (_STAIN_CELLS,) * 3, 1.7, band=(1.0, 14.0)), -2.5, 2.5)
 
 
 @dataclass(frozen=True, eq=False)
-class SlotMaterials:
-    """What each slot wears, one row each; slot 0 is for ids that are not known.
+class MaterialTable:
+    """Material parameters of each slot, one row each; slot 0 is for ids that are not known.
 
     `texture` is a row of the atlas; `colour`, `relief` and `gloss` scale what it adds; `stain` and
     `smear` scale the solid noise that is added to colour and roughness; `roughness` and `metallic`
@@ -166,15 +166,15 @@ def apply_textures(
     pinhole: tuple[float, float, float, float],
     known: Int[np.ndarray, "k"],
     places: Float[np.ndarray, "s 3 4"],
-    worn: SlotMaterials,
-    cloths: Atlas,
+    materials: MaterialTable,
+    atlas: Atlas,
 ) -> tuple[
     Float[np.ndarray, "h w 3"],
     Float[np.ndarray, "h w 3"],
     Float[np.ndarray, "h w"],
     Float[np.ndarray, "h w"],
 ]:
-    """Return albedo, normals, roughness and metallic of the surface in its materials.
+    """Apply materials to a G-buffer -> albedo, normals, roughness and metallic.
 
     `known` are the ids of slots 1 to k, in order. `places` leads from camera axes to each slot's
     own axes: a rotation, and where the camera is, in tiles. The three projections along the axes
@@ -186,14 +186,14 @@ def apply_textures(
     from simlift.pixels.materials import _texture_kernels as kernels
 
     columns = (
-        worn.texture, worn.tiles, worn.colour, worn.relief, worn.gloss, worn.stain,
-        worn.smear, worn.roughness, worn.metallic, worn.share,
+        materials.texture, materials.tiles, materials.colour, materials.relief, materials.gloss,
+        materials.stain, materials.smear, materials.roughness, materials.metallic, materials.share,
     )  # fmt: skip
     rows = np.stack(columns, axis=-1).astype(np.float32)
     surface = [np.ascontiguousarray(part) for part in (albedo, normals, roughness, metallic, depth)]
     out = kernels.apply_textures(
         *surface, np.ascontiguousarray(ids, dtype=np.int32), pinhole, known,
         np.ascontiguousarray(places, dtype=np.float32), rows,
-        cloths.packed, cloths.steps, cloths.faint, cloths.unseen, stains(),
+        atlas.packed, atlas.steps, atlas.faint, atlas.unseen, wear_noise(),
     )  # fmt: skip
     return out[0], out[1], out[2], out[3]

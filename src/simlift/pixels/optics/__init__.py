@@ -1,1 +1,1 @@
-"""Lens, shutter, sensor and film as arrays."""
+"""Simulate lens, shutter, Bayer sensor and film on arrays."""

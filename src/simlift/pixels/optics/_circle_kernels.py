@@ -1,4 +1,4 @@
-"""Compiled loops that turn light and blur circles into the levels that depth of field draws.
+"""Prepare the image pyramid and circles of confusion for depth of field (compiled).
 
 Circles are signed radii in pixels of their level, negative before the plane of focus. A level is
 the image, halved so and so often, with a border of 8 repeated pixels.
@@ -45,7 +45,7 @@ def prepare(linear, circles, most):
 
 @compiled
 def halve(colour, circles):
-    """Return both at half size; a block keeps what is blurred like its most blurred pixel."""
+    """Halve colour and circles; a block keeps what is blurred like its most blurred pixel."""
     height, width = circles.shape[0] - 2 * PAD, circles.shape[1] - 2 * PAD
     rows, columns = (height + 1) // 2, (width + 1) // 2
     out = np.zeros((rows + 2 * PAD, columns + 2 * PAD, 4), np.float32)

@@ -1,4 +1,4 @@
-"""Compiled loops of depth of field: blur circles, gathered with what hides what.
+"""Gather depth of field over circles of confusion in compiled loops, with occlusion.
 
 Circles are signed radii in pixels, negative before the plane of focus. Every sample of a pixel is
 either nearer than the pixel (its light is spread over the pixel) or of the rest (seen around and

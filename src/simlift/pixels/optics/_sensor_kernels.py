@@ -1,4 +1,4 @@
-"""Compiled loops of the sensor: the mosaic with its noise, and the colour of its pixels.
+"""Sample a noisy Bayer mosaic, and correct chroma, in compiled loops.
 
 All is float32, and rows are split into channels first: the compiler then works on many pixels at
 once.
@@ -90,8 +90,8 @@ def _double(near, far, channel, line, out):
 
 
 @compiled
-def recolour(codes, ratios):
-    """Give each pixel of [h w 3] the colour ratios of its place, and keep its luma."""
+def apply_colour_ratios(codes, ratios):
+    """Set the colour ratios of each pixel of [h w 3], and keep its luma."""
     height, width = codes.shape[0], codes.shape[1]
     rows, columns = ratios.shape[0], ratios.shape[1]
     out = np.empty((height, width, 3), np.uint16)

@@ -1,4 +1,4 @@
-"""Compiled loops of motion blur: streaks along the motion, gathered with what hides what.
+"""Gather motion blur along pixel motion in compiled loops, with occlusion.
 
 `reach` [h w 2] is half of what a pixel moves while the shutter is open, in pixels. Colour [h w 3]
 is taken along a line at whole steps of its longer side, between the two pixels beside it.
@@ -206,7 +206,7 @@ def _add_two(total, first, one, second, two):
 
 @compiled
 def streak(colour, pixels, most, edges):
-    """Return the picture [h w 3] with the shutter open.
+    """Return the image [h w 3] blurred along its motion while the shutter is open.
 
     `most` is the longest reach through each cell, `edges` where cells see a motion of their own.
     """

@@ -1,4 +1,4 @@
-"""Linear light to exposure, and through a film curve to display bytes."""
+"""Set exposure and apply the film curve (tone mapping): linear light -> display codes."""
 
 from functools import lru_cache
 
@@ -12,7 +12,7 @@ MIDDLE_GRAY = 0.18
 
 
 def log_average(luma: Float[np.ndarray, "..."]) -> float:
-    """Return the geometric mean luminance (Reinhard et al. 2002, eq. 1), safe at black."""
+    """Compute the geometric mean luminance (Reinhard et al. 2002, eq. 1), safe at black."""
     return float(np.exp(np.log(luma.astype(np.float64) + 1e-4).mean()))
 
 
@@ -47,7 +47,8 @@ def interpolate(
 def film_curve(
     linear: Float[np.ndarray, "..."], contrast: float, white: float
 ) -> Float[np.ndarray, "..."]:
-    """Map scene light to display light by a sigmoid in log exposure: toe, straight part, shoulder.
+    """Tone map scene light to display light by a sigmoid in log exposure: toe, straight part,
+    shoulder.
 
     y = x^c / (x^c + k) * (w^c + k) / w^c, with k such that middle gray keeps its value and the
     scene value `white` becomes 1. The form is the response of Naka and Rushton (1966), used for
@@ -67,26 +68,29 @@ def film_curve(
 
 @lru_cache(maxsize=32)
 def film_table(contrast: float, white: float) -> UInt16[np.ndarray, "65536"]:
-    """Return the table from 16-bit linear codes (65535 = `white`) to 16-bit sRGB codes."""
+    """Tabulate the film curve from 16-bit linear codes (65535 = `white`) to 16-bit sRGB codes."""
     linear = np.arange(65536) / 65535.0 * white
     return np.rint(linear_to_srgb(film_curve(linear, contrast, white)) * 65535).astype(np.uint16)
 
 
-def display(
+def tone_map_16bit(
     codes: UInt16[np.ndarray, "h w 3"],
     contrast: float,
     white: float,
     grade: Float[np.ndarray, "3 4"],
 ) -> UInt16[np.ndarray, "h w 3"]:
-    """Return 16-bit display codes: the film curve, then the affine `grade` on such codes."""
+    """Tone map to 16-bit display codes: the film curve, then the affine `grade` on such codes."""
     return np.asarray(cv2.transform(cv2.LUT(codes, film_table(contrast, white)), grade))
 
 
-def develop(
+def tone_map_8bit(
     codes: UInt16[np.ndarray, "h w 3"],
     contrast: float,
     white: float,
     grade: Float[np.ndarray, "3 4"],
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """Return display bytes: the film curve, then the affine `grade` on 16-bit display codes."""
-    return np.asarray(cv2.convertScaleAbs(display(codes, contrast, white, grade), alpha=1 / 257))
+    """Tone map to display bytes: the film curve, then the affine `grade` on 16-bit display
+    codes."""
+    return np.asarray(
+        cv2.convertScaleAbs(tone_map_16bit(codes, contrast, white, grade), alpha=1 / 257)
+    )

@@ -1,4 +1,4 @@
-"""What a lens does to an image in linear light: it darkens the corners and softens the grid."""
+"""Apply lens vignetting and point-spread blur in linear light."""
 
 from functools import lru_cache
 
@@ -11,7 +11,8 @@ from jaxtyping import Float
 def vignette(
     height: int, width: int, pinhole: tuple[float, float, float, float], strength: float
 ) -> Float[np.ndarray, "h w 3"]:
-    """Return the gain of every pixel: 1 - strength + strength cos^4 of the angle off the axis.
+    """Compute the vignetting gain of every pixel: 1 - strength + strength cos^4 of the angle off
+    the axis.
 
     `pinhole` is (fx, fy, cx, cy) in pixels. The natural illumination law of a thin lens
     (Kingslake, "Optical System Design", 1983).
@@ -24,7 +25,9 @@ def vignette(
     return np.repeat(gain[..., None], 3, axis=-1)
 
 
-def soften(linear: Float[np.ndarray, "h w 3"], sigma: float) -> Float[np.ndarray, "h w 3"]:
+def blur_point_spread(
+    linear: Float[np.ndarray, "h w 3"], sigma: float
+) -> Float[np.ndarray, "h w 3"]:
     """Blur by a Gaussian of `sigma` pixels, the point spread of lens and pixel aperture."""
     if sigma <= 0:
         return linear

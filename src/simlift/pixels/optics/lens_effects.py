@@ -1,4 +1,4 @@
-"""Linear light, depth and motion -> linear light behind a real lens and an open shutter.
+"""Simulate depth of field, motion blur, chromatic aberration and glare in linear light.
 
 Depth of field, motion blur, lateral colour and glare; all of them keep the amount of light, and a
 pixel that is sharp, still and far from anything else stays as it is, bit for bit.
@@ -18,7 +18,7 @@ _OCTAVES = 5  # of glare, each twice as wide as the one before, from 5 pixels
 def circle_of_confusion(
     depth: Float[np.ndarray, "h w"], focus: float, focal_pixels: float, aperture: float
 ) -> Float[np.ndarray, "h w"]:
-    """Return the signed diameter in pixels of the disc that a point at each depth becomes.
+    """Compute the signed diameter in pixels of the circle of confusion at each depth.
 
     The thin lens (Potmesil and Chakravarty, "A lens and aperture camera model for synthetic image
     generation", SIGGRAPH 1981): c = A f |d - s| / (d (s - f)) for an aperture A and focus at s. A
@@ -35,7 +35,7 @@ def circle_of_confusion(
 def depth_of_field(
     linear: Float[np.ndarray, "h w 3"], circles: Float[np.ndarray, "h w"]
 ) -> Float[np.ndarray, "h w 3"]:
-    """Blur by signed circles of confusion, in pixels of diameter.
+    """Blur by signed circles of confusion, in pixels of diameter (depth of field).
 
     What is nearer than a pixel spreads its disc over it; past that the pixel sees the rest within
     its own disc, so that a blurred background never takes light from what is sharp before it
@@ -76,7 +76,7 @@ def motion_blur(
     depth: Float[np.ndarray, "h w"],
     shutter: float,
 ) -> Float[np.ndarray, "h w 3"]:
-    """Blur along the motion while the shutter is open: `shutter` frames, centred on this one.
+    """Apply motion blur: `shutter` frames of exposure, centred on this one.
 
     `flow` is in pixels per frame; where it is not finite a pixel stands still. A gather over cells
     of the longest motion with weights by depth (McGuire et al., "A reconstruction filter for
@@ -99,7 +99,7 @@ def body_steps(
     world_to_camera: tuple[Float[np.ndarray, "4 4"], Float[np.ndarray, "4 4"]],
     body_poses: tuple[Float[np.ndarray, "o 4 4"], Float[np.ndarray, "o 4 4"]],
 ) -> Float[np.ndarray, "n 3 4"]:
-    """Return what takes (u, v, 1, 1 / depth) of this frame to the next frame's pixel.
+    """Compute the matrices that take (u, v, 1, 1 / depth) of this frame to the next frame's pixel.
 
     The first is for what stands still in the world, then one for each body: K' [R K^-1 | t] with
     the camera motion (R, t) that the body's own motion is a part of.
@@ -116,7 +116,7 @@ def rigid_motion(
     body_ids: Int[np.ndarray, "o"],
     steps: Float[np.ndarray, "n 3 4"],
 ) -> Float[np.ndarray, "h w 2"]:
-    """Return the flow of a scene of rigid bodies, in pixels; NaN behind the next camera.
+    """Compute the flow of a scene of rigid bodies, in pixels; NaN behind the next camera.
 
     The flow of `geometry.rigid_flow` without its depth, in one pass.
     """
@@ -135,7 +135,8 @@ def rigid_motion(
 def chromatic_aberration(
     linear: Float[np.ndarray, "h w 3"], centre: tuple[float, float], corner: float
 ) -> Float[np.ndarray, "h w 3"]:
-    """Magnify red and shrink blue by `corner` pixels at the farthest corner; green stays.
+    """Apply lateral chromatic aberration: magnify red, shrink blue by `corner` pixels at the
+    corner.
 
     Lateral colour grows with the cube of the distance from the principal point `centre` (x, y):
     a magnification of 1 +- k r^2 (Mallon and Whelan, "Calibration and removal of lateral chromatic
@@ -167,7 +168,7 @@ def _magnified(
 
 
 def glare(linear: Float[np.ndarray, "h w 3"], strength: float) -> Float[np.ndarray, "h w 3"]:
-    """Scatter a share `strength` of the light around its place.
+    """Add glare: scatter a share `strength` of the light around its place.
 
     Stray light falls off with the inverse square of the angle (Vos, "Disability glare - a state of
     the art report", CIE Journal 1984; Spencer et al., "Physically-based glare effects for digital

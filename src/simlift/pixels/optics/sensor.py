@@ -1,4 +1,4 @@
-"""Linear light to what a Bayer sensor reads of it: shot and read noise, mosaic, demosaic.
+"""Simulate a Bayer sensor: shot and read noise, Bayer mosaic, demosaicing.
 
 Source: Foi et al., "Practical Poissonian-Gaussian noise modeling and fitting for single-image
 raw-data", IEEE TIP 2008: variance = a x + b.
@@ -14,7 +14,7 @@ _PLAY = 256  # pixels by which the noise field is larger than a frame, each way
 _FLOOR = 60.0  # codes; where there is hardly light, colour is noise
 
 
-def expose(
+def expose_bayer(
     linear: Float[np.ndarray, "h w 3"],
     *,
     white: float,
@@ -22,7 +22,7 @@ def expose(
     read: float,
     seed: tuple[int, int],
 ) -> UInt16[np.ndarray, "h w 3"]:
-    """Return demosaiced 16-bit codes (65535 = `white`) of one RGGB exposure.
+    """Expose an RGGB Bayer sensor and demosaic it to 16-bit codes (65535 = `white`).
 
     `shot` is a, `read` the square root of b, both for linear light with 1.0 = display white.
     `seed` is (take, frame): noise is fresh in every frame and the same in every run.
@@ -37,7 +37,7 @@ def expose(
     codes = kernels.mosaic(linear, _noise(linear.shape[:2], seed), 65535 / white, shot, read * read)
     # OpenCV names a pattern by its second row, second and third column: RGGB is its BayerBG.
     rgb = np.asarray(cv2.cvtColor(codes, cv2.COLOR_BayerBG2RGB_EA))
-    return clean_chroma(rgb)[:height, :width]
+    return denoise_chroma(rgb)[:height, :width]
 
 
 def _noise(size: tuple[int, ...], seed: tuple[int, int]) -> Float[np.ndarray, "h w"]:
@@ -58,8 +58,8 @@ def _field(size: tuple[int, ...], seed: int) -> Float[np.ndarray, "a b"]:
     return generator.standard_normal((size[0] + _PLAY, size[1] + _PLAY), dtype=np.float32)
 
 
-def clean_chroma(codes: UInt16[np.ndarray, "h w 3"]) -> UInt16[np.ndarray, "h w 3"]:
-    """Smooth the colour of pixels, not their light, as every camera does against false colour.
+def denoise_chroma(codes: UInt16[np.ndarray, "h w 3"]) -> UInt16[np.ndarray, "h w 3"]:
+    """Smooth chroma, not luma, as every camera does against false colour.
 
     What is averaged, at half resolution, is the ratio of each channel to the luma: differences
     would carry the colour of a highlight into the dark beside it.
@@ -67,9 +67,9 @@ def clean_chroma(codes: UInt16[np.ndarray, "h w 3"]) -> UInt16[np.ndarray, "h w 
     from simlift.pixels.optics import _sensor_kernels as kernels
 
     ratios = cv2.GaussianBlur(kernels.colour_ratios(codes, _FLOOR), (5, 5), 0.9)
-    return np.asarray(kernels.recolour(codes, ratios))
+    return np.asarray(kernels.apply_colour_ratios(codes, ratios))
 
 
 def quantise(linear: Float[np.ndarray, "h w 3"], *, white: float) -> UInt16[np.ndarray, "h w 3"]:
-    """Return 16-bit codes (65535 = `white`) without a sensor between."""
+    """Quantise linear light to 16-bit codes (65535 = `white`) without a sensor."""
     return np.clip(linear * np.float32(65535 / white) + 0.5, 0, 65535).astype(np.uint16)

@@ -1,1 +1,1 @@
-"""Fog, rain and snow as arrays."""
+"""Simulate fog, rain and snow on arrays."""

@@ -1,4 +1,4 @@
-"""Compiled loops of the weather: the veil of air, and wet and snowy surfaces."""
+"""Apply fog, wetness and snow to images and G-buffers in compiled loops."""
 
 import numpy as np
 
@@ -25,7 +25,7 @@ _SNOW_ALBEDO, _SNOW_ROUGHNESS = np.float32(0.85), np.float32(0.9)
 
 
 @compiled
-def veil(linear, depth, behind, pinhole, extinction, airlight):
+def apply_fog(linear, depth, behind, pinhole, extinction, airlight):
     """Return L t + A (1 - t) [h w 3], t = exp(-extinction distance) along each pixel's ray."""
     height, width = depth.shape
     out = np.empty((height, width, 3), np.float32)
@@ -187,11 +187,11 @@ def _carried(anchor, x, y, z):
 
 
 @compiled
-def surfaces(
+def apply_wetness_and_snow(
     albedo, normals, roughness, metallic, depth, behind, ids, bodies, anchors, still, pinhole, up,
     table, water, snow,
 ):  # fmt: skip
-    """Return albedo, normals, roughness and metal of wet and snowy surfaces; see `weathered`.
+    """Return albedo, normals, roughness and metal of wet and snowy surfaces; see `atmosphere`.
 
     `water` is (wetness, share of level ground under puddles, roughness of a puddle).
     """

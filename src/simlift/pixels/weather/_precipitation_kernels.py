@@ -1,4 +1,4 @@
-"""Compiled loops of what falls through the air: where drops and flakes are, and how they look.
+"""Scatter and draw rain drops and snowflakes in compiled loops.
 
 Everything random is a hash of integer coordinates, so it depends on no window and no order.
 """

@@ -1,4 +1,4 @@
-"""Weather to what it does to light: the veil of air, wet and snowy surfaces.
+"""Apply fog to images, and wetness and snow to surfaces; extinction laws of rain and snow.
 
 Rates are mm of water per hour; light is linear, 1 = a white surface in full light. How much drops
 and flakes take out of light follows from the measured laws of their sizes and numbers.
@@ -15,7 +15,7 @@ _FLAKE_DENSITY = 0.17  # kg/m^3 for a flake of one metre: density falls as 1 / d
 
 
 def fog_extinction(visibility: float) -> float:
-    """Return the extinction per metre at a visibility in metres: contrast is 2 % there.
+    """Compute the extinction per metre at a visibility in metres, where contrast is 2 %.
 
     Koschmieder, "Theorie der horizontalen Sichtweite", 1924: ln(1 / 0.02) / visibility.
     """
@@ -23,7 +23,7 @@ def fog_extinction(visibility: float) -> float:
 
 
 def rain_slope(rate: float) -> float:
-    """Return the slope of the drop sizes per mm: N(D) = 8000 exp(-slope D) per m^3 and mm.
+    """Compute the slope of drop sizes per mm: N(D) = 8000 exp(-slope D) per m^3 and mm.
 
     Marshall and Palmer, "The distribution of raindrops with size", J. Meteorology 5, 1948.
     """
@@ -31,7 +31,7 @@ def rain_slope(rate: float) -> float:
 
 
 def rain_extinction(rate: float) -> float:
-    """Return the extinction of rain per metre: twice the drops' cross-section in a unit of air.
+    """Compute the extinction of rain per metre: twice the drops' cross-section in a unit of air.
 
     Drops are large against the wavelength, so each takes out 2 pi D^2 / 4 (van de Hulst, "Light
     scattering by small particles", 1957); integrated over Marshall and Palmer's drops.
@@ -39,8 +39,8 @@ def rain_extinction(rate: float) -> float:
     return np.pi * 8000e-6 / rain_slope(rate) ** 3 if rate > 0 else 0.0
 
 
-def snow_law(rate: float) -> tuple[float, float]:
-    """Return number and slope of the flakes by melted diameter D: N(D) = n exp(-slope D).
+def snow_size_distribution(rate: float) -> tuple[float, float]:
+    """Compute number and slope of the flakes by melted diameter D: N(D) = n exp(-slope D).
 
     Per m^3 and mm, and per mm. Gunn and Marshall, "The distribution with size of aggregate
     snowflakes", J. Meteorology 15, 1958.
@@ -49,26 +49,26 @@ def snow_law(rate: float) -> tuple[float, float]:
 
 
 def snow_extinction(rate: float) -> float:
-    """Return the extinction of falling snow per metre: twice the flakes' cross-section.
+    """Compute the extinction of falling snow per metre: twice the flakes' cross-section.
 
     Rasmussen et al., "The estimation of snowfall rate using visibility", J. Applied Meteorology
     38, 1999, integrated over Gunn and Marshall's flakes.
     """
     if rate <= 0:
         return 0.0
-    number, slope = snow_law(rate)
+    number, slope = snow_size_distribution(rate)
     return np.pi / 2 * 6 * number / (_FLAKE_DENSITY * slope**4) * 1e-6
 
 
 def flake_diameter_mm(melted_mm: Float[np.ndarray, "k"]) -> Float[np.ndarray, "k"]:
-    """Return the diameter of flakes from their melted one: density 0.17 / D g/cm^3, D in mm.
+    """Compute the diameter of flakes from their melted one: density 0.17 / D g/cm^3, D in mm.
 
     Holroyd 1971, as used by Rasmussen et al. 1999.
     """
     return np.sqrt(melted_mm**3 / _FLAKE_DENSITY)
 
 
-def veil(
+def apply_fog(
     linear: Float[np.ndarray, "h w 3"],
     depth: Float[np.ndarray, "h w"],
     behind: Bool[np.ndarray, "h w"],
@@ -76,7 +76,7 @@ def veil(
     extinction: float,
     airlight: Float[np.ndarray, "3"],
 ) -> Float[np.ndarray, "h w 3"]:
-    """Return light through air that takes out and adds: L t + A (1 - t), t = exp(-extinction d).
+    """Apply fog: attenuate light and add airlight, L t + A (1 - t), t = exp(-extinction d).
 
     Koschmieder 1924; d is the distance along the ray, endless where `behind` or nothing was hit.
     """
@@ -84,15 +84,15 @@ def veil(
 
     air = tuple(float(a) for a in airlight)
     pinhole = _pinhole(intrinsics)
-    return np.asarray(kernels.veil(linear, depth, behind, pinhole, extinction, air))
+    return np.asarray(kernels.apply_fog(linear, depth, behind, pinhole, extinction, air))
 
 
 @dataclass(frozen=True, eq=False)
-class Anchors:
-    """What noise sticks to: `bodies` [k] are sorted ids of the map `ids`.
+class NoiseAnchors:
+    """Rest frames that noise is anchored to: `bodies` [k] are sorted ids of the map `ids`.
 
-    `to_rest` [k+1 3 4] leads from camera axes to where a body's points rest, `still` [k+1] tells
-    whether it stays there; the first of each is for pixels that are no body.
+    `to_rest` [k+1 3 4] leads from camera axes to a body's rest frame, `still` [k+1] says
+    whether the body stands still; the first of each is for pixels that are no body.
     """
 
     ids: Int[np.ndarray, "h w"]
@@ -101,12 +101,12 @@ class Anchors:
     still: Bool[np.ndarray, "k1"]
 
 
-def weathered(
+def apply_wetness_and_snow(
     layers: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
     depth: Float[np.ndarray, "h w"],
     behind: Bool[np.ndarray, "h w"],
     intrinsics: Float[np.ndarray, "3 3"],
-    anchors: Anchors,
+    anchors: NoiseAnchors,
     up: Float[np.ndarray, "3"],
     *,
     wetness: float,
@@ -114,7 +114,7 @@ def weathered(
     snow: float,
     seed: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return albedo [h w 3], normals [h w 3], roughness [h w] and metal [h w] wet and snowed on.
+    """Apply wetness and snow to albedo [h w 3], normals [h w 3], roughness [h w] and metal [h w].
 
     `wetness`, `ripples` and `snow` are in [0, 1]; above half of full wetness puddles stand in the
     hollows of level ground, on up to a fifth of it, and rain ripples them. `up` is in camera axes,
@@ -123,7 +123,7 @@ def weathered(
     from simlift.pixels.weather import _atmosphere_kernels as kernels
 
     puddles = 0.4 * max(wetness - 0.5, 0.0)
-    return kernels.surfaces(
+    return kernels.apply_wetness_and_snow(
         *layers,
         depth,
         behind,

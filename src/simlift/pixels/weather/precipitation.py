@@ -1,4 +1,4 @@
-"""Rates of rain and snow, wind and a camera to the drops and flakes in its view, drawn over light.
+"""Generate rain drops and snowflakes in view of a camera, and draw them over an image.
 
 Rates are mm of water per hour, diameters metres unless a name says mm; light is linear, 1 = a white
 surface in full light. Sizes, speeds and numbers of drops and flakes are the measured laws.
@@ -9,17 +9,17 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
-from simlift.pixels.weather.atmosphere import flake_diameter_mm, rain_slope, snow_law
+from simlift.pixels.weather.atmosphere import flake_diameter_mm, rain_slope, snow_size_distribution
 
 _CONTRAST = 1 / 255  # a drop that covers less of a pixel's exposure only adds to the veil
 _MOST = 25_000  # drops drawn in a frame, on average; beyond it the faintest are left out
 _PER_CELL = 6.0  # drops; smaller cells follow the view more closely but cost more to find
 _NEAREST = 0.15  # metres; a lens hood keeps the rest off
-_RAREST = 1e-9  # per m^3; of what is rarer none is ever met
+_RAREST = 1e-9  # per m^3; rarer particles never appear
 
 
 def drop_speed(diameter_mm: Float[np.ndarray, "k"]) -> Float[np.ndarray, "k"]:
-    """Return the terminal velocity of raindrops in m/s, never below 0.
+    """Compute the terminal velocity of raindrops in m/s, never below 0.
 
     Atlas, Srivastava and Sekhon, "Doppler radar characteristics of precipitation at vertical
     incidence", Reviews of Geophysics 11, 1973.
@@ -28,7 +28,7 @@ def drop_speed(diameter_mm: Float[np.ndarray, "k"]) -> Float[np.ndarray, "k"]:
 
 
 def flake_speed(diameter_mm: Float[np.ndarray, "k"]) -> Float[np.ndarray, "k"]:
-    """Return the terminal velocity of unrimed aggregates in m/s.
+    """Compute the terminal velocity of unrimed aggregates in m/s.
 
     Locatelli and Hobbs, "Fall speeds and masses of solid precipitation particles", J. Geophysical
     Research 79, 1974.
@@ -38,7 +38,8 @@ def flake_speed(diameter_mm: Float[np.ndarray, "k"]) -> Float[np.ndarray, "k"]:
 
 @dataclass(frozen=True, eq=False)
 class Particles:
-    """What falls, by size: diameters [k] in metres, how many in a m^3, terminal velocities in m/s.
+    """Falling particles by size: diameters [k] in metres, how many in a m^3, terminal velocities in
+    m/s.
 
     `light` is a particle's radiance in units of what is around it, `sway` in metres.
     """
@@ -51,7 +52,7 @@ class Particles:
 
 
 def raindrops(rate: float) -> Particles:
-    """Return the drops of 0.5 to 6 mm at a rain rate, in classes of a quarter millimetre.
+    """Compute the drops of 0.5 to 6 mm at a rain rate, in classes of a quarter millimetre.
 
     A drop refracts 165 degrees of its surroundings into a pixel and passes 94 % of that light
     (Garg and Nayar, "Vision and rain", IJCV 75, 2007).
@@ -63,20 +64,21 @@ def raindrops(rate: float) -> Particles:
 
 
 def snowflakes(rate: float) -> Particles:
-    """Return the flakes of 0.5 to 4 mm of melted diameter at a rate of water, swaying as they fall.
+    """Compute the flakes of 0.5 to 4 mm of melted diameter at a rate of water, swaying as they
+    fall.
 
     Snow reflects nine tenths of the light that falls on it from all sides.
     """
-    edges, (number, slope) = np.arange(0.5, 4.01, 0.25), snow_law(rate)
+    edges, (number, slope) = np.arange(0.5, 4.01, 0.25), snow_size_distribution(rate)
     size = flake_diameter_mm((edges[:-1] + edges[1:]) / 2)
     above = number / slope * np.exp(-slope * edges)
     return Particles(size * 1e-3, -np.diff(above), flake_speed(size), light=0.9, sway=0.05)
 
 
-def reach(
+def visible_distance(
     particles: Particles, focal: float, exposure: float, contrast: float
 ) -> Float[np.ndarray, "k"]:
-    """Return how far, in metres, each size covers at least `contrast` of a pixel's exposure.
+    """Compute how far, in metres, each size covers at least `contrast` of a pixel's exposure.
 
     At z metres a drop's disc of pi/4 (D f / z)^2 pixels is spread over a streak v T f / z long and
     1.6 wide with round ends of 2.36: a quadratic equation in z. `focal` is in pixels.
@@ -89,7 +91,7 @@ def reach(
 
 @dataclass(frozen=True)
 class Shutter:
-    """When and how a frame is exposed: its middle and length in seconds; opening and focus.
+    """When and how a frame is exposed: its middle and length in seconds; aperture and focus.
 
     `aperture` is the diameter of the lens opening and `focus` the distance of sharp things, both
     in metres.
@@ -101,7 +103,7 @@ class Shutter:
     focus: float = 10.0
 
 
-def streaks(
+def particle_streaks(
     particles: Particles,
     wind: Float[np.ndarray, "3"],
     up: Float[np.ndarray, "3"],
@@ -111,20 +113,20 @@ def streaks(
     size: tuple[int, int],
     seed: int,
 ) -> Float[np.ndarray, "n 6"]:
-    """Return the particles in view: x and y of both ends in pixels, depth in metres, width.
+    """Generate the particles in view: x and y of both ends in pixels, depth in metres, width.
 
     `wind` in m/s and `up` are in world axes, `poses` world to camera when the shutter opens and
-    closes. The same particle is met again in every frame, further along its way.
+    closes. The same particle appears in every frame, further along its path.
     """
     from simlift.pixels.weather import _precipitation_kernels as kernels
 
     focal = float(intrinsics[0, 0])
     view = size[0] * size[1] / focal / float(intrinsics[1, 1]) / 3  # volume is this times z^3
     contrast = _CONTRAST
-    far = reach(particles, focal, shutter.exposure, contrast)
+    far = visible_distance(particles, focal, shutter.exposure, contrast)
     while (particles.densities * view * far**3).sum() > _MOST:
         contrast *= 1.1
-        far = reach(particles, focal, shutter.exposure, contrast)
+        far = visible_distance(particles, focal, shutter.exposure, contrast)
     sides = np.cbrt(_PER_CELL / np.maximum(particles.densities, _RAREST))
     half = shutter.exposure / 2
     moved = float(np.linalg.norm(poses[1, :3, 3] - poses[0, :3, 3]))
@@ -165,7 +167,7 @@ def _frustum(
     return np.concatenate([inverse[None, :3, 3], np.array(ways) @ inverse[:3, :3].T])
 
 
-def draw(
+def draw_streaks(
     linear: Float[np.ndarray, "h w 3"],
     depth: Float[np.ndarray, "h w"],
     behind: Bool[np.ndarray, "h w"],
@@ -176,9 +178,9 @@ def draw(
     extinction: float,
     airlight: Float[np.ndarray, "3"],
 ) -> Float[np.ndarray, "h w 3"]:
-    """Draw `streaks` over an image, in front of what is deeper; `behind` is deeper than all.
+    """Draw `particle_streaks` over an image, depth-tested; `behind` is deeper than all.
 
-    `shown` is a drop's radiance; it is seen through the veil before it.
+    `shown` is a drop's radiance; the fog before it attenuates it.
     """
     from simlift.pixels.weather import _precipitation_kernels as kernels
 

@@ -1,1 +1,1 @@
-"""Meshes, textures and a stage, from which scenes are built."""
+"""Build scenes from meshes, textures and a stage."""

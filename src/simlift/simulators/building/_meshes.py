@@ -1,4 +1,4 @@
-"""Measures in metres to triangle meshes with texture coordinates.
+"""Build triangle meshes with texture coordinates from measures in metres.
 
 A vertex on a sharp edge is there once for each face, so that its shading stays flat; `uv` counts
 metres, and a texture says how many metres it covers.

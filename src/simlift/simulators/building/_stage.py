@@ -1,4 +1,4 @@
-"""Meshes, colours and textures to a MuJoCo specification: the vocabulary scenes are built with."""
+"""Build a MuJoCo specification from meshes, colours and textures."""
 
 from dataclasses import dataclass, field
 

@@ -1,4 +1,4 @@
-"""Colours and a random generator to texture images (uint8 RGB, rows from the top) that tile.
+"""Draw tileable texture images (uint8 RGB, rows from the top) from colours and random noise.
 
 Noise is drawn in the frequency domain, where everything is periodic.
 """

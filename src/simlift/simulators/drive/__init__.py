@@ -1,1 +1,1 @@
-"""A camera driving through a street: scene, traffic, people."""
+"""Simulate a camera that drives through a street: scene, traffic, people."""

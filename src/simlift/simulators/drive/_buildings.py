@@ -1,4 +1,4 @@
-"""A stage, a path and a random generator to the two rows of houses along a street.
+"""Build the two rows of houses along a street.
 
 A house is built with its front in the plane y = 0, facing -y, from x = 0 to its width.
 """

@@ -1,4 +1,4 @@
-"""A colour and a body style to a car: skins of revolved and lofted meshes on MuJoCo bodies.
+"""Build cars of a colour and body style: revolved and lofted meshes on MuJoCo bodies.
 
 A car's origin lies on the ground under its middle, its nose along +x. Its four wheels are bodies
 of their own, since they turn.

@@ -1,4 +1,4 @@
-"""Clothes and a distance walked to a pedestrian: a torso with jointed legs and arms."""
+"""Build pedestrians with jointed legs and arms, and compute their gait."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""A stage, a path and a random generator to a street: road, pavements, trees, lamps, parked cars.
+"""Build a street: road, pavements, trees, lamps, parked cars.
 
 Offsets from the centre line, in metres, on either side: lanes to LANE, parked cars to KERB,
 pavement to FRONT, where the buildings begin.

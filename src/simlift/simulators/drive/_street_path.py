@@ -1,4 +1,4 @@
-"""Distance along a street to places beside it: a centre line that bends gently.
+"""Compute places along a street: a centre line that bends gently.
 
 The line starts at the origin along +x; `offset` counts to the left of it.
 """

@@ -1,4 +1,4 @@
-"""A drive spec and a seed to a recorded episode: a camera drives down a street in traffic.
+"""Simulate a drive episode from a spec and a seed: a camera drives down a street in traffic.
 
 Everything moves along prescribed paths; no forces act.
 """

@@ -1,4 +1,4 @@
-"""A seed to an episode of a camera that drives down a street."""
+"""Describe the drive scene: an episode of a camera that drives down a street."""
 
 from dataclasses import dataclass
 

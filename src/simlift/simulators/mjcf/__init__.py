@@ -1,1 +1,1 @@
-"""Any MJCF model as a scene to record."""
+"""Record any MJCF model as a scene."""

@@ -1,4 +1,4 @@
-"""An MJCF file and a camera's name to a recorded episode of the model left to itself."""
+"""Simulate an MJCF model without control and record it from one of its cameras."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""An MJCF file of one's own to an episode of it."""
+"""Describe a scene from an MJCF file of your own."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,1 +1,1 @@
-"""MuJoCo models to layers, labels, materials and meshes."""
+"""Render MuJoCo models to layers, labels, materials and meshes."""

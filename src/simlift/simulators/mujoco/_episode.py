@@ -1,4 +1,4 @@
-"""A model and its saved states to a recording: labels, the robot's track, frames on demand."""
+"""Turn a MuJoCo model and its saved states into a recording: labels, robot track, frames."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

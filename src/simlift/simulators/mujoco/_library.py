@@ -1,4 +1,4 @@
-"""Nothing enters; the mujoco module leaves, ready to render without a display.
+"""Import mujoco ready to render without a display (headless).
 
 MuJoCo chooses its OpenGL platform while it is imported, so every other file of this folder gets
 the module from here.

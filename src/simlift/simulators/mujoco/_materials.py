@@ -1,4 +1,4 @@
-"""A MuJoCo geom to its material: colour, texture, roughness, metal, own light."""
+"""Read the material of a MuJoCo geom: colour, texture, roughness, metallic, emission."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""A geom's kind and size to a triangle mesh, as finely as MuJoCo draws it or finer."""
+"""Build triangle meshes of MuJoCo primitive geoms, as fine as MuJoCo draws them or finer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""A MuJoCo model and its state to one frame's layers: rgb, albedo, depth, segmentation, camera.
+"""Render one frame's layers with MuJoCo: rgb, albedo, depth, segmentation, camera.
 
 Colours are anti-aliased, and so mixed at edges; depth and ids must not be, so they come from a
 second framebuffer that has one sample for each pixel, at its centre.

@@ -1,4 +1,4 @@
-"""A MuJoCo model and its segments to scene geometry: every drawn geom as a mesh in body axes."""
+"""Export the scene geometry of a MuJoCo model: every drawn geom as a mesh in body axes."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""A MuJoCo model to segmentation ids: which rigid body each drawn thing belongs to, and its name.
+"""Assign segmentation ids to a MuJoCo model: the rigid body of each drawn geom, and its name.
 
 Every body is one segment. The world is not one thing: each of its geoms is a segment of its own.
 Bodies named `category/name` are labelled so; other models are labelled by how their bodies move.

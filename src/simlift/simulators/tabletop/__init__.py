@@ -1,1 +1,1 @@
-"""A Panda arm at a table: scene, objects, task."""
+"""Simulate a Panda arm at a table: scene, objects, task."""

@@ -1,4 +1,4 @@
-"""The Franka Emika Panda of gymnasium-robotics (Apache-2.0) to a MuJoCo specification.
+"""Build the Franka Emika Panda of gymnasium-robotics (Apache-2.0) as a MuJoCo specification.
 
 The package ships each link as one grey mesh. A mesh is several closed shells, which are the
 parts the real robot has in other colours, so each shell becomes a geom of its own material.

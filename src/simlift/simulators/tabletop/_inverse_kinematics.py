@@ -1,4 +1,4 @@
-"""Tool poses over time to joint targets: overlapping strokes, and inverse kinematics.
+"""Solve inverse kinematics for tool trajectories made of overlapping minimum-jerk strokes.
 
 A stroke moves the tool by a displacement along a minimum-jerk profile (Flash and Hogan 1985).
 Strokes that overlap in time add up, so the tool rounds its corners instead of stopping at them.

@@ -1,4 +1,4 @@
-"""A stage and a random generator to the things on the table; every one of them is free to move."""
+"""Place objects on the table; every one of them is free to move."""
 
 from dataclasses import dataclass
 

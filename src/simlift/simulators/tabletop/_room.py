@@ -1,4 +1,4 @@
-"""A stage and a random generator to a furnished corner of a room, and the table in it.
+"""Build a furnished corner of a room, and the table in it.
 
 The floor lies at z = 0; one wall behind at y = BACK, one at the left at x = LEFT.
 """

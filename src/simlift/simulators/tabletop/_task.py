@@ -1,4 +1,4 @@
-"""A tabletop spec and a seed to a recorded episode: the arm puts the lemon into the bowl.
+"""Simulate a tabletop episode from a spec and a seed: the arm puts the lemon into the bowl.
 
 Nothing is attached or placed by hand: fingers close on the lemon, friction carries it, and it
 falls when they open. An episode in which that did not happen is an error.

@@ -1,4 +1,4 @@
-"""A seed to an episode of a robot arm that picks up a lemon and drops it into a bowl."""
+"""Describe the tabletop scene: a robot arm picks up a lemon and drops it into a bowl."""
 
 from dataclasses import dataclass
 

@@ -16,7 +16,11 @@ from simlift.core.window import Window
 from simlift.engines.photographic.scene import frame_geometry
 from simlift.engines.photographic.scene.backdrop import read_photos
 from simlift.pixels.colour import spaces
-from simlift.pixels.colour.class_transfer import recolour, soften, transfer
+from simlift.pixels.colour.class_transfer import (
+    apply_class_transfer,
+    blur_class_shares,
+    bounded_colour_transfer,
+)
 
 Photos = tuple[UInt8[np.ndarray, "_ _ 3"], ...]
 
@@ -88,13 +92,15 @@ def fit_colour_transfer(
     left = ~masks.any(0)
     rest = np.eye(3, 4)
     if reference_photos.rest and left.any():
-        rest = transfer(spaces.moments(pixels[left]), _moments(reference_photos.rest), strength)
+        rest = bounded_colour_transfer(
+            spaces.moments(pixels[left]), _moments(reference_photos.rest), strength
+        )
     parts = []
     for mask, (_, photos) in zip(masks, reference_photos.classes, strict=True):
         count = int(mask.sum())
         part = rest
         if count > 1:
-            own = transfer(spaces.moments(pixels[mask]), _moments(photos), strength)
+            own = bounded_colour_transfer(spaces.moments(pixels[mask]), _moments(photos), strength)
             part = (own * count + rest * _DOUBT) / (count + _DOUBT)
         parts.append(part)
     return ColourTransfer(rest, classes, np.array(parts).reshape(-1, 3, 4))
@@ -105,8 +111,8 @@ def apply_colour_transfer(
 ) -> UInt8[np.ndarray, "h w 3"]:
     """Return a frame's display codes as bytes in the colours of the photos."""
     held = _masks(frame, colour_transfer.classes).astype(np.uint8) * np.uint8(255)
-    held = soften(held, max(_SOFTNESS * frame.size[0], 0.5))
-    return recolour(display, colour_transfer.rest, colour_transfer.parts, held)
+    held = blur_class_shares(held, max(_SOFTNESS * frame.size[0], 0.5))
+    return apply_class_transfer(display, colour_transfer.rest, colour_transfer.parts, held)
 
 
 def _masks(frame: Window, classes: tuple[str, ...]) -> Bool[np.ndarray, "c h w"]:

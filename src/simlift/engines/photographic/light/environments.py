@@ -8,7 +8,7 @@ import numpy as np
 from simlift.engines.photographic.looks.look import Light
 from simlift.media.environments import read_environment
 from simlift.pixels.light import sky
-from simlift.pixels.light.environment import Environment, build
+from simlift.pixels.light.environment import Environment, build_environment
 
 INDOOR = ("studio", "window-room", "lamp-room")
 OUTDOOR = ("clear-sky", "overcast")
@@ -29,13 +29,13 @@ def open_environment(light: Light, name: str) -> Environment:
         radiance, sun = sky.clear_sky(
             np.radians(light.elevation), light.turbidity, light.clouds, light.pick
         )
-        return build(radiance, (sun,))
+        return build_environment(radiance, (sun,))
     if name == "night":
         radiance, moon = sky.night_sky(np.radians(light.elevation), light.pick)
-        return build(radiance, (moon,))
+        return build_environment(radiance, (moon,))
     if name == "overcast":
-        return build(sky.overcast_sky(light.pick))
+        return build_environment(sky.overcast_sky(light.pick))
     rooms = {"studio": sky.studio, "window-room": sky.window_room, "lamp-room": sky.lamp_room}
     if name in rooms:
-        return build(rooms[name]())
-    return build(read_environment(Path(name)))
+        return build_environment(rooms[name]())
+    return build_environment(read_environment(Path(name)))

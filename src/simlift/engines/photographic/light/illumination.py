@@ -13,12 +13,12 @@ from simlift.engines.photographic.looks.look import Light, Look
 from simlift.engines.photographic.scene import frame_geometry
 from simlift.engines.photographic.scene.surface import Surface
 from simlift.pixels.colour import spaces
-from simlift.pixels.geometry.voxels import beyond_view, met
+from simlift.pixels.geometry.voxels import first_hits, visibility_beyond_frustum
 from simlift.pixels.image.upsampling import tile_places
 from simlift.pixels.light import shading
 from simlift.pixels.light.environment import Sun
 from simlift.pixels.light.occlusion import distant_shadow
-from simlift.pixels.light.reflections import mirrored, spread
+from simlift.pixels.light.reflections import glossy_directions, screen_space_reflections
 
 # A render without an albedo layer already holds reflections and contact shadows.
 _ESTIMATED_OCCLUSION = 0.4
@@ -61,7 +61,7 @@ def illuminate(
     lit = _shining(lit, surface, frame, look.light, constants)
     if not mirroring:
         return lit
-    return mirrored(
+    return screen_space_reflections(
         frame[Layer.DEPTH][0],
         surface.normals,
         surface.roughness,
@@ -76,7 +76,7 @@ def _arriving(
     look: Light,
     constants: ClipConstants,
     to_environment: Float[np.ndarray, "3 3"],
-) -> shading.Arriving:
+) -> shading.IncidentLight:
     assert constants.environment is not None
     suns = constants.environment.suns
     hidden = frame_geometry.has_depth(frame) and look.shadows and len(suns) > 0
@@ -84,12 +84,12 @@ def _arriving(
     if constants.volume is None or not frame_geometry.has_depth(frame):
         unseen = np.ones((len(suns), *frame.size), np.float32)
         shadows = frame.derive(frame_geometry.enlarger)(np.stack(small)) if small else unseen
-        return shading.Arriving(_ambient(frame, look, constants), shadows)
+        return shading.IncidentLight(_ambient(frame, look, constants), shadows)
     maps = _gathered(frame, surface, constants)
     whole = frame.derive(frame_geometry.enlarger)(
         np.concatenate([maps, np.stack(small)]) if small else maps
     )
-    return shading.Arriving(
+    return shading.IncidentLight(
         _ambient(frame, look, constants),
         whole[7:] if small else np.ones((len(suns), *frame.size), np.float32),
         around=whole[:3],
@@ -116,8 +116,10 @@ def _gathered(
         points, normals, ways = (
             part[smooth] for part in (mirrors.points, mirrors.normals, mirrors.ways)
         )
-        turned = spread(normals, ways, rough.reshape(-1)[smooth], tile_places(smooth, width))
-        hit = met(constants.around.voxels, points, normals, turned)
+        turned = glossy_directions(
+            normals, ways, rough.reshape(-1)[smooth], tile_places(smooth, width)
+        )
+        hit = first_hits(constants.around.voxels, points, normals, turned)
         found = np.zeros((len(hit), 4), np.float32)
         # A small lamp that one ray in many meets would be a spot: it may bring no more than some.
         most = _SPOT * arrived[smooth, 3:6].max(1, keepdims=True)[hit >= 0]
@@ -196,7 +198,7 @@ def _shadow(
     pose = frame_geometry.camera_pose(frame)
     step = _COARSE if len(towards) == 1 else _COARSER
     points = half.points[step // 2 :: step, step // 2 :: step]
-    free = beyond_view(
+    free = visibility_beyond_frustum(
         constants.around.voxels,
         np.asarray(cv2.transform(points, pose[:3].astype(np.float32))),
         np.einsum("nc,dc->nd", towards, pose[:3, :3]),
@@ -223,7 +225,7 @@ def _shining(
     if Layer.MATERIAL in frame:
         lamps = frame.derive(frame_geometry.lamps)
         share = lamps.share * np.float32(look.emission)
-        shading.shine(lit, surface.albedo, lamps.rows, lamps.columns, share)
+        shading.add_emission(lit, surface.albedo, lamps.rows, lamps.columns, share)
         return lit
     shining = [i for i, name in frame.categories.items() if name in look.emissive]
     if not shining or Layer.SEGMENTATION not in frame:
@@ -231,7 +233,7 @@ def _shining(
     mask = np.isin(frame[Layer.SEGMENTATION][0], shining)
     if not mask.any():
         return lit
-    rendered = spaces.decode(frame.rgb[0][mask][None])
+    rendered = spaces.decode_srgb(frame.rgb[0][mask][None])
     share = np.clip((spaces.luminance(rendered) - 0.55) / 0.3, 0, 1)
     # The photographer balances for the room, and lamps of that room come out white.
     neutral = constants.gains[0] / constants.gains[0].mean()

@@ -20,7 +20,7 @@ from simlift.engines.photographic.scene.stored_scene import (
 )
 from simlift.pixels.geometry.voxels import Voxels
 from simlift.pixels.light.environment import Environment, prefilter
-from simlift.pixels.light.probes import LightVolume, Probes, place_probes, solve
+from simlift.pixels.light.probes import LightVolume, Probes, place_probes, solve_light_bounces
 
 _PER_PROBE = 3  # voxels from a probe to the next, or as many more as keep them few
 _MOST_PROBES = 24_000
@@ -74,4 +74,4 @@ def indirect_light(
     if around is None:
         return None
     softened = prefilter(environment.soft, 60.0)
-    return solve(around.voxels, around.probes, environment, axes, softened, emission)
+    return solve_light_bounces(around.voxels, around.probes, environment, axes, softened, emission)

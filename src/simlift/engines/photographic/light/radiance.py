@@ -29,7 +29,7 @@ def radiance(frame: Window, look: Look, constants: ClipConstants) -> Float[np.nd
     if constants.environment is not None:
         lit = illuminate(_surface(frame, look, constants, matte), frame, look, constants)
     else:
-        lit = spaces.decode(frame.rgb[0])
+        lit = spaces.decode_srgb(frame.rgb[0])
         if matte is None or constants.photo is None:
             return lit
         lit = backdrop.clean_border(lit, matte)
@@ -78,9 +78,9 @@ def _albedo(
     # No colour is darker than the floor, and pure colours may become grayer: one affine map.
     plain = Layer.ALBEDO in frame and look.saturation == 1
     if Layer.ALBEDO in frame:
-        linear = spaces.decode(frame[Layer.ALBEDO][0], look.lift if plain else 0.0)
+        linear = spaces.decode_srgb(frame[Layer.ALBEDO][0], look.lift if plain else 0.0)
     else:
-        linear = spaces.decode(frame.rgb[0])
+        linear = spaces.decode_srgb(frame.rgb[0])
         if constants.shading is not None:
             world = frame_geometry.camera_to_world(frame).astype(np.float32)
             normals = cv2.transform(frame.derive(frame_geometry.normals), world)
@@ -89,7 +89,7 @@ def _albedo(
         linear = backdrop.clean_border(linear, matte)
     if plain:
         return linear
-    matrix = spaces.saturation(look.saturation) * (1 - look.lift)
+    matrix = spaces.saturation_matrix(look.saturation) * (1 - look.lift)
     affine = np.column_stack([matrix, np.full(3, look.lift)]).astype(np.float32)
     mapped = np.asarray(cv2.transform(linear, affine))
     return np.maximum(mapped, np.float32(look.lift), out=mapped)
@@ -111,7 +111,7 @@ def _backdrop(
     """Return what stands behind the scene, in the part of the image where it shows."""
     if constants.environment is not None and constants.photo is None and look.kind == "keep":
         # The render's sky, as bright as the light that falls on the scene.
-        kept = spaces.decode(np.ascontiguousarray(frame.rgb[0][matte.box]))
+        kept = spaces.decode_srgb(np.ascontiguousarray(frame.rgb[0][matte.box]))
         return np.asarray(kept * constants.environment.mean_radiance)
     view = np.ascontiguousarray(frame_geometry.view_directions(frame)[matte.box])
     to_world = frame_geometry.camera_to_world(frame)

@@ -27,14 +27,14 @@ from simlift.engines.photographic.scene.surface import Surface
 from simlift.pixels.colour import spaces
 from simlift.pixels.geometry import projection
 from simlift.pixels.materials.patterns import built_in
-from simlift.pixels.materials.photo_texture import from_photo
+from simlift.pixels.materials.photo_texture import texture_from_photo
 from simlift.pixels.materials.textures import (
     STAIN_TILES,
     Atlas,
-    SlotMaterials,
+    MaterialTable,
     Texture,
     apply_textures,
-    atlas,
+    build_atlas,
 )
 
 _BUSY = 0.05  # log contrast of detail in the clip's albedo that halves what a texture adds
@@ -52,7 +52,7 @@ class MaterialAssignment:
     """
 
     known: Int[np.ndarray, "k"]
-    slot_materials: SlotMaterials
+    slot_materials: MaterialTable
     layout: Float[np.ndarray, "s 3 3"]
     offset: Float[np.ndarray, "s 3"]
     textures: Atlas
@@ -131,7 +131,7 @@ def assign_materials(sample: ClipSample, materials: Materials, seed: int) -> Mat
     strength = materials.strength * np.array(held, float)
     free = strength * _free(window, known)
     kinds = [MATERIALS[name] for name in made]
-    slot_materials = SlotMaterials(
+    slot_materials = MaterialTable(
         texture=which,
         tiles=1 / (materials.scale * np.array([cloth.metres for cloth in textures])[which]),
         colour=free,
@@ -173,7 +173,7 @@ def _choose_textures(
         steepness = float(np.sqrt((like.slope**2).mean()))
         shuffle = not MATERIALS[name].structured
         textures.append(
-            from_photo(photos[photo], like.metres, steepness=steepness, shuffle=shuffle)
+            texture_from_photo(photos[photo], like.metres, steepness=steepness, shuffle=shuffle)
         )
     return tuple(textures), np.array([used.index(key) for key in keys])
 
@@ -181,7 +181,7 @@ def _choose_textures(
 @lru_cache(maxsize=2)
 def _atlas(textures: tuple[Texture, ...]) -> Atlas:
     """Keep the pyramids of the last clips, since all variants of one wear the same."""
-    return atlas(textures)
+    return build_atlas(textures)
 
 
 def _free(window: Window, known: Int[np.ndarray, "k"]) -> Float[np.ndarray, "s"]:
@@ -196,7 +196,7 @@ def _free(window: Window, known: Int[np.ndarray, "k"]) -> Float[np.ndarray, "s"]
     counts = np.zeros((len(out), _BINS), np.int64)
     layer = Layer.ALBEDO if Layer.ALBEDO in window else Layer.RGB
     for picture, ids in zip(window[layer], window[Layer.SEGMENTATION], strict=True):
-        light = np.log(np.maximum(spaces.luminance(spaces.decode(picture)), 0.01))
+        light = np.log(np.maximum(spaces.luminance(spaces.decode_srgb(picture)), 0.01))
         detail = np.abs(light - cv2.GaussianBlur(light, (0, 0), _DETAIL))
         edge = projection.discontinuities(None, None, ids).astype(np.uint8)
         inside = cv2.dilate(edge, np.ones((4, 4), np.uint8)) == 0
@@ -226,7 +226,9 @@ def _layouts(
         depth, ids = frame[Layer.DEPTH][0], frame[Layer.SEGMENTATION][0]
         hit = np.isfinite(depth) & (depth > 0)
         slot = np.searchsorted(assigned.known, ids[hit]) + 1
-        points = projection.points(np.where(hit, depth, 0), frame_geometry.intrinsics(frame))[hit]
+        points = projection.unproject(np.where(hit, depth, 0), frame_geometry.intrinsics(frame))[
+            hit
+        ]
         local = np.einsum("nij,nj->ni", place[slot, :, :3], points)
         where.append(local)
         slots.append(slot)

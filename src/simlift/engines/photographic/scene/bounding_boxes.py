@@ -9,7 +9,7 @@ from jaxtyping import Float, Int, UInt8
 from simlift.core.layers import Layer
 from simlift.core.window import Window
 from simlift.engines.photographic.scene import frame_geometry
-from simlift.pixels.light.environment import turned
+from simlift.pixels.light.environment import rotate_harmonics
 from simlift.pixels.light.occlusion import Occluders
 
 _FEWEST, _THICKEST = 12, 6.0  # pixels that tell a thing's size; metres
@@ -90,7 +90,7 @@ class FindOccluders:
         girth = half_width(inside) * np.minimum(half.view.depth, np.float32(_FAR)) * per_pixel
         thick = np.minimum(self._depth(frame, half), girth)
         moves = np.isin(np.arange(int(ids.max()) + 1), self.moving)[ids]
-        light = turned(self.light, frame_geometry.camera_to_world(frame))
+        light = rotate_harmonics(self.light, frame_geometry.camera_to_world(frame))
         return Occluders(np.asarray(thick, np.float32), moves, self._placed(frame), light)
 
     def _placed(self, frame: Window) -> Float[np.ndarray, "m 15"]:

@@ -13,8 +13,12 @@ from simlift.core.scene_geometry import FULL_EMISSION
 from simlift.core.window import ClipSample, Window
 from simlift.pixels.geometry import projection
 from simlift.pixels.geometry.projection import normals_from_depth, pinhole, rays
-from simlift.pixels.image.upsampling import Enlargement, View, enlargement
-from simlift.pixels.light.occlusion import Occluders, ambient_occlusion, enclosed
+from simlift.pixels.image.upsampling import (
+    GeometryView,
+    JointBilateralUpsampler,
+    joint_bilateral_upsampler,
+)
+from simlift.pixels.light.occlusion import Occluders, ambient_occlusion, ambient_occlusion_by_rays
 
 _ASSUMED_FOV = np.radians(60.0)  # where a clip tells nothing of its camera
 _FULL_OCCLUSION_LINES = 200  # images with fewer rows get occlusion at full resolution
@@ -48,7 +52,7 @@ def normals(frame: Window) -> Float[np.ndarray, "h w 3"]:
 def points(frame: Window) -> Float[np.ndarray, "h w 3"]:
     """Return where every pixel's surface is, in metres in camera axes; not finite in the sky."""
     with np.errstate(invalid="ignore"):
-        return projection.points(frame[Layer.DEPTH][0], intrinsics(frame))
+        return projection.unproject(frame[Layer.DEPTH][0], intrinsics(frame))
 
 
 def world_points(frame: Window) -> Float[np.ndarray, "h w 3"]:
@@ -122,19 +126,19 @@ class Occlusion:
         if self.occluders is None:
             return frame.derive(enlarger)(ambient_occlusion(half, self.radius))
         known = frame.derive(self.occluders)
-        return frame.derive(enlarger)(enclosed(half, self.radius, self.far, known))
+        return frame.derive(enlarger)(ambient_occlusion_by_rays(half, self.radius, self.far, known))
 
 
-def view(frame: Window) -> View:
+def view(frame: Window) -> GeometryView:
     """Return the surfaces that a frame shows."""
-    return View(frame[Layer.DEPTH][0], frame.derive(normals), intrinsics(frame))
+    return GeometryView(frame[Layer.DEPTH][0], frame.derive(normals), intrinsics(frame))
 
 
 @dataclass(frozen=True, eq=False)
 class HalfFrame:
     """Geometry at half resolution, for what varies slowly over the image."""
 
-    view: View
+    view: GeometryView
     points: Float[np.ndarray, "a b 3"]  # metres in camera axes; the sky is far, not infinite
     segmentation: Int[np.ndarray, "a b"]  # 0 without a segmentation
 
@@ -155,13 +159,13 @@ def _halve(frame: Window) -> HalfFrame:
         ids = cv2.resize(frame[Layer.SEGMENTATION][0], size, interpolation=cv2.INTER_NEAREST)
     camera = scale @ intrinsics(frame)
     facing = cv2.resize(frame.derive(normals), size, interpolation=cv2.INTER_NEAREST)
-    places = projection.points(np.minimum(small, _FAR), camera)
-    return HalfFrame(View(small, facing, camera), places, ids)
+    places = projection.unproject(np.minimum(small, _FAR), camera)
+    return HalfFrame(GeometryView(small, facing, camera), places, ids)
 
 
-def enlarger(frame: Window) -> Enlargement:
+def enlarger(frame: Window) -> JointBilateralUpsampler:
     """Return what enlarges maps of half resolution along the frame's own edges."""
-    return enlargement(halve(frame).view, frame.derive(view))
+    return joint_bilateral_upsampler(halve(frame).view, frame.derive(view))
 
 
 def has_depth(frame: Window) -> bool:

@@ -10,7 +10,7 @@ from simlift.core.layers import Layer
 from simlift.core.window import Window
 from simlift.engines.photographic.scene import frame_geometry
 from simlift.pixels.colour import spaces
-from simlift.pixels.geometry.planes import bounding_planes, continued
+from simlift.pixels.geometry.planes import bounding_planes, extend_plane
 from simlift.pixels.geometry.voxels import Voxels, voxelise
 
 _RESOLUTION = 112  # voxels along the longest side
@@ -53,7 +53,7 @@ def observed_surfaces(
         ids = frame[Layer.SEGMENTATION][0][seen] if Layer.SEGMENTATION in frame else 0
         places = frame_geometry.world_points(frame)[seen]
         inside = thickness[ids] * np.ones(len(places), np.float32)
-        rest = (facing[seen], spaces.decode(surface)[seen], frame_geometry.glow(frame)[seen])
+        rest = (facing[seen], spaces.decode_srgb(surface)[seen], frame_geometry.glow(frame)[seen])
         found.append((places, *rest, _sight(frame)[seen], inside))
     joined = [np.concatenate(parts).astype(np.float32) for parts in zip(*found, strict=True)]
     points, normals, albedo, glow, sight, deep = joined
@@ -72,7 +72,7 @@ def observed_voxels(window: Window, seen: ObservedSurfaces) -> Voxels:
     surface: _Samples = (seen.points, seen.normals, seen.albedo, seen.glow)
     samples = [surface]
     for wall in bounding_planes(*surface[:3], up, cell):
-        more = continued(wall, low, high, cell, roof)
+        more = extend_plane(wall, low, high, cell, roof)
         kept = ~observed_empty(window, more[0])
         samples.append((*(part[kept] for part in more), np.zeros(int(kept.sum()), np.float32)))
     everywhere = np.concatenate([part[0] for part in samples])

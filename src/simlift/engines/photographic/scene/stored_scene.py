@@ -97,4 +97,4 @@ def _meshes(
 
 def _colours(material: Material) -> Float32[np.ndarray, "a b 3"]:
     flat = np.array(material.colour, np.float32)[None, None]
-    return flat if material.texture is None else spaces.decode(material.texture) * flat
+    return flat if material.texture is None else spaces.decode_srgb(material.texture) * flat

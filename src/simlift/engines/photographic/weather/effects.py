@@ -19,7 +19,7 @@ from simlift.engines.photographic.scene import frame_geometry
 from simlift.engines.photographic.scene.surface import Surface
 from simlift.pixels.weather import atmosphere as laws
 from simlift.pixels.weather import precipitation as fall
-from simlift.pixels.weather.atmosphere import Anchors
+from simlift.pixels.weather.atmosphere import NoiseAnchors
 from simlift.pixels.weather.precipitation import Shutter
 
 _SNOW_SEED = 0x5EED  # flakes are not where drops are
@@ -104,7 +104,7 @@ def on_surfaces(
     """
     if weather.ground_wetness == 0 and weather.snow_cover == 0:
         return surface
-    albedo, normals, roughness, metallic = laws.weathered(
+    albedo, normals, roughness, metallic = laws.apply_wetness_and_snow(
         (surface.albedo, surface.normals, surface.roughness, surface.metallic),
         frame[Layer.DEPTH][0],
         _behind(frame),
@@ -132,7 +132,7 @@ def in_air(
     if weather.extinction == 0:
         return linear
     depth, behind = frame[Layer.DEPTH][0], _behind(frame)
-    return laws.veil(
+    return laws.apply_fog(
         linear, depth, behind, frame_geometry.intrinsics(frame), weather.extinction, airlight
     )
 
@@ -171,8 +171,10 @@ def falling(
     if weather.snowfall > 0:
         kinds.append((fall.snowflakes(weather.snowfall), seed ^ _SNOW_SEED))
     for particles, place in kinds:
-        seen = fall.streaks(particles, blown, up, shutter, poses, intrinsics, frame.size, place)
-        linear = fall.draw(
+        seen = fall.particle_streaks(
+            particles, blown, up, shutter, poses, intrinsics, frame.size, place
+        )
+        linear = fall.draw_streaks(
             linear,
             frame[Layer.DEPTH][0],
             _behind(frame),
@@ -202,7 +204,7 @@ def _behind(frame: Window) -> Bool[np.ndarray, "h w"]:
     return frame.derive(frame_geometry.Hidden(frozenset()))
 
 
-def _anchors(frame: Window, sampled: Objects | None) -> Anchors:
+def _anchors(frame: Window, sampled: Objects | None) -> NoiseAnchors:
     """Return how points seen by the camera lead to where the bodies that carry them rest."""
     view = np.eye(4)
     if frame.camera is not None:
@@ -210,7 +212,9 @@ def _anchors(frame: Window, sampled: Objects | None) -> Anchors:
     found = frame.objects
     if found is None or Layer.SEGMENTATION not in frame:
         ids = np.zeros(frame.size, dtype=np.int32)
-        return Anchors(ids, np.zeros(0, dtype=np.int64), view[None, :3], np.ones(1, dtype=bool))
+        return NoiseAnchors(
+            ids, np.zeros(0, dtype=np.int64), view[None, :3], np.ones(1, dtype=bool)
+        )
     order = np.argsort(found.ids)
     rest = np.broadcast_to(np.eye(4), found.poses[0].shape)
     still = np.ones(len(order), dtype=bool)
@@ -218,7 +222,7 @@ def _anchors(frame: Window, sampled: Objects | None) -> Anchors:
         rest = sampled.poses[0]
         still = np.abs(sampled.poses - rest).max((0, 2, 3)) < _STILL
     to_rest = np.einsum("oij,ojk,kl->oil", rest, np.linalg.inv(found.poses[0]), view)
-    return Anchors(
+    return NoiseAnchors(
         frame[Layer.SEGMENTATION][0],
         found.ids[order].astype(np.int64),
         np.concatenate([view[None], to_rest[order]])[:, :3],

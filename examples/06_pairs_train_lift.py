@@ -10,24 +10,39 @@ from pathlib import Path
 from simlift import Plugin, Recipe, Run, Variant, lift_clips, open_clip
 from simlift.core.layers import Layer
 from simlift.engines.wan import Wan
+from simlift.media.native import write_clip
+from simlift.passes.demo import episode_path
 from simlift.passes.pairs.make import PairRecipe, pair_clips
 from simlift.passes.score import score_run
 from simlift.passes.train import train_adapter
 from simlift.scale.progress import Silent
 from simlift.training.recipe import TrainRecipe
 
-# The clip with a twin and the tiny model are those of the tests.
+# The tiny model is one of the tests' own.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-from tiny import clips, models
+from tiny import models
 
 out = Path(sys.argv[1] if len(sys.argv) > 1 else "out/pairs-train-lift")
-clip = open_clip(clips.native(out / "clip", [Layer.RGB, Layer.TWIN], count=17))
 base = str(models.wan(out / "wan"))
-silent = Silent()
+size, silent = (32, 48), Silent()
 
-# Pairs: the render is the reference, its path-traced twin the target.
+# The first frames of a shipped episode, with its path-traced twin.
+episode = open_clip(episode_path("tabletop"))
+layers, shape = [Layer.RGB, Layer.TWIN], (episode.height, episode.width)
+with (
+    episode.open(layers) as reader,
+    write_clip(
+        out / "clip", name="short", fps=episode.fps, height=shape[0], width=shape[1]
+    ) as writer,
+):
+    window = reader.window(range(17))
+    for frame in range(17):
+        writer.append({layer: window[layer][frame] for layer in layers})
+clip = open_clip(out / "clip")
+
+# The render is the reference of a pair, its twin the target.
 made = pair_clips([clip], PairRecipe(twins=True, frames=17), out / "pairs", progress=silent)
-print(f"{made.accepted} pairs, {made.rejected} rejected")
+print(f"pairs: {made.accepted} accepted, {made.rejected} rejected")
 
 recipe = TrainRecipe(
     base=base,
@@ -39,13 +54,22 @@ recipe = TrainRecipe(
     switch_every=4,
     frames=17,
     prefix_frames=5,
+    resolution=size,
     evaluate_every=4,
     dtype="float32",
 )
 adapter = train_adapter(made.pairs, recipe, out / "adapter", progress=silent)
 print(f"adapter: {', '.join(path.name for path in sorted(adapter.glob('*.safetensors')))}")
 
-engine = Wan(base, adapter=str(adapter), steps=4, shift=5.0, guidance=(1.0, 1.0), dtype="float32")
+engine = Wan(
+    base,
+    adapter=str(adapter),
+    steps=4,
+    shift=5.0,
+    guidance=(1.0, 1.0),
+    resolution=size,
+    dtype="float32",
+)
 variant = Variant("tiny", Plugin.of(engine))
 lift_clips([clip], Recipe(variants=(variant,), seed=1), out / "run", progress=silent)
 
@@ -55,5 +79,6 @@ for take in run.takes():
     sheet = run.sheet(take.key)
     assert sheet is not None
     print(f"{take.key}: {'accepted' if sheet.accepted else 'rejected'}")
-    for name, value in sheet.values().items():
+    for name in ("edge_f1", "flicker_ratio", "twin_psnr", "twin_psnr_render"):
+        value = sheet.values()[name]
         print(f"  {name:24} {value:.3f}")

@@ -194,6 +194,7 @@ def test_no_machine_is_named():
 def test_the_public_face():
     assert simlift.__all__ == [
         "Clip",
+        "ClipSample",
         "Gate",
         "Layer",
         "Look",
@@ -202,7 +203,6 @@ def test_the_public_face():
         "Recipe",
         "Run",
         "SimliftError",
-        "ClipSample",
         "Variant",
         "Window",
         "lift",

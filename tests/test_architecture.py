@@ -234,7 +234,7 @@ publish ADAPTER --to --public
 score   RUN --workers
 report  RUN
 serve   RUN --host --port
-doctor
+doctor  --deep
 """
 
 

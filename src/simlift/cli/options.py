@@ -11,6 +11,7 @@ from simlift.core.clip import Clip
 from simlift.core.errors import RecipeError
 from simlift.core.recipe import Recipe
 from simlift.scale.processes import Failure
+from simlift.scale.progress import Terminal
 
 Clips = tyro.conf.Positional[tuple[Path, ...]]
 RunFolder = tyro.conf.Positional[Path]
@@ -30,7 +31,11 @@ def open_clips(paths: Sequence[Path]) -> list[Clip]:
 
     if not paths:
         raise RecipeError("CLIP", "none was named", allowed="folders, videos or images")
-    return [open_clip(path) for path in paths]
+    terminal, clips = Terminal(out), []
+    for path in paths:
+        with terminal.wait(f"opening {path.name or path}"):
+            clips.append(open_clip(path))
+    return clips
 
 
 def recipe_of(engine: str, count: int, seed: int, **asked: Any) -> Recipe:

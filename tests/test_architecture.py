@@ -252,7 +252,7 @@ report  RUN
 serve   RUN --host --port
 engines NAME
 looks   NAME
-doctor
+doctor  --deep
 """
 
 

@@ -138,19 +138,26 @@ def plain_view(frame):
     return View(frame.camera.intrinsics[0], pose, *frame.size)
 
 
+def rays_through(sensor, u, v):
+    """Return the rays through places of the film: all in one, or one by one in scalar Mitsuba."""
+    places = np.stack([u, v]).astype(np.float32)
+    if mi.variant().startswith("scalar"):
+        points = [mi.Point2f(*place) for place in places.T.tolist()]
+    else:
+        points = [mi.Point2f(*map(mi.Float, places))]
+    return [sensor.sample_ray(0.0, 0.5, point, mi.Point2f(0.5))[0] for point in points]
+
+
 def depth_of(tracer, view):
     """Return z-depth at every pixel's centre, +inf where nothing is hit."""
     sensor = sensor_of(view)
     v, u = np.mgrid[: view.height, : view.width]
-    place = mi.Point2f(
-        mi.Float(((u.ravel() + 0.5) / view.width).astype(np.float32)),
-        mi.Float(((v.ravel() + 0.5) / view.height).astype(np.float32)),
-    )
-    ray, _ = sensor.sample_ray(0.0, 0.5, place, mi.Point2f(0.5))
-    met = tracer.scene.ray_intersect(ray)
-    points = np.array(met.p).reshape(3, -1).T - view.camera_to_world[:3, 3]
+    rays = rays_through(sensor, (u.ravel() + 0.5) / view.width, (v.ravel() + 0.5) / view.height)
+    met = [tracer.scene.ray_intersect(ray) for ray in rays]
+    points = np.concatenate([np.array(m.p).reshape(3, -1).T for m in met])
+    points = points - view.camera_to_world[:3, 3]
     depth = points @ view.camera_to_world[:3, 2]
-    hit = np.array(met.is_valid()).ravel()
+    hit = np.concatenate([np.array(m.is_valid()).ravel() for m in met])
     return np.where(hit, depth, np.inf).reshape(view.height, view.width)
 
 
@@ -341,9 +348,8 @@ def test_rays_leave_through_their_pixels_whatever_the_lens(centre, aperture):
     sensor = sensor_of(View(lens, pose, HEIGHT, WIDTH, aperture, 5.0))
     assert list(sensor.film().crop_size()) == [WIDTH, HEIGHT]
     u, v = np.array([0.5, 63.5, 20.25, 40.0]), np.array([0.5, 47.5, 11.0, 33.3])
-    place = mi.Point2f(mi.Float(np.float32(u / WIDTH)), mi.Float(np.float32(v / HEIGHT)))
-    ray, _ = sensor.sample_ray(0.0, 0.5, place, mi.Point2f(0.5))
-    ways = np.array(ray.d).reshape(3, -1).T @ pose[:3, :3]
+    rays = rays_through(sensor, u / WIDTH, v / HEIGHT)
+    ways = np.concatenate([np.array(ray.d).reshape(3, -1).T for ray in rays]) @ pose[:3, :3]
     truth = np.stack([(u - centre[0]) / 62, (v - centre[1]) / 62], axis=1)
     np.testing.assert_allclose(ways[:, :2] / ways[:, 2:], truth, atol=1e-4)
 

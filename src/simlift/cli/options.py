@@ -73,11 +73,16 @@ def torch_device(device: str) -> str:
 
 def open_clips(paths: Sequence[Path]) -> "list[Clip]":
     """Return the clips at some paths; RecipeError where none was named."""
+    from simlift.scale.progress import Terminal
     from simlift.sources import open_clip
 
     if not paths:
         raise RecipeError("CLIP", "none was named", allowed="folders, videos or images")
-    return [open_clip(path) for path in paths]
+    terminal, clips = Terminal(out), []
+    for path in paths:
+        with terminal.wait(f"opening {path.name or path}"):
+            clips.append(open_clip(path))
+    return clips
 
 
 def recipe_of(engine: str, count: int, seed: int, **asked: Any) -> "Recipe":

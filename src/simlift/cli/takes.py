@@ -159,17 +159,30 @@ def serve(run: RunFolder, /, host: str = "127.0.0.1", port: int = 8000) -> int:
     return 0
 
 
-def doctor() -> int:
-    """Say what this machine can run, what is missing, and how to get it."""
+def doctor(deep: bool = False) -> int:
+    """Say what this machine can run, what is missing, and how to get it.
+
+    Args:
+        deep: Import every library and try its renderer or device, which takes half a minute.
+    """
     from rich.markup import escape
     from rich.table import Table
 
     from simlift.passes.doctor import examine
 
-    table = Table("", "found", "for", "way out", box=None, padding=(0, 2))
-    for finding in examine():
-        mark = "[green]yes[/green]" if finding.works else "[yellow]no[/yellow]"
-        way_out = "" if finding.works else escape(finding.way_out)
-        table.add_row(f"{mark} {finding.name}", escape(finding.found), finding.purpose, way_out)
-    options.out.print(table)
+    untried = False
+    for group in examine(deep=deep):
+        options.out.print(f"[bold]{group.name}[/bold]  {escape(group.purpose)}", highlight=False)
+        table = Table.grid(padding=(0, 2, 0, 0))
+        for finding in group.findings:
+            mark = "[green]yes[/green]" if finding.works else "[yellow]no[/yellow]"
+            seen = finding.found
+            if finding.works and not finding.tried:
+                seen, untried = f"{seen} (found, not tried)", True
+            if not finding.works and finding.way_out:
+                seen = f"{seen}\n{finding.way_out}"
+            table.add_row("", mark, escape(finding.name), escape(seen))
+        options.out.print(table)
+    if untried and not deep:
+        options.out.print("simlift doctor --deep tries what was only found", highlight=False)
     return 0

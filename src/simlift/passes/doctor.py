@@ -1,4 +1,4 @@
-"""The machine -> what runs here, what is missing, how to get it; libraries are tried by loading."""
+"""The machine -> what runs here, what is missing, how to get it; libraries load only when asked."""
 
 import importlib
 import importlib.util
@@ -12,91 +12,176 @@ from pathlib import Path
 import av
 import cv2
 
-from simlift.core.errors import MissingLibrary
-from simlift.engines.diffusers.licences import LICENCES
 from simlift.engines.pathtraced.llvm import OLDEST_LLVM, find_llvm
 from simlift.models.wan.base import EXTRA
 from simlift.passes.provenance import installed
+from simlift.passes.score import LPIPS_VARIABLE
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that simlift can use: whether it works here, what was found, how to get it."""
+    """One thing that simlift can use: whether it is here, what was found, how to get it.
+
+    `tried` says that it was put to use; a library that was only looked up may still not load.
+    """
 
     name: str
     works: bool
     found: str
-    purpose: str
     way_out: str = ""
+    tried: bool = True
 
 
-def examine() -> tuple[Finding, ...]:
-    """Look at everything that decides what runs on this machine."""
+@dataclass(frozen=True)
+class Group:
+    """Findings that serve one purpose."""
+
+    name: str
+    purpose: str
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class _Library:
+    """A library of an extra: its module, its distribution, and a use of it that shows it works."""
+
+    module: str
+    extra: str
+    distribution: str = ""
+    attempt: Callable[[], None] | None = None
+
+
+def examine(*, deep: bool = False) -> tuple[Group, ...]:
+    """Look at everything that decides what runs on this machine.
+
+    Libraries are looked up without importing them, which takes no time; `deep` imports each of
+    them, opens a renderer and asks for a GPU, which takes many seconds.
+    """
+
+    def libraries(*asked: _Library) -> tuple[Finding, ...]:
+        return tuple(_try(library) if deep else _look_up(library) for library in asked)
+
     return (
-        Finding(
-            "python",
-            sys.version_info >= (3, 11),
-            sys.version.split()[0],
-            "everything",
-            "install Python 3.11 or newer",
+        Group(
+            "core",
+            "look, plan, lift, score, report: the default engine needs nothing else",
+            (
+                Finding(
+                    "python",
+                    sys.version_info >= (3, 11),
+                    sys.version.split()[0],
+                    "install Python 3.11 or newer",
+                ),
+                Finding("processor", True, f"{os.cpu_count()} cores, for --workers"),
+                _memory(),
+                Finding("OpenCV", True, cv2.__version__),
+                *libraries(_Library("numba", "", attempt=_try_numba)),
+            ),
         ),
-        Finding("processor", True, f"{os.cpu_count()} cores", "lifting with --workers"),
-        _memory(),
-        Finding(
-            "disk",
-            True,
-            f"{shutil.disk_usage(Path.cwd()).free / 1e9:.1f} GB free here",
-            "takes: about 2 MB for a second of 480p",
+        Group(
+            "record",
+            "simlift record",
+            libraries(
+                _Library("mujoco", "record", attempt=_try_mujoco),
+                _Library("gymnasium_robotics", "record", "gymnasium-robotics"),
+                _Library("pyarrow", "record"),
+            ),
         ),
-        Finding("OpenCV", True, cv2.__version__, "pixels"),
-        *(_encoder(name, purpose) for name, purpose in _ENCODERS),
-        _library("mujoco", _try_mujoco, "simlift record", "record"),
-        _library("gymnasium_robotics", _try_robot, "simlift record tabletop", "record"),
-        _library("OpenEXR", _try_import("OpenEXR"), ".exr environments", "exr"),
-        _library("mitsuba", _try_mitsuba, "twins, --engine pathtraced", "pathtraced"),
-        _tracer(),
-        _library("torch", _try_import("torch"), "simlift estimate", "estimate"),
-        _library("transformers", _try_import("transformers"), "simlift estimate", "estimate"),
-        *(
-            _library(name, _try_import(name), "simlift pair, train; engines with weights", EXTRA)
-            for name in ("diffusers", "peft", "ftfy", "tensorboardX")
+        Group(
+            "path tracing",
+            "twins, --engine pathtraced",
+            (*libraries(_Library("mitsuba", "pathtraced", attempt=_try_mitsuba)), _llvm()),
         ),
-        _gpu(),
-        *(Finding(f"licence of {x.name}", True, x.licence, x.where) for x in LICENCES),
+        Group(
+            "models and GPU",
+            "simlift estimate, pair, train; engines with weights",
+            (
+                *libraries(
+                    _Library("torch", "estimate"),
+                    _Library("transformers", "estimate"),
+                    _Library("safetensors", "estimate"),
+                    _Library("diffusers", EXTRA),
+                    _Library("accelerate", EXTRA),
+                    _Library("peft", EXTRA),
+                    _Library("ftfy", EXTRA),
+                    _Library("tensorboardX", EXTRA),
+                ),
+                _driver(),
+                *((_cuda(),) if deep else ()),
+            ),
+        ),
+        Group("evaluation", "simlift score; LPIPS needs torch too", (_lpips(),)),
+        Group(
+            "files",
+            "what is read and written",
+            (
+                _encoder("libx264", "takes"),
+                _encoder("ffv1", "depth and segmentation of recorded clips"),
+                *libraries(_Library("OpenEXR", "exr")),
+                Finding(
+                    "disk",
+                    True,
+                    f"{shutil.disk_usage(Path.cwd()).free / 1e9:.1f} GB free here; "
+                    "takes need about 2 MB for a second of 480p",
+                ),
+            ),
+        ),
     )
-
-
-_ENCODERS = (("libx264", "takes"), ("ffv1", "depth and segmentation of recorded clips"))
 
 
 def _memory() -> Finding:
     size = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
-    return Finding("memory", size > 2, f"{size:.1f} GB", "a worker needs 0.5 to 0.9 GB at 480p")
+    found = f"{size:.1f} GB; a worker needs 0.5 to 0.9 GB at 480p"
+    return Finding("memory", size > 2, found, "lift smaller frames")
 
 
 def _encoder(name: str, purpose: str) -> Finding:
     works = name in av.codecs_available
     found = f"PyAV {av.__version__}" if works else "absent from this build of FFmpeg"
-    return Finding(name, works, found, purpose, "pip install --force-reinstall av")
+    return Finding(name, works, f"{found}, for {purpose}", "pip install --force-reinstall av")
 
 
-def _library(name: str, attempt: Callable[[], None], purpose: str, extra: str) -> Finding:
+def _look_up(library: _Library) -> Finding:
+    if importlib.util.find_spec(library.module) is None:
+        return _absent(library)
+    return Finding(library.module, True, _version(library), tried=False)
+
+
+def _try(library: _Library) -> Finding:
+    # A search first: what is installed and lacks a part of its own raises ImportError as well.
+    if importlib.util.find_spec(library.module) is None:
+        return _absent(library)
     try:
-        attempt()
-    except (ImportError, MissingLibrary):
-        return Finding(name, False, "not installed", purpose, f"pip install 'simlift[{extra}]'")
-    except Exception as error:
-        way_out = "apt-get install libegl1 libgl1 libgl1-mesa-dri, and set MUJOCO_GL=egl"
-        return Finding(name, False, f"is installed and does not load: {error}", purpose, way_out)
-    return Finding(name, True, installed(name.replace("_", "-")) or "found", purpose)
+        importlib.import_module(library.module)
+        if library.attempt is not None:
+            library.attempt()
+    except Exception as error:  # whatever a library raises is what the user has to know
+        reason = f"{_version(library)} does not work: {type(error).__name__}: {error}"
+        return Finding(library.module, False, reason, _mend(library))
+    return Finding(library.module, True, _version(library))
 
 
-def _try_import(name: str) -> Callable[[], None]:
-    return lambda: _do_import(name)
+def _absent(library: _Library) -> Finding:
+    return Finding(library.module, False, "not installed", _install(library))
 
 
-def _do_import(name: str) -> None:
-    importlib.import_module(name)
+def _install(library: _Library) -> str:
+    return f"pip install 'simlift[{library.extra}]'" if library.extra else "pip install simlift"
+
+
+def _mend(library: _Library) -> str:
+    if library.module == "mujoco":
+        return "apt-get install libegl1 libgl1 libgl1-mesa-dri, and set MUJOCO_GL=egl"
+    return f"{_install(library)} --force-reinstall"
+
+
+def _version(library: _Library) -> str:
+    return installed(library.distribution or library.module) or "version unknown"
+
+
+def _try_numba() -> None:
+    numba = importlib.import_module("numba")
+    numba.njit(lambda x: x + 1)(1)
 
 
 def _try_mujoco() -> None:
@@ -112,24 +197,42 @@ def _try_mitsuba() -> None:
     importlib.import_module("simlift.engines.pathtraced._mitsuba")
 
 
-def _tracer() -> Finding:
+def _llvm() -> Finding:
     library = find_llvm()
     return Finding(
-        "path tracer",
+        "libLLVM",
         library is not None,
-        f"llvm ({library})" if library else "scalar: works, three to four times slower",
-        "how fast Mitsuba runs",
+        str(library) if library else "none: Mitsuba works without it, three to four times slower",
         f"apt-get install libllvm19, or set DRJIT_LIBLLVM_PATH to a libLLVM of {OLDEST_LLVM} or "
         "newer",
+        tried=False,
     )
 
 
-def _try_robot() -> None:
-    if importlib.util.find_spec("gymnasium_robotics") is None:
-        raise ImportError("gymnasium_robotics")
-
-
-def _gpu() -> Finding:
+def _driver() -> Finding:
     tool = shutil.which("nvidia-smi")
-    found = f"driver found ({tool})" if tool else "none found"
-    return Finding("NVIDIA GPU", bool(tool), found, "engines with weights; the default needs none")
+    found = f"driver found ({tool})" if tool else "none found; the default engine needs none"
+    return Finding("NVIDIA GPU", bool(tool), found, tried=False)
+
+
+def _cuda() -> Finding:
+    try:
+        torch = importlib.import_module("torch")
+        works = bool(torch.cuda.is_available())
+        found = torch.cuda.get_device_name() if works else "torch sees no CUDA device"
+    except Exception as error:  # said in full beside torch itself
+        works, found = False, f"torch does not load: {type(error).__name__}"
+    return Finding("CUDA", works, found)
+
+
+def _lpips() -> Finding:
+    folder = os.environ.get(LPIPS_VARIABLE, "")
+    there = bool(folder) and Path(folder).is_dir()
+    found = folder or "no folder of weights is named; every other score works without it"
+    return Finding(
+        "LPIPS weights",
+        there,
+        found if there or not folder else f"{folder} is no folder",
+        f"set {LPIPS_VARIABLE} to their folder (docs/scores.md)",
+        tried=False,
+    )

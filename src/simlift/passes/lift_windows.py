@@ -15,6 +15,7 @@ from simlift.core.clip import Clip, ClipReader
 from simlift.core.clip_sample import sample_clip
 from simlift.core.errors import InputError
 from simlift.core.layers import Layer
+from simlift.core.progress import doing
 from simlift.core.protocols import Engine, EngineSpec, Stage, WindowSize
 from simlift.core.recipe import Recipe, Variant, derive_seed
 from simlift.core.run import Run, Take, TakeKey, write_text
@@ -111,8 +112,9 @@ def lift_clip(job: LiftJob, progress: Callable[[int], None]) -> None:
             if kind not in engines:
                 engines[kind] = stack.enter_context(specs[variant.name].open(job.device))
         reader = stack.enter_context(clip.open(layers))
-        sample = sample_clip(reader)
-        source = source_digest(clip)
+        with doing(f"sampling {clip.name}"):
+            sample = sample_clip(reader)
+            source = source_digest(clip)
         for window_size in {_window_size(spec, recipe): None for spec in specs.values()}:
             group = [v for v in job.variants if _window_size(specs[v.name], recipe) == window_size]
             takes = [

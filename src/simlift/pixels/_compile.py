@@ -13,6 +13,24 @@ from types import ModuleType
 from typing import Any
 
 from numba import njit
+from numba.core import event
+
+from simlift.pixels.compilation import report_compiling
+
+
+class _Announcer(event.Listener):
+    """Names each kernel of ours as numba begins to compile it; what is cached raises no event."""
+
+    def on_start(self, event: Any) -> None:
+        function = event.data["dispatcher"].py_func
+        if function.__module__.startswith("simlift."):  # numba compiles helpers of its own too
+            report_compiling(f"{function.__module__}.{function.__qualname__}")
+
+    def on_end(self, event: Any) -> None:
+        del event
+
+
+event.register("numba:compile", _Announcer())  # type: ignore[no-untyped-call]
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:

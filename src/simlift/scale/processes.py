@@ -1,6 +1,7 @@
 """Jobs -> done or failed, one process for each worker; one failed job never stops the others.
 
-Workers send how many frames they made through a queue; the parent alone prints and writes events.
+Workers send how many frames they made, what they compile and what takes them long through a
+queue; the parent alone prints and writes events.
 A worker whose parent was killed stops at the next frame.
 """
 
@@ -18,6 +19,8 @@ from typing import Any, Protocol, TypeVar
 import cv2
 
 from simlift.core.errors import RecipeError, SimliftError
+from simlift.core.progress import listen_to_activity, report_activity
+from simlift.pixels.compilation import listen_to_compilation, report_compiling
 from simlift.scale.memory import keep_pages
 
 
@@ -114,6 +117,8 @@ def _begin(counts: Any, threads: int, parent: int) -> None:
     _counts, _parent = counts, parent
     keep_pages()
     cv2.setNumThreads(threads)
+    listen_to_compilation(lambda kernel: counts.put((report_compiling, (kernel,))))
+    listen_to_activity(lambda what, seconds: counts.put((report_activity, (what, seconds))))
 
 
 def _attempt_in_worker(work: Work[J], job: J) -> Failure | None:
@@ -129,8 +134,12 @@ def _count(frames: int) -> None:
 @contextmanager
 def _listening(counts: Any, progress: Callable[[int], None]) -> Iterator[None]:
     def listen() -> None:
-        while (frames := counts.get()) is not None:
-            progress(frames)
+        while (told := counts.get()) is not None:
+            if isinstance(told, int):
+                progress(told)
+            else:
+                report, words = told
+                report(*words)
 
     thread = threading.Thread(target=listen, daemon=True)
     thread.start()

@@ -17,7 +17,10 @@ from rich.progress import (
 from rich.progress import Progress as RichProgress
 from rich.text import Text
 
-from simlift.core.progress import watching
+from simlift.core.progress import hearing_activity, watching
+from simlift.pixels.compilation import hearing_compilation
+
+_LONG = 1.0  # seconds; what takes less needs no line in a log
 
 
 class Progress(Protocol):
@@ -45,18 +48,23 @@ def _ignore(count: int) -> None:
 
 
 class Terminal:
-    """Shows a bar with frames per second and the time left."""
+    """Shows a bar with frames per second and the time left; kernels that compile; long waits.
+
+    Where the output is no terminal, each line is printed once.
+    """
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._logged: set[str] = set()
 
     @contextmanager
     def task(self, name: str, frames: int, unit: str = "frames") -> Iterator[Callable[[int], None]]:
         """Draw one pass; where the output is no terminal, print one line when it ends."""
         begun = time.monotonic()
         done = 0
+        kernels: set[str] = set()
         bar = RichProgress(
-            TextColumn("{task.description:>8}"),
+            TextColumn("{task.description:>8}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn(unit),
@@ -71,19 +79,59 @@ class Terminal:
             def show_step(step: int, steps: int) -> None:
                 bar.update(task, description=f"{name} {step}/{steps}")
 
+            def show_activity(what: str, seconds: float | None) -> None:
+                bar.update(task, description=name if seconds is not None else what)
+                if seconds is not None:
+                    self._log_wait(what, seconds)
+
+            def show_kernel(kernel: str) -> None:
+                kernels.add(kernel)  # workers compile the same ones, each for itself
+                count = len(kernels)
+                bar.update(task, description=f"compiling kernel {count}, once per machine")
+                self._log("compiling kernels, once per machine: it takes up to some minutes")
+
             def advance(count: int) -> None:
                 nonlocal done
                 done += count
+                if kernels:
+                    bar.update(task, description=name)
                 bar.advance(task, count)
 
-            with watching(show_step):
+            with (
+                watching(show_step),
+                hearing_activity(show_activity),
+                hearing_compilation(show_kernel),
+            ):
                 yield advance
+        if kernels:
+            what = "kernel" if len(kernels) == 1 else "kernels"
+            self._console.print(f"{name}: compiled {len(kernels)} {what}, once per machine")
         if not self._console.is_terminal and frames:
             seconds = time.monotonic() - begun
             self._console.print(
                 f"{name}: {done} of {frames} {unit} in {seconds:.1f} s, "
                 f"{done / seconds:.1f} {unit}/s"
             )
+
+    @contextmanager
+    def wait(self, what: str) -> Iterator[None]:
+        """Show what goes on; where the output is no terminal, print it once if it was long."""
+        begun = time.monotonic()
+        if self._console.is_terminal:
+            with self._console.status(Text(what)):
+                yield
+        else:
+            yield
+            self._log_wait(what, time.monotonic() - begun)
+
+    def _log_wait(self, what: str, seconds: float) -> None:
+        if seconds >= _LONG:
+            self._log(f"{what}: {seconds:.1f} s", key=what)
+
+    def _log(self, line: str, key: str = "") -> None:
+        if not self._console.is_terminal and (key or line) not in self._logged:
+            self._logged.add(key or line)
+            self._console.print(line, markup=False)
 
 
 class _Rate(ProgressColumn):

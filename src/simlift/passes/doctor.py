@@ -64,7 +64,7 @@ def examine(*, deep: bool = False) -> tuple[Group, ...]:
     return (
         Group(
             "core",
-            "look, plan, lift, score, report: the default engine needs nothing else",
+            "inspect, lift, score, report: the default engine needs nothing else",
             (
                 Finding(
                     "python",

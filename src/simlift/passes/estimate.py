@@ -1,4 +1,4 @@
-"""A plain video and models on disk -> a native clip with estimated depth and segmentation.
+"""Estimate depth and segmentation of a plain video with local models -> a native clip.
 
 out/clip.json          the clip; it comes last
 out/rgb.mp4            the source's own file, hard-linked or copied: frames, times and sound

@@ -1,4 +1,4 @@
-"""One expert under training: its network with a LoRA, its optimiser, and the loss of a sample.
+"""Train one expert: its network with a LoRA, its optimiser, and the loss of a sample.
 
 Shapes: B batch, C channels, F H W latent frames, rows, columns; T text tokens, D their width.
 """

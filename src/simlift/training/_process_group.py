@@ -1,4 +1,4 @@
-"""The processes of a training: one, several alike (DDP), or each with a share (FSDP2).
+"""Set up the processes of a training: one, data parallel (DDP), or sharded (FSDP2).
 
 Launchers (`torchrun`, `accelerate launch`) set RANK, WORLD_SIZE, LOCAL_RANK and the master's
 address; without them there is one process.

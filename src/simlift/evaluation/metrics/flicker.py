@@ -1,4 +1,4 @@
-"""A window and a take's frames -> how much a surface changes from frame to frame, and freezing."""
+"""Measure flicker (temporal change along the flow) and frozen frames of a take."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

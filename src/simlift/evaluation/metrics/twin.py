@@ -1,4 +1,4 @@
-"""A window with a twin and a take's frames -> how far the take lies from a photograph of the scene.
+"""Measure the distance of a take from the twin, a photoreal reference of the same scene.
 
 Every measure is taken of the render as well (`<score>_render`), so that the share of the distance
 that a take closed can be told.

@@ -1,4 +1,4 @@
-"""Inverse depth in a model's own units -> depth as a clip stores it; one map for all frames.
+"""Convert a model's inverse depth to stored depth by one map for all frames.
 
 One map for the whole clip cannot flicker, and keeps planes planes: both sides are linear in inverse
 depth.

@@ -1,4 +1,4 @@
-"""Stretches whose targets are there already (twins, accepted takes) -> judged pairs."""
+"""Make pairs of segments that have targets already (twins, accepted takes)."""
 
 from collections.abc import Iterable
 from dataclasses import replace

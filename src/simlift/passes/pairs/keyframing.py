@@ -1,4 +1,4 @@
-"""Stretches -> pairs by models: anchors of all, then the frames between, one model at a time.
+"""Make pairs with models: edit anchor frames, then propagate; one model at a time.
 
 Editor and propagator seldom fit beside each other, so each works through every open segment before
 the other is loaded. A rejected pair waits for the next round with the next seed.

@@ -1,4 +1,4 @@
-"""The pair pass: clips and a recipe -> a training set with every decision and its reason.
+"""Make a training set from clips and a recipe, with every decision and its reason.
 
 Run again it goes on: what is finished and still of the same bytes, models and settings is kept, and
 a pass that was killed ends with the files of one that was not.

@@ -83,14 +83,14 @@ def join_process_group(device: str, sharding: Sharding) -> Iterator[ProcessGroup
         distributed.destroy_process_group()
 
 
-def whole(tensor: Tensor) -> Tensor:
+def gather(tensor: Tensor) -> Tensor:
     """Return a tensor with all its shares, on the CPU."""
     found: Any = tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
     plain: Tensor = found.detach().cpu().clone()
     return plain
 
 
-def like(value: Tensor, model: Tensor) -> Tensor:
+def shard_like(value: Tensor, model: Tensor) -> Tensor:
     """Return a whole tensor placed and shared out as another one is."""
     moved = value.to(model.device, model.dtype)
     if isinstance(model, DTensor):

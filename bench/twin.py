@@ -28,7 +28,7 @@ from simlift.engines.pathtraced import PathTraced
 from simlift.engines.photographic import Look, Photographic
 from simlift.engines.photographic.looks.look import Light
 from simlift.evaluation.metrics import gap_closed
-from simlift.evaluation.metrics.flicker import calm
+from simlift.evaluation.metrics.flicker import denoise_and_shrink
 from simlift.passes.demo import demo_clips
 from simlift.passes.lift_windows import lift_window, read_windows
 from simlift.passes.twin import SEED, record_twin, twin_settings
@@ -204,7 +204,7 @@ def _texture(one: np.ndarray, other: np.ndarray) -> float:
 
 def _flicker(frames: Frames) -> float:
     """Return the mean second difference over time of the calmed frames: motion cancels mostly."""
-    smooth = np.stack(calm(frames))
+    smooth = np.stack(denoise_and_shrink(frames))
     return float(np.abs(smooth[2:] - 2 * smooth[1:-1] + smooth[:-2]).mean())
 
 

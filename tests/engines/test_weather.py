@@ -79,7 +79,7 @@ def test_fog_counts_metres_along_the_ray():
     depth[:10] = np.inf
     frame = window(depth, pose(LOOK_AHEAD, (0, 0, 1.5)))
     light = np.full((HEIGHT, WIDTH, 3), 0.2, np.float32)
-    seen = effects.in_air(light, frame, Weather(visibility=100.0), AIR)
+    seen = effects.apply_fog(light, frame, Weather(visibility=100.0), AIR)
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
     ray = np.sqrt(1 + ((x + 0.5 - WIDTH / 2) / 60) ** 2 + ((y + 0.5 - HEIGHT / 2) / 60) ** 2)
     t = np.exp(-3.912 / 100 * 30.0 * ray)[..., None]
@@ -91,8 +91,8 @@ def test_two_walls_of_fog_are_one_twice_as_thick():
     frame = window(np.full((HEIGHT, WIDTH), 20.0), pose(LOOK_AHEAD, (0, 0, 1.5)))
     light = np.random.default_rng(0).random((HEIGHT, WIDTH, 3), dtype=np.float32)
     half = Weather(visibility=200.0)
-    twice = effects.in_air(effects.in_air(light, frame, half, AIR), frame, half, AIR)
-    once = effects.in_air(light, frame, Weather(visibility=100.0), AIR)
+    twice = effects.apply_fog(effects.apply_fog(light, frame, half, AIR), frame, half, AIR)
+    once = effects.apply_fog(light, frame, Weather(visibility=100.0), AIR)
     np.testing.assert_allclose(twice, once, atol=1e-6)
 
 
@@ -253,9 +253,11 @@ def test_no_drop_is_seen_through_a_surface():
     light = np.full((HEIGHT, WIDTH, 3), 0.1, np.float32)
     kind = {"exposure": 0.002, "ahead": AHEAD, "seed": 1}
     heavy = Weather(rain=100.0, snowfall=3.0)
-    np.testing.assert_array_equal(effects.falling(light, frame, heavy, AIR, AIR, **kind), light)
+    np.testing.assert_array_equal(
+        effects.draw_precipitation(light, frame, heavy, AIR, AIR, **kind), light
+    )
     frame = window(np.full((HEIGHT, WIDTH), 9.0), pose(LOOK_AHEAD, (0, 0, 1.5)), index=5)
-    assert (effects.falling(light, frame, heavy, AIR, AIR, **kind) != light).any()
+    assert (effects.draw_precipitation(light, frame, heavy, AIR, AIR, **kind) != light).any()
 
 
 def test_a_drop_brightens_what_is_darker_and_darkens_what_is_brighter():
@@ -263,7 +265,9 @@ def test_a_drop_brightens_what_is_darker_and_darkens_what_is_brighter():
     kind = {"exposure": 0.002, "ahead": AHEAD, "seed": 1}
     for level, sign in ((0.05, 1), (2.0, -1)):
         light = np.full((HEIGHT, WIDTH, 3), level, np.float32)
-        change = effects.falling(light, frame, Weather(rain=50.0), AIR, AIR, **kind) - light
+        change = (
+            effects.draw_precipitation(light, frame, Weather(rain=50.0), AIR, AIR, **kind) - light
+        )
         assert (sign * change >= 0).all()
         assert (change != 0).any()
 
@@ -273,9 +277,11 @@ def test_hardly_any_rain_or_snow_is_hardly_any(kind):
     frame = window(np.full((HEIGHT, WIDTH), 9.0), pose(LOOK_AHEAD, (0, 0, 1.5)))
     light = np.full((HEIGHT, WIDTH, 3), 0.1, np.float32)
     told = Weather(**{kind: 1e-12})
-    seen = effects.falling(light, frame, told, AIR, AIR, exposure=0.002, ahead=AHEAD, seed=1)
+    seen = effects.draw_precipitation(
+        light, frame, told, AIR, AIR, exposure=0.002, ahead=AHEAD, seed=1
+    )
     np.testing.assert_array_equal(seen, light)
-    np.testing.assert_allclose(effects.in_air(light, frame, told, AIR), light, atol=1e-5)
+    np.testing.assert_allclose(effects.apply_fog(light, frame, told, AIR), light, atol=1e-5)
 
 
 def test_the_same_frame_gives_the_same_pixels_in_any_window(tmp_path):
@@ -286,10 +292,12 @@ def test_the_same_frame_gives_the_same_pixels_in_any_window(tmp_path):
         with clip.open(Layer) as reader:
             frame = reader.window(range(first, last)).frame(4 - first)
         surface = even(UP_AHEAD, frame.size)
-        under = effects.on_surfaces(surface, frame, wet, UP_AHEAD)
-        light = effects.in_air(under.albedo, frame, wet, AIR)
+        under = effects.apply_to_surfaces(surface, frame, wet, UP_AHEAD)
+        light = effects.apply_fog(under.albedo, frame, wet, AIR)
         kind = {"exposure": 0.004, "ahead": AHEAD, "seed": 9}
-        pictures.append((under.normals, effects.falling(light, frame, wet, AIR, AIR, **kind)))
+        pictures.append(
+            (under.normals, effects.draw_precipitation(light, frame, wet, AIR, AIR, **kind))
+        )
     np.testing.assert_array_equal(pictures[0][0], pictures[1][0])
     np.testing.assert_array_equal(pictures[0][1], pictures[1][1])
 
@@ -297,10 +305,10 @@ def test_the_same_frame_gives_the_same_pixels_in_any_window(tmp_path):
 def test_nothing_changes_without_weather():
     frame, surface = from_above(), even(UP_DOWN)
     light = surface.albedo
-    assert effects.on_surfaces(surface, frame, Weather(), UP_DOWN) is surface
-    assert effects.in_air(light, frame, Weather(), AIR) is light
+    assert effects.apply_to_surfaces(surface, frame, Weather(), UP_DOWN) is surface
+    assert effects.apply_fog(light, frame, Weather(), AIR) is light
     kind = {"exposure": 0.01, "ahead": AHEAD, "seed": 0}
-    assert effects.falling(light, frame, Weather(), AIR, AIR, **kind) is light
+    assert effects.draw_precipitation(light, frame, Weather(), AIR, AIR, **kind) is light
     assert Weather().kinds == ()
 
 
@@ -309,7 +317,7 @@ def test_a_film_darkens_as_lekner_and_dorf_say():
     albedo = np.linspace(0, 1, WIDTH, dtype=np.float32)
     surface = even((0, 0, -1))
     surface = replace(surface, albedo=np.tile(albedo[None, :, None], (HEIGHT, 1, 3)))
-    wet = effects.on_surfaces(surface, from_above(), POOLS, UP_DOWN).albedo[0, :, 0]
+    wet = effects.apply_to_surfaces(surface, from_above(), POOLS, UP_DOWN).albedo[0, :, 0]
     outside, p = 0.066, 1 - (1 - 0.066) / 1.33**2
     truth = 1 - (1 - outside) * (1 - albedo) / (1 - p * albedo) - outside
     np.testing.assert_allclose(wet, truth, atol=1e-5)
@@ -320,7 +328,7 @@ def test_a_film_darkens_as_lekner_and_dorf_say():
 def test_more_water_is_darker_and_smoother():
     frame, surface = from_above(), even((0, 0, -1))
     amounts = [Weather(wetness=w) for w in (0.0, 0.25, 0.5, 0.75, 1.0)]
-    wet = [effects.on_surfaces(surface, frame, w, UP_DOWN) for w in amounts]
+    wet = [effects.apply_to_surfaces(surface, frame, w, UP_DOWN) for w in amounts]
     assert (np.diff([w.albedo.mean() for w in wet]) < 0).all()
     assert (np.diff([w.roughness.mean() for w in wet]) < 0).all()
     assert Weather(rain=1).ground_wetness < Weather(rain=30).ground_wetness < 1
@@ -336,26 +344,26 @@ def test_puddles_lie_level_on_a_fifth_of_level_ground():
     shares = []
     for k in range(12):
         frame = from_above((37.0 * k, 11.0 * k, 8.0))
-        wet = effects.on_surfaces(even(tilt), frame, POOLS, UP_DOWN, seed=k)
+        wet = effects.apply_to_surfaces(even(tilt), frame, POOLS, UP_DOWN, seed=k)
         shares.append(pools(wet).mean())
         full = wet.roughness < 0.04
         np.testing.assert_allclose(wet.normals[full], [(0, 0, -1)] * full.sum(), atol=0.02)
     assert 0.1 < np.mean(shares) < 0.3
     steep = np.array([0.6, 0, -0.8])
-    wet = effects.on_surfaces(even(steep), from_above(), POOLS, UP_DOWN)
+    wet = effects.apply_to_surfaces(even(steep), from_above(), POOLS, UP_DOWN)
     assert not pools(wet).any()
 
 
 def test_rain_ruffles_the_puddles():
     surface, frame = even((0, 0, -1)), from_above()
-    raining = effects.on_surfaces(surface, frame, Weather(wetness=1.0, rain=30.0), UP_DOWN)
-    after = effects.on_surfaces(surface, frame, POOLS, UP_DOWN)
+    raining = effects.apply_to_surfaces(surface, frame, Weather(wetness=1.0, rain=30.0), UP_DOWN)
+    after = effects.apply_to_surfaces(surface, frame, POOLS, UP_DOWN)
     assert 0.02 < after.roughness.min() < raining.roughness.min() < 0.1
 
 
 def test_water_does_not_darken_metal():
     surface = replace(even((0, 0, -1)), metallic=np.ones((HEIGHT, WIDTH), np.float32))
-    wet = effects.on_surfaces(surface, from_above(), POOLS, UP_DOWN)
+    wet = effects.apply_to_surfaces(surface, from_above(), POOLS, UP_DOWN)
     np.testing.assert_array_equal(wet.albedo, surface.albedo)
 
 
@@ -365,7 +373,7 @@ def test_water_does_not_darken_metal():
 def test_snow_lies_on_what_faces_up(slope, covered):
     tilt = np.radians(slope)
     surface = even((np.sin(tilt), 0, -np.cos(tilt)))
-    snowy = effects.on_surfaces(surface, from_above(), Weather(snow_cover=1.0), UP_DOWN)
+    snowy = effects.apply_to_surfaces(surface, from_above(), Weather(snow_cover=1.0), UP_DOWN)
     if covered:
         assert snowy.albedo.min() > 0.7
         assert snowy.roughness.min() > 0.8
@@ -380,7 +388,7 @@ def test_snow_covers_the_share_it_is_told():
         shares = []
         for k in range(10):
             frame = from_above((53.0 * k, 17.0 * k, 8.0))
-            snowy = effects.on_surfaces(even((0, 0, -1)), frame, told, UP_DOWN, seed=k)
+            snowy = effects.apply_to_surfaces(even((0, 0, -1)), frame, told, UP_DOWN, seed=k)
             shares.append((snowy.albedo[..., 0] > 0.55).mean())
         assert abs(np.mean(shares) - cover) < 0.1
 
@@ -390,7 +398,7 @@ def test_normals_stay_unit_and_the_sky_stays_as_it_is():
     depth[:20] = np.inf
     frame = window(depth, pose(LOOK_DOWN, (0, 0, 6)))
     surface = even((0, 0, -1))
-    out = effects.on_surfaces(surface, frame, Weather(rain=20, snow_cover=0.5), UP_DOWN)
+    out = effects.apply_to_surfaces(surface, frame, Weather(rain=20, snow_cover=0.5), UP_DOWN)
     np.testing.assert_allclose(np.linalg.norm(out.normals, axis=-1), 1, atol=1e-5)
     np.testing.assert_array_equal(out.albedo[:20], surface.albedo[:20])
     assert (out.albedo[20:] != surface.albedo[20:]).any()
@@ -399,9 +407,9 @@ def test_normals_stay_unit_and_the_sky_stays_as_it_is():
 def test_patches_stick_to_the_world_under_a_moving_camera():
     """The camera goes 3 pixels of ground to the right, so everything goes 3 pixels to the left."""
     told = Weather(snow_cover=0.5)
-    first = effects.on_surfaces(even((0, 0, -1)), from_above(), told, UP_DOWN)
+    first = effects.apply_to_surfaces(even((0, 0, -1)), from_above(), told, UP_DOWN)
     moved = from_above((3 * 8.0 / 60, 0.0, 8.0))
-    second = effects.on_surfaces(even((0, 0, -1)), moved, told, UP_DOWN)
+    second = effects.apply_to_surfaces(even((0, 0, -1)), moved, told, UP_DOWN)
     # What a pixel can resolve depends a little on the angle at which it sees the ground.
     np.testing.assert_allclose(first.albedo[:, 3:], second.albedo[:, :-3], atol=0.03)
     assert np.abs(first.albedo - second.albedo).max() > 0.2
@@ -420,11 +428,11 @@ def test_patches_ride_on_a_moving_body():
     for k, world_to_camera in enumerate((above, above @ np.linalg.inv(turn))):
         depth = np.full((HEIGHT, WIDTH), 8.0)
         frame = window(depth, world_to_camera, bodies=sampled.at(np.array([k])))
-        out = effects.on_surfaces(even((0, 0, -1)), frame, told, UP_DOWN, sampled=sampled)
+        out = effects.apply_to_surfaces(even((0, 0, -1)), frame, told, UP_DOWN, sampled=sampled)
         pictures.append(out.albedo)
     np.testing.assert_allclose(pictures[0], pictures[1], atol=2e-3)
     assert pictures[0].std() > 0.05
-    still = effects.on_surfaces(even((0, 0, -1)), from_above(), told, UP_DOWN)
+    still = effects.apply_to_surfaces(even((0, 0, -1)), from_above(), told, UP_DOWN)
     assert pictures[0].mean() < still.albedo.mean()  # it is thin on what moves
 
 
@@ -436,8 +444,8 @@ def test_snow_does_not_change_at_the_border_of_two_still_bodies():
     poses[0, 1, :3, 3] = (31.0, 7.0, 0.0)
     bodies = Objects(np.array([1, 2]), poses)
     frame = from_above(ids=ids, bodies=bodies)
-    one = effects.on_surfaces(even((0, 0, -1)), from_above(), told, UP_DOWN)
-    two = effects.on_surfaces(even((0, 0, -1)), frame, told, UP_DOWN, sampled=bodies)
+    one = effects.apply_to_surfaces(even((0, 0, -1)), from_above(), told, UP_DOWN)
+    two = effects.apply_to_surfaces(even((0, 0, -1)), frame, told, UP_DOWN, sampled=bodies)
     np.testing.assert_allclose(one.albedo, two.albedo, atol=2e-3)
 
 

@@ -17,7 +17,12 @@ from simlift.core.errors import InputError, RecipeError, RunError, SimliftError
 from simlift.core.layers import Layer, Unit
 from simlift.engines.photographic.looks.look import Look, Sensor
 from simlift.models.vision import DepthEstimator, Segmenter
-from simlift.models.vision.depth_scale import between, in_metres, relative, spread
+from simlift.models.vision.depth_scale import (
+    inverse_depth_range,
+    metric_scale,
+    near_far_scale,
+    relative,
+)
 from simlift.models.vision.estimate_chunks import FRAMES, EstimateChunks, decode, encode
 from simlift.models.vision.preprocessing import ImagePreprocessing, read_preprocessing
 from simlift.models.vision.provenance import Estimate, advice
@@ -234,12 +239,12 @@ def test_a_cut_begins_anew():
 
 def test_maps_from_inverse_depth_meet_near_and_far():
     inverse = np.array([[0.5, 2.0, 4.0]], dtype=np.float32)
-    metres = between(0.5, 4.0, near=1.0, far=50.0)
+    metres = near_far_scale(0.5, 4.0, near=1.0, far=50.0)
     assert np.allclose(metres(inverse)[0, (0, 2)], [50, 1])
     assert np.isclose(1 / metres(inverse)[0, 1], 1 / 50 + (1 - 1 / 50) * 1.5 / 3.5)
     assert metres(np.zeros((1, 1), np.float32))[0, 0] == np.float32(50)
     assert np.isinf(metres.sky)
-    assert np.allclose(in_metres(0.05)(inverse), 1 / inverse)
+    assert np.allclose(metric_scale(0.05)(inverse), 1 / inverse)
     picture = relative(0.5, 4.0)
     assert np.allclose(picture(inverse)[0, (0, 2)], [1, 0], atol=1e-4)
     assert picture.sky < 1
@@ -247,17 +252,17 @@ def test_maps_from_inverse_depth_meet_near_and_far():
 
 @pytest.mark.parametrize("far", [0.7, 3.0, 50.0, 333.3, 9999.0])
 def test_the_farthest_depth_fits_sixteen_bits(far):
-    scale = between(0.0, 1.0, far / 10, far)
+    scale = near_far_scale(0.0, 1.0, far / 10, far)
     deepest = scale(np.zeros((1, 1), np.float32))[0, 0]
     assert np.rint(deepest / scale.unit) == 65534
 
 
 def test_bounds_leave_out_the_tails():
     values = np.concatenate([np.linspace(1, 2, 10000), [900.0, -5.0]]).astype(np.float32)
-    low, high = spread([values])
+    low, high = inverse_depth_range([values])
     assert 1 < low < 1.01 and 1.99 < high < 2
-    assert spread([]) == (0.0, 1.0)
-    low, high = spread([np.full(9, 2, np.float32)])
+    assert inverse_depth_range([]) == (0.0, 1.0)
+    low, high = inverse_depth_range([np.full(9, 2, np.float32)])
     assert low < high
 
 

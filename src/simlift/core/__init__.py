@@ -1,1 +1,1 @@
-"""The vocabulary as frozen values: clip, window, score, recipe, run; protocols; errors; JSON."""
+"""Define the core values: clip, window, score, recipe, run; protocols; errors; JSON."""

@@ -1,4 +1,4 @@
-"""A pinhole camera that moves, and the rigid bodies it sees: numbers per frame, never pixels.
+"""Define a moving pinhole camera and the poses of rigid bodies, as numbers for each frame.
 
 Axes are OpenCV's (x right, y down, z forward); pixel centres lie at +0.5; metres.
 """

@@ -1,4 +1,4 @@
-"""A rendered sequence on disk, described: layers, camera, bodies, robot, names; never pixels."""
+"""Describe a rendered sequence on disk: layers, camera, bodies, robot, names; not pixels."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager

@@ -1,4 +1,4 @@
-"""An opened clip -> its clip sample: a few evenly spaced frames of every layer, made small."""
+"""Sample an opened clip: a few evenly spaced frames of every layer, downscaled."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""The per-frame quantities a clip may hold, their units, and how a stored layer is opened.
+"""Define the per-frame layers of a clip, their units, and how a stored layer is opened.
 
 Arrays, once read (t frames, h x w pixels):
 

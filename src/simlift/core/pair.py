@@ -1,4 +1,4 @@
-"""A pair: a rendered clip and its photoreal twin, as training data; and the folder that holds them.
+"""Define a training pair (a render and its photoreal target) and the folder of a pair set.
 
     pairs/pairs.jsonl                 one line for each pair that was accepted
     pairs/decisions.jsonl             one line for each pair that was tried, with gates and reasons

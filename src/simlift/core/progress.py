@@ -1,4 +1,4 @@
-"""Long steps inside an engine or a training -> whoever watches, where anybody does."""
+"""Report progress of long steps inside an engine or a training to a listener, if any."""
 
 import time
 from collections.abc import Callable, Iterator

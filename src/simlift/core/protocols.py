@@ -1,4 +1,4 @@
-"""The protocols: what an engine, a control and a metric must offer. Specs are frozen; `open` loads.
+"""Define the protocols of engines, controls and metrics. Specs are frozen; `open` loads.
 
 Nothing is registered: any frozen dataclass with these methods plugs in (`--engine module:Class`).
 """

@@ -1,4 +1,4 @@
-"""A run on disk: recipe, takes with their provenance, scores, events, and the lock.
+"""Read and write a run folder: recipe, takes with their provenance, scores, events, lock.
 
     run/recipe.json  environment.json  events.jsonl
     run/takes/<clip>/<variant>.mp4 + .json      run/scores/<clip>/<variant>.json

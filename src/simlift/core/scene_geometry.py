@@ -1,4 +1,4 @@
-"""What a clip's scene is made of: meshes that move with the clip's bodies, and their materials."""
+"""Define a clip's scene: triangle meshes attached to bodies, and their materials."""
 
 from dataclasses import dataclass, replace
 

@@ -1,4 +1,4 @@
-"""Evidence about a take: per-frame sums that merge across windows, workers and machines."""
+"""Define a score: per-frame sums that merge across windows, workers and machines."""
 
 import enum
 import math

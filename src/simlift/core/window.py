@@ -1,4 +1,4 @@
-"""Frames of a clip in memory: what engines, controls and metrics see.
+"""Hold consecutive frames of a clip in memory, for engines, controls and metrics.
 
 A window remembers what was derived from it (normals, occlusion, ...), so that N variants of a clip
 share the work; two windows with the same frames give the same numbers.

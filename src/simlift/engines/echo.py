@@ -1,4 +1,4 @@
-"""The render itself as a take: the floor of every metric, and the stand-in of every test."""
+"""Return the render unchanged: the baseline of every metric and a test double."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

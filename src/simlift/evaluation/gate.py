@@ -1,4 +1,4 @@
-"""A gate and the values of scores -> accepted or rejected, with the reasons in words."""
+"""Accept or reject a take by thresholds on its scores, with the reasons in words."""
 
 import dataclasses
 import math

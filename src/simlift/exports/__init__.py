@@ -1,4 +1,4 @@
-"""Pairs -> folders that other trainers read; takes and episodes -> data sets of the field."""
+"""Export pairs to folders that other trainers read."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Pairs -> a folder for DiffSynth-Studio: metadata.csv and metadata.json beside the videos.
+"""Export pairs for DiffSynth-Studio: metadata.csv and metadata.json beside the videos.
 
 Format: modelscope/DiffSynth-Studio, docs/en/API_Reference/core/data.md, "Metadata": rows hold
 `video` and `prompt`, and further columns that `--data_file_keys` and `--extra_inputs` name, paths

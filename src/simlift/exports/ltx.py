@@ -1,4 +1,4 @@
-"""Pairs -> a folder for the LTX trainer: dataset.jsonl beside the videos.
+"""Export pairs for the LTX trainer: dataset.jsonl beside the videos.
 
 Format: Lightricks/LTX-2, packages/ltx-trainer/docs/dataset-preparation.md, "Dataset Format" and
 "IC-LoRA Reference Video Preprocessing": a line holds `caption`, `video` and `reference_video`,

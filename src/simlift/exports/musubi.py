@@ -1,4 +1,4 @@
-"""Pairs -> a folder for musubi-tuner: dataset.toml and a JSONL for each shape beside the videos.
+"""Export pairs for musubi-tuner: dataset.toml and a JSONL for each shape beside the videos.
 
 Format: kohya-ss/musubi-tuner, docs/dataset_config.md, "Sample for Video Dataset with Metadata JSONL
 File" and "Sample for Video Dataset with Control Images": a line holds `video_path`, `control_path`

@@ -1,4 +1,4 @@
-"""What a trainer's folder must offer, and what all of them ask of pairs.
+"""Define the protocol of a trainer export and the checks that all exports share.
 
 A folder holds `videos/<id>.mp4` and `references/<id>.mp4` as they lie in the training set, and
 the texts that name them. Videos are H.264 and often 4:4:4; the trainers here decode them in

@@ -1,4 +1,4 @@
-"""A clip and some controls -> one condition video each, all drawn in one pass over the frames."""
+"""Render control videos (condition videos) of a clip, all in one pass over the frames."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack

@@ -1,4 +1,4 @@
-"""The shipped episodes, and the looks that show them: what `simlift demo` lifts."""
+"""List the shipped episodes and the looks that `simlift demo` lifts."""
 
 from importlib.resources import files
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A plain video and models on disk -> a native clip with estimated depth and segmentation.
+"""Estimate depth and segmentation of a plain video with local models -> a native clip.
 
 out/clip.json          the clip; it comes last
 out/rgb.mp4            the source's own file, hard-linked or copied: frames, times and sound
@@ -25,7 +25,13 @@ from simlift.core.strict_json import digest, dumps, load
 from simlift.media.native import NativeLayer, write_clip
 from simlift.models.hub.folder import ModelFolder
 from simlift.models.vision.depth import DepthEstimator, gives_metres, require_torch
-from simlift.models.vision.depth_scale import Scale, between, in_metres, relative, spread
+from simlift.models.vision.depth_scale import (
+    Scale,
+    inverse_depth_range,
+    metric_scale,
+    near_far_scale,
+    relative,
+)
 from simlift.models.vision.estimate_chunks import FRAMES, EstimateChunks, decode, encode
 from simlift.models.vision.provenance import Estimate, Origin, Provenance
 from simlift.models.vision.segmentation import Segmenter, labels
@@ -235,12 +241,12 @@ def _scale(plan: _Plan) -> Scale | None:
     """Return the one map from the model's inverse depth to what the clip stores."""
     if plan.parts(Layer.DEPTH) is None:
         return None
-    low, high = spread(_samples(plan))
+    low, high = inverse_depth_range(_samples(plan))
     settings = plan.provenance.settings
     if settings.near is not None and settings.far is not None:
-        return between(low, high, settings.near, settings.far)
+        return near_far_scale(low, high, settings.near, settings.far)
     metres = plan.provenance.layers["depth"].unit == "metres"
-    return in_metres(low) if metres else relative(low, high)
+    return metric_scale(low) if metres else relative(low, high)
 
 
 def _samples(plan: _Plan) -> Iterator[Array]:

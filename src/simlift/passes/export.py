@@ -1,4 +1,4 @@
-"""A folder of pairs -> a folder that another trainer reads.
+"""Export a folder of pairs to a folder that another trainer reads.
 
 The folder appears by rename when it is whole. Videos are hard links of those in the training set
 (copies where links cannot be made), never coded anew; each is checked against its hash first.

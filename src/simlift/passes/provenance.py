@@ -1,4 +1,4 @@
-"""What a run depends on besides its recipe: the source's bytes, library versions, the machine."""
+"""Record the provenance of a run: hashes of the source, library versions, the machine."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""An adapter's folder -> a repository on the Hugging Face Hub; it comes back by its name.
+"""Publish an adapter's folder to a repository on the Hugging Face Hub.
 
 Only what an adapter is goes up, each file checked first: its weights, whose headers hold what
 inference must match, and README.md. The user's own login is used as huggingface_hub finds it; no

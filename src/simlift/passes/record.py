@@ -1,4 +1,4 @@
-"""A scene's name and settings -> a native clip on disk, recorded in MuJoCo with every layer."""
+"""Record a scene in MuJoCo -> a native clip on disk with every layer."""
 
 from dataclasses import replace
 from pathlib import Path

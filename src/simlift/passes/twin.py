@@ -1,4 +1,4 @@
-"""A clip that carries its scene -> its path-traced twin, as a layer of the clip.
+"""Path-trace the twin of a clip that stores its scene -> a layer of the clip.
 
 The twin is ground truth for engines: the same states and cameras under a look whose exposure is
 locked, so that an engine under the look in `twin.json` is told everything the twin was made with.

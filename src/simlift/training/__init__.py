@@ -1,4 +1,4 @@
-"""Pairs -> an adapter: latents cached once, draws by step, a loop, a state to resume from."""
+"""Train a LoRA adapter on pairs: encode latents, draw samples, run the loop, resume."""
 
 from simlift.training.recipe import TrainRecipe
 

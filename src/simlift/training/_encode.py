@@ -1,4 +1,4 @@
-"""Training items -> latents and text embeddings on disk, once, under the hash of what decides them.
+"""Encode training items to latents and text embeddings, cached on disk by content hash.
 
     pairs/.cache/<key>.safetensors      target and reference [1 C F H W], float32
     pairs/.cache/text-<key>.safetensors embeddings [T D] of one prompt

@@ -1,4 +1,4 @@
-"""One expert under training: its network with a LoRA, its optimiser, and the loss of a sample.
+"""Train one expert: its network with a LoRA, its optimiser, and the loss of a sample.
 
 Shapes: B batch, C channels, F H W latent frames, rows, columns; T text tokens, D their width.
 """
@@ -16,7 +16,7 @@ from simlift.models.wan._parts import DTYPES, load_transformer
 from simlift.models.wan.adapter import TARGETS
 from simlift.models.wan.base import WanBase
 from simlift.models.wan.flow_matching import TIMESTEPS, Expert
-from simlift.training._process_group import ProcessGroup, like, whole
+from simlift.training._process_group import ProcessGroup, gather, shard_like
 from simlift.training.recipe import TrainRecipe
 
 Tensor: TypeAlias = torch.Tensor
@@ -138,7 +138,7 @@ class ExpertTrainer:
         """
         trained = [p for _, p in self._parameters()]
         found: Any = nn.utils.clip_grad_norm_(trained, self._recipe.clip_norm, foreach=False)
-        norm = float(whole(found))
+        norm = float(gather(found))
         if torch.isfinite(torch.tensor(norm)):
             for group in self._optimiser.param_groups:
                 group["lr"] = lr
@@ -148,7 +148,7 @@ class ExpertTrainer:
 
     def adapter(self) -> Tensors:
         """Return the LoRA, whole, under the names of the transformer."""
-        return {name: whole(p).float().contiguous() for name, p in self._parameters()}
+        return {name: gather(p).float().contiguous() for name, p in self._parameters()}
 
     def state(self) -> Tensors:
         """Return the LoRA and the optimiser's moments, whole; step counts are among them."""
@@ -157,21 +157,21 @@ class ExpertTrainer:
             moments = self._optimiser.state.get(parameter, {})
             for key in _MOMENTS:
                 if key in moments:
-                    out[f"{key}/{name}"] = whole(moments[key])
+                    out[f"{key}/{name}"] = gather(moments[key])
             if "step" in moments:
-                out[f"step/{name}"] = whole(moments["step"]).reshape(1)
+                out[f"step/{name}"] = gather(moments["step"]).reshape(1)
         return out
 
     def restore(self, state: Tensors) -> None:
         """Become what `state` was taken from."""
         with torch.no_grad():
             for name, parameter in self._parameters():
-                parameter.copy_(like(state[f"lora/{name}"], parameter))
+                parameter.copy_(shard_like(state[f"lora/{name}"], parameter))
                 if f"step/{name}" not in state:
                     continue
                 self._optimiser.state[parameter] = {
                     "step": state[f"step/{name}"].reshape(()).float(),
-                    **{key: like(state[f"{key}/{name}"], parameter) for key in _MOMENTS},
+                    **{key: shard_like(state[f"{key}/{name}"], parameter) for key in _MOMENTS},
                 }
 
     def _parameters(self) -> list[tuple[str, Any]]:

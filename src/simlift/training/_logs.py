@@ -1,4 +1,4 @@
-"""A training's rows -> its log, its evaluation curve, its times, and TensorBoard."""
+"""Write the training log, the evaluation curve, step times, and TensorBoard events."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""The processes of a training: one, several alike (DDP), or each with a share (FSDP2).
+"""Set up the processes of a training: one, data parallel (DDP), or sharded (FSDP2).
 
 Launchers (`torchrun`, `accelerate launch`) set RANK, WORLD_SIZE, LOCAL_RANK and the master's
 address; without them there is one process.
@@ -83,14 +83,14 @@ def join_process_group(device: str, sharding: Sharding) -> Iterator[ProcessGroup
         distributed.destroy_process_group()
 
 
-def whole(tensor: Tensor) -> Tensor:
+def gather(tensor: Tensor) -> Tensor:
     """Return a tensor with all its shares, on the CPU."""
     found: Any = tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
     plain: Tensor = found.detach().cpu().clone()
     return plain
 
 
-def like(value: Tensor, model: Tensor) -> Tensor:
+def shard_like(value: Tensor, model: Tensor) -> Tensor:
     """Return a whole tensor placed and shared out as another one is."""
     moved = value.to(model.device, model.dtype)
     if isinstance(model, DTensor):

@@ -1,4 +1,4 @@
-"""A training under way -> a video of reference, sample and target side by side, and distances."""
+"""Write sample videos during training (reference, sample, target) and their distances."""
 
 from contextlib import contextmanager
 from fractions import Fraction

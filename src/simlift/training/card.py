@@ -1,4 +1,4 @@
-"""What is known of an adapter -> the README.md that goes with it to the Hub, with its metadata.
+"""Write an adapter's model card: README.md with metadata for the Hugging Face Hub.
 
 Metadata is YAML between two lines of dashes; its keys are those of the Hub's model cards
 (`base_model`, `library_name`, `pipeline_tag`, `tags`, `license`).

@@ -1,4 +1,4 @@
-"""A step's number -> everything random in it: pairs, noise levels, dropped texts, clean starts.
+"""Draw a training step's random values: pairs, noise levels, dropped texts, clean starts.
 
 Draws depend on (seed, step, place in the step) alone. So a resumed training draws what an unkilled
 one does, and so do more processes with smaller shares of the same step.

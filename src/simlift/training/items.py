@@ -1,4 +1,4 @@
-"""A training set -> the items that are trained on: pairs of one length and size, checked and named.
+"""Check the pairs of a training set and list them as items of one length and size.
 
 Every check that needs no weights happens here, before any is read.
 """

@@ -1,4 +1,4 @@
-"""What decides an adapter: the frozen recipe of a training."""
+"""Define the training recipe: the frozen settings that decide an adapter."""
 
 import math
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""A training's folder: its recipe, its state for resuming, its log, its samples, its adapter.
+"""Read and write the training folder: recipe, checkpoint, log, samples, adapter.
 
 adapter/recipe.json               what was asked; another recipe is refused
 adapter/<expert>.safetensors      the adapter, rewritten whole at every save

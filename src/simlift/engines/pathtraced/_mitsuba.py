@@ -1,4 +1,4 @@
-"""Nothing enters; the mitsuba module leaves, in its fastest variant that runs here.
+"""Import Mitsuba 3 in the fastest variant that runs on this machine.
 
 `llvm_ad_rgb` compiles the renderer for this processor and needs a libLLVM; `scalar_rgb` needs
 nothing. Every other file of this folder gets the module from here.

@@ -1,4 +1,4 @@
-"""Scene geometry, poses, a camera and an environment to the light that arrives at every pixel.
+"""Path-trace scene geometry under an environment map with Mitsuba 3 -> radiance per pixel.
 
 The estimator is Mitsuba 3's path tracer (next-event estimation, multiple importance sampling);
 materials are its principled BSDF (Burley 2012) with a specular of 0.5, which is an F0 of 0.04.

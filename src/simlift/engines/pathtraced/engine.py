@@ -1,4 +1,4 @@
-"""The path-traced engine, opened: windows of a clip that carries its scene in, photographs out."""
+"""Render windows of a clip with a stored scene by path tracing, through the camera model."""
 
 from dataclasses import dataclass, replace
 
@@ -52,7 +52,7 @@ class PathTracedEngine:
     ) -> UInt8[np.ndarray, "h w 3"]:
         look = self.spec.look
         light = self.radiance(frame, sample, constants, seed)
-        light = effects.in_air(light, frame, constants.air.weather, constants.air.airlight)
+        light = effects.apply_fog(light, frame, constants.air.weather, constants.air.airlight)
         # Focus and motion are in the light already.
         traced = replace(look, optics=replace(look.optics, f_number=None, shutter=0.0))
         return photograph(light, frame, traced, constants, seed)

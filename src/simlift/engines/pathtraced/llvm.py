@@ -1,4 +1,4 @@
-"""The machine to the libLLVM that the path tracer compiles itself with."""
+"""Find the libLLVM that the path tracer needs to compile its kernels."""
 
 import os
 import re

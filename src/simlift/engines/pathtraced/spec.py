@@ -1,4 +1,4 @@
-"""The path-traced engine as a frozen value: what it needs, what it will do, how it opens."""
+"""Define the settings of the path-traced engine, check a clip for them, and open the engine."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

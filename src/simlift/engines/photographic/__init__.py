@@ -1,4 +1,4 @@
-"""The default engine: re-photographs a scene from the layers its simulator already has."""
+"""Relight and re-photograph a clip from the layers that its simulator rendered."""
 
 from simlift.engines.photographic.looks.look import Look
 from simlift.engines.photographic.spec import Photographic

@@ -1,4 +1,4 @@
-"""What holds over a whole clip under a look, as one value."""
+"""Hold what is constant over a clip under a look: light, materials, weather, exposure, grade."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from simlift.pixels.light.probes import LightVolume
 
 @dataclass(frozen=True, eq=False)
 class Air:
-    """The weather that a clip can carry, and what it is seen by; light is linear."""
+    """The weather that a clip supports, and the sky light in it; light is linear."""
 
     weather: Weather
     airlight: Float[np.ndarray, "3"]  # radiance of endless air: the sky around the horizon
@@ -35,9 +35,9 @@ class ClipConstants:
     first_view: Float[np.ndarray, "3 3"]  # world to the first camera
     median_depth: float  # metres; the scale of the scene
     shading: Float[np.ndarray, "9"] | None  # the render's own light, where albedo is estimated
-    around: StaticScene | None  # the scene's still surfaces
-    volume: LightVolume | None  # the light among them
-    assigned: MaterialAssignment | None  # what every id is made of
+    static_scene: StaticScene | None  # surfaces that do not move
+    indirect_light: LightVolume | None  # indirect light between them
+    material_assignment: MaterialAssignment | None  # what every id is made of
     air: Air
     photo: Float[np.ndarray, "a b 3"] | None  # linear, behind the scene
     white: float  # scene light that becomes display white

@@ -1,4 +1,4 @@
-"""The photographic engine, opened: windows in, photographed frames out.
+"""Render windows with the photographic engine: relight, image, expose, develop and grade.
 
 Everything that must hold over a clip is computed once from its sample, so the same seed gives the
 same pixels in any window.
@@ -120,7 +120,7 @@ def _through_rain(
 ) -> Float[np.ndarray, "h w 3"]:
     exposure = chosen.shutter / frame.fps if chosen.shutter > 0 else _SHORTEST
     opening = chosen.aperture(frame_geometry.pinhole_of(frame)[0], frame.size[1])
-    return effects.falling(
+    return effects.draw_precipitation(
         light,
         frame,
         air.weather,

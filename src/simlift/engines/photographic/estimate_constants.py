@@ -1,4 +1,4 @@
-"""Estimate what holds over a clip under a look: light, air, exposure, white balance, grade."""
+"""Estimate the constants of a clip under a look: light, air, exposure, white balance, grade."""
 
 from dataclasses import replace
 
@@ -22,7 +22,7 @@ from simlift.engines.photographic.looks.look import Exposure, Grade, Light, Look
 from simlift.engines.photographic.materials.assignment import assign_materials
 from simlift.engines.photographic.scene import frame_geometry
 from simlift.engines.photographic.supported_effects import (
-    measured,
+    has_metric_depth,
     supported_optics,
     supported_weather,
 )
@@ -67,7 +67,7 @@ def estimate_constants(
     outdoors = frame_geometry.sky_share(window) > frame_geometry.OUTDOORS
     weather = supported_weather(look, window, outdoors=outdoors)
     environment = _environment(look.light, weather, outdoors) if lit else None
-    dressed = look.materials.strength > 0 and lit and measured(window)
+    dressed = look.materials.strength > 0 and lit and has_metric_depth(window)
     bouncing = environment is not None and look.light.bounces
     constants = ClipConstants(
         environment=environment,
@@ -75,11 +75,11 @@ def estimate_constants(
         first_view=frame_geometry.camera_to_world(frames[0]).T,
         median_depth=frame_geometry.median_depth(window) if Layer.DEPTH in window else 1.0,
         shading=_fit_shading(frames) if lit and Layer.ALBEDO not in window else None,
-        around=window.derive(static_scene) if bouncing else None,
-        volume=indirect_light(sample, environment, axes, look.light.emission)
+        static_scene=window.derive(static_scene) if bouncing else None,
+        indirect_light=indirect_light(sample, environment, axes, look.light.emission)
         if environment is not None and bouncing
         else None,
-        assigned=assign_materials(sample, look.materials, seed) if dressed else None,
+        material_assignment=assign_materials(sample, look.materials, seed) if dressed else None,
         air=_air(sample, weather, environment, seed),
         photo=spaces.decode_srgb(photos[seed % len(photos)]) * _PHOTO_LIGHT if photos else None,
         white=look.film.white if lit else _PLAIN_WHITE,

@@ -1,4 +1,4 @@
-"""A look and a clip -> what each stage of light and camera will do on it, and why not."""
+"""List which stages of light and camera run on a clip under a look, and why others do not."""
 
 from simlift.core.clip import Clip
 from simlift.core.layers import Layer
@@ -22,12 +22,12 @@ def light_stages(look: Look, clip: Clip) -> tuple[Stage, ...]:
         Stage(
             "occlusion and shadows", depth, "from depth in metres" if depth else "no metric depth"
         ),
-        _among(look, clip),
+        _indirect_light_stage(look, clip),
         _backdrop(look, clip, unlit),
     )
 
 
-def _among(look: Look, clip: Clip) -> Stage:
+def _indirect_light_stage(look: Look, clip: Clip) -> Stage:
     name = "light among surfaces"
     if not look.light.bounces:
         return Stage(name, False, "turned off")

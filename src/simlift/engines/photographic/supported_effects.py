@@ -1,4 +1,4 @@
-"""A look and a clip, or a window of it -> the optics and the weather that the clip can carry.
+"""Select the optics and the weather of a look that a clip has the layers for.
 
 A look says which of these may be left out; what else a clip cannot carry is refused when it is
 planned.
@@ -14,7 +14,7 @@ from simlift.engines.photographic.looks.look import Look
 from simlift.engines.photographic.weather.effects import Weather
 
 
-def measured(clip: Clip | Window) -> bool:
+def has_metric_depth(clip: Clip | Window) -> bool:
     """Whether there is depth in metres."""
     return Layer.DEPTH in clip and clip.metric_depth
 
@@ -24,9 +24,9 @@ def supported_optics(look: Look, clip: Clip | Window) -> Optics:
     optics = look.optics
     if "optics" not in look.optional:
         return optics
-    if not measured(clip):
+    if not has_metric_depth(clip):
         optics = replace(optics, f_number=None)
-    if Layer.FLOW not in clip and not (measured(clip) and _motion_known(clip)):
+    if Layer.FLOW not in clip and not (has_metric_depth(clip) and _motion_known(clip)):
         optics = replace(optics, shutter=0.0)
     return optics
 
@@ -37,6 +37,6 @@ def _motion_known(clip: Clip | Window) -> bool:
 
 def supported_weather(look: Look, clip: Clip | Window, *, outdoors: bool) -> Weather:
     """Return the look's weather; where it is optional, none indoors and none without depth."""
-    if "weather" in look.optional and not (outdoors and measured(clip)):
+    if "weather" in look.optional and not (outdoors and has_metric_depth(clip)):
         return Weather()
     return look.weather

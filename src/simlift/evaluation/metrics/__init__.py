@@ -1,4 +1,4 @@
-"""(Window, frames) -> Score: what stayed true, and the gate that decides."""
+"""Measure a take against its render: (Window, frames) -> Score."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Frames and trained weights -> LPIPS, how different two frames look to people; loads torch.
+"""Compute LPIPS, the learned perceptual distance of two frames; loads torch.
 
 Source: Zhang et al., "The unreasonable effectiveness of deep features as a perceptual metric",
 CVPR 2018, in version 0.1 with AlexNet: the constants are those of the authors' code.

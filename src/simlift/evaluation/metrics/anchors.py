@@ -1,4 +1,4 @@
-"""A render and its target -> how their ends lie, whether colours jump there, what repeats."""
+"""Measure how a target fits its anchor frames: offset, colour jumps, repeated frames."""
 
 import cv2
 import numpy as np

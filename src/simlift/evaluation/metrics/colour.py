@@ -1,4 +1,4 @@
-"""A window and a take's frames -> how far colours went, whether they wander, and what clips."""
+"""Measure colour difference, colour drift over time, and clipping of a take."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

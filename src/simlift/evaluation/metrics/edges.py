@@ -1,4 +1,4 @@
-"""A window and a take's frames -> whether edges stayed: the render's, and the geometry's."""
+"""Measure how well a take keeps the render's edges and the edges of the geometry."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A render and its target -> whether faces are still there, and still the same persons.
+"""Measure whether faces and the identity of persons are kept from a render to its target.
 
 The networks are the user's: a YuNet detector and an SFace recogniser as ONNX files, in the form
 that OpenCV's model zoo has them.

@@ -1,4 +1,4 @@
-"""A window and a take's frames -> how much a surface changes from frame to frame, and freezing."""
+"""Measure flicker (temporal change along the flow) and frozen frames of a take."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ class Flicker:
 
     def measure(self, window: Window, frames: Frames) -> Iterable[Score]:
         """Return scores of the pairs of neighbours; each belongs to its later frame."""
-        take, render = calm(frames), window.derive(_calm_render)
+        take, render = denoise_and_shrink(frames), window.derive(_denoised_render)
         pairs = [
             compare((take[i], take[i + 1]), (render[i], render[i + 1]), motion)
             for i, motion in enumerate(window.derive(motions))
@@ -138,10 +138,10 @@ def _contrast(frame: Float[np.ndarray, "h w 3"]) -> float:
     return max(float(np.sqrt(np.square(deviation).mean())), _LEAST_CONTRAST)
 
 
-def calm(frames: UInt8[np.ndarray, "t h w 3"]) -> list[Float[np.ndarray, "a b 3"]]:
+def denoise_and_shrink(frames: UInt8[np.ndarray, "t h w 3"]) -> list[Float[np.ndarray, "a b 3"]]:
     """Average frames down to 180 rows and over 3 x 3 pixels: what is left of noise is flicker."""
     return [cv2.blur(shrink_to(frame, LINES).astype(np.float32), (3, 3)) for frame in frames]
 
 
-def _calm_render(window: Window) -> list[Float[np.ndarray, "a b 3"]]:
-    return calm(window.rgb)
+def _denoised_render(window: Window) -> list[Float[np.ndarray, "a b 3"]]:
+    return denoise_and_shrink(window.rgb)

@@ -1,4 +1,4 @@
-"""A window -> the flow between its neighbouring frames, and where that flow can be trusted.
+"""Compute optical flow between a window's neighbouring frames and where it is reliable.
 
 Everything is computed at 180 rows at most: flicker is a matter of areas, and large frames would
 cost ten times as much.

@@ -1,4 +1,4 @@
-"""A window and a take's frames -> whether large shapes stayed where they were."""
+"""Measure whether large shapes keep their place from the render to a take."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A window with a twin and a take's frames -> how far the take lies from a photograph of the scene.
+"""Measure the distance of a take from the twin, a photoreal reference of the same scene.
 
 Every measure is taken of the render as well (`<score>_render`), so that the share of the distance
 that a take closed can be told.
@@ -17,7 +17,7 @@ from simlift.core.errors import InputError, MissingLibrary
 from simlift.core.layers import Layer
 from simlift.core.score import Direction, Reduction, Score, frame_scores
 from simlift.core.window import Frames, Window
-from simlift.evaluation.metrics.flicker import calm, compare
+from simlift.evaluation.metrics.flicker import compare, denoise_and_shrink
 from simlift.evaluation.metrics.motion import motions
 from simlift.pixels.image.patches import (
     SIDE,
@@ -92,7 +92,7 @@ class TwinDistance:
             yield frame_scores(f"twin_patches{name}", better, every, one.textures, found)
         nearer = [theirs - mine for mine, theirs in zip(take.textures, render.textures)]
         yield frame_scores("twin_closed", Direction.HIGHER, every, nearer, render.textures)
-        yield _flicker("twin_flicker", Direction.LOWER, window, calm(frames))
+        yield _flicker("twin_flicker", Direction.LOWER, window, denoise_and_shrink(frames))
         yield window.derive(_flicker_of_render)
 
 
@@ -158,7 +158,7 @@ def _psnr(name: str, judged: bool, frames: list[int], errors: tuple[float, ...])
 def _flicker(
     name: str, better: Direction, window: Window, frames: list[Float[np.ndarray, "a b 3"]]
 ) -> Score:
-    twin = window.derive(_calm_twin)
+    twin = window.derive(_denoised_twin)
     pairs = [
         compare((frames[i], frames[i + 1]), (twin[i], twin[i + 1]), motion)
         for i, motion in enumerate(window.derive(motions))
@@ -173,11 +173,13 @@ def _flicker(
 
 
 def _flicker_of_render(window: Window) -> Score:
-    return _flicker("twin_flicker_render", Direction.NEUTRAL, window, calm(window.rgb))
+    return _flicker(
+        "twin_flicker_render", Direction.NEUTRAL, window, denoise_and_shrink(window.rgb)
+    )
 
 
-def _calm_twin(window: Window) -> list[Float[np.ndarray, "a b 3"]]:
-    return calm(window[Layer.TWIN])
+def _denoised_twin(window: Window) -> list[Float[np.ndarray, "a b 3"]]:
+    return denoise_and_shrink(window[Layer.TWIN])
 
 
 @dataclass(frozen=True)

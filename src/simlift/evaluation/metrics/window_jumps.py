@@ -1,4 +1,4 @@
-"""A window and a take's frames -> whether frames jump where an engine's windows were joined."""
+"""Measure jumps between frames at the borders of an engine's windows."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

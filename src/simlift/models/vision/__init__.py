@@ -1,4 +1,4 @@
-"""Depth and segmentation estimated from video by networks on disk."""
+"""Estimate depth and segmentation of a video with networks on disk."""
 
 from simlift.models.vision.depth import DepthEstimator
 from simlift.models.vision.segmentation import Segmenter

@@ -1,4 +1,4 @@
-"""A model's folder -> its network in memory, and frames through it one by one.
+"""Load a network from a model's folder and run it on frames one by one.
 
 Frames go through alone: in a batch, some libraries add in another order, and a pixel would depend
 on the frames beside it.

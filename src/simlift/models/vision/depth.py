@@ -1,4 +1,4 @@
-"""Frames -> inverse depth, by a model of monocular depth on the user's disk."""
+"""Estimate inverse depth of frames with a monocular depth model on disk."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

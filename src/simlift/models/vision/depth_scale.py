@@ -1,4 +1,4 @@
-"""Inverse depth in a model's own units -> depth as a clip stores it; one map for all frames.
+"""Convert a model's inverse depth to stored depth by one map for all frames.
 
 One map for the whole clip cannot flicker, and keeps planes planes: both sides are linear in inverse
 depth.
@@ -44,7 +44,7 @@ class Scale:
         return np.minimum(1 / np.maximum(value, np.float32(1 / self.far)), np.float32(self.far))
 
 
-def spread(samples: Iterable[Float[np.ndarray, "n"]]) -> tuple[float, float]:
+def inverse_depth_range(samples: Iterable[Float[np.ndarray, "n"]]) -> tuple[float, float]:
     """Return robust bounds of inverse depth over a clip: farthest, nearest."""
     values = np.concatenate([*samples, np.zeros(0, np.float32)])
     if not len(values):  # the clip shows nothing but sky
@@ -53,12 +53,12 @@ def spread(samples: Iterable[Float[np.ndarray, "n"]]) -> tuple[float, float]:
     return low, max(high, low + 1e-6 * max(abs(low), 1e-3))
 
 
-def in_metres(low: float) -> Scale:
+def metric_scale(low: float) -> Scale:
     """Return the map of a model that gives 1/metres, where `low` is the farthest."""
     return Scale(1.0, 0.0, 1 / max(low, 1e-4))
 
 
-def between(low: float, high: float, near: float, far: float) -> Scale:
+def near_far_scale(low: float, high: float, near: float, far: float) -> Scale:
     """Return the map that takes inverse depth `low` to `far` metres and `high` to `near`.
 
     What lies nearer than the bounds goes on in the same way.

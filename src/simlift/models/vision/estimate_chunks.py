@@ -1,4 +1,4 @@
-"""Estimates of a few frames -> one numbered file, which appears whole; and back.
+"""Store estimates of a few frames as numbered chunk files, written atomically.
 
 What was estimated outlives a killed process, part by part, and can be mapped to metres anew without
 running the model again.

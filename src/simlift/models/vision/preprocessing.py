@@ -1,4 +1,4 @@
-"""A model's preprocessor_config.json -> frames as the model was trained to see them.
+"""Preprocess frames (resize, normalise) as a model's preprocessor_config.json says.
 
 Sizes follow the keys that transformers defines for its image processors; the resampling is
 OpenCV's. Images are scaled to a multiple of the model's patch instead of being padded, so that

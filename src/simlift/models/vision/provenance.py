@@ -1,4 +1,4 @@
-"""What is to be estimated, what was, and what that leaves open: values that are kept as JSON."""
+"""Record what is estimated by which model, as values that are stored as JSON."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Frames -> the class of every pixel, by a segmentation model on the user's disk."""
+"""Segment frames: the class of every pixel, with a segmentation model on disk."""
 
 import re
 from collections.abc import Iterator

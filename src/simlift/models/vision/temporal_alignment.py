@@ -1,4 +1,4 @@
-"""Inverse depth of single frames -> inverse depth that holds still from frame to frame.
+"""Align per-frame inverse depth over time so that it does not flicker.
 
 A model that sees one frame at a time chooses scale and offset anew in each. Every frame is fitted
 to the one before where optical flow returns to its start, and then mixed with it a little.

@@ -1,1 +1,1 @@
-"""Make training pairs: plan segments, make or take their targets, judge, keep row by row."""
+"""Make training pairs: plan segments, make targets, check quality, store the results."""

@@ -1,4 +1,4 @@
-"""Frames of a clip -> a caption by a vision model behind an OpenAI-compatible address.
+"""Caption frames with a vision model behind an OpenAI-compatible endpoint.
 
 Protocol: POST {url}/chat/completions with a text and `image_url` parts that hold JPEG as data
 URLs; the answer is `choices[0].message.content` (OpenAI API reference, "Create chat completion";

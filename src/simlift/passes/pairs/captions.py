@@ -1,4 +1,4 @@
-"""A segment of a clip -> the text that a training pair carries: by template, from a file.
+"""Caption a segment of a clip for a training pair: by template, from a file.
 
 Captions say what is seen, so that text keeps its power over the picture: weather and time of day
 may be named, the look of a render may not. A `prefix` is the task's fixed part and goes before

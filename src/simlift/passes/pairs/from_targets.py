@@ -1,4 +1,4 @@
-"""Stretches whose targets are there already (twins, accepted takes) -> judged pairs."""
+"""Make pairs of segments that have targets already (twins, accepted takes)."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -10,7 +10,7 @@ from simlift.passes.pairs.quality import EVIDENCE, Judge
 from simlift.passes.pairs.task import Task, write_pair
 
 
-def pair_from_targets(rows: PairStore, judge: Judge, captions: Captions, task: Task) -> PairRow:
+def pair_from_targets(store: PairStore, judge: Judge, captions: Captions, task: Task) -> PairRow:
     """Judge one pair and write it where it is accepted: no model, so one attempt."""
     with task.clip.open(EVIDENCE) as reader:
         window = reader.window(task.frames)
@@ -19,12 +19,12 @@ def pair_from_targets(rows: PairStore, judge: Judge, captions: Captions, task: T
     done = replace(task.row, attempts=1, gates=gates, reasons=reasons, done=True)
     if not reasons:
         caption = captions.caption(task.clip, task.segment.start, render)
-        pair = write_pair(rows.pairs, task, render, target, caption, {}, gates)
+        pair = write_pair(store.pairs, task, render, target, caption, {}, gates)
         done = replace(done, pair=pair)
-    return rows.save(done)
+    return store.save(done)
 
 
-def novel(tasks: Iterable[Task], rows: PairStore, limit: float) -> list[Task]:
+def drop_repeats(tasks: Iterable[Task], store: PairStore, limit: float) -> list[Task]:
     """Return the tasks that show something new; the others become rejected rows."""
     kept = []
     for task in tasks:
@@ -34,6 +34,6 @@ def novel(tasks: Iterable[Task], rows: PairStore, limit: float) -> list[Task]:
         reason = f"novelty {task.novelty:.3g} is below {limit:g}: seen in a segment before"
         gates = {"novelty": round(task.novelty, 6)}
         kept.append(
-            task.at(rows.save(replace(task.row, gates=gates, reasons=(reason,), done=True)))
+            task.at(store.save(replace(task.row, gates=gates, reasons=(reason,), done=True)))
         )
     return kept

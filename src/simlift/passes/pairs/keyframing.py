@@ -1,4 +1,4 @@
-"""Stretches -> pairs by models: anchors of all, then the frames between, one model at a time.
+"""Make pairs with models: edit anchor frames, then propagate; one model at a time.
 
 Editor and propagator seldom fit beside each other, so each works through every open segment before
 the other is loaded. A rejected pair waits for the next round with the next seed.
@@ -76,7 +76,7 @@ class Keyframing:
 
     engine: Keyframed
     recipe: PairRecipe
-    rows: PairStore
+    store: PairStore
     judge: Judge
     captions: Captions
 
@@ -91,11 +91,11 @@ class Keyframing:
             reasons, gates = anchors.reasons(self.engine.alignment), _lie(anchors)
             row = replace(row, gates=gates, reasons=reasons)
             if not reasons:
-                self.rows.save_anchors(row.id, anchors.pictures)
+                self.store.save_anchors(row.id, anchors.pictures)
                 row = replace(row, anchors=anchors.positions)
             else:
                 row = self._spent(row)
-            row = self.rows.save(row)
+            row = self.store.save(row)
         return row
 
     def join(self, propagator: Propagator, task: Task) -> PairRow:
@@ -104,7 +104,7 @@ class Keyframing:
         seeds = {"propagation": self._seed(task, row, "propagation")}
         if row.anchors is not None:
             seeds["anchors"] = self._seed(task, row, "anchor")
-            anchors = Anchors(row.anchors, self.rows.anchors(row), ())
+            anchors = Anchors(row.anchors, self.store.anchors(row), ())
         with task.clip.open(EVIDENCE | engine.needs() | engine.uses()) as reader:
             shot = reader.window(task.frames)
             if row.anchors is None:
@@ -116,9 +116,9 @@ class Keyframing:
             gates, reasons = self.judge(reader, task.segment.start, shot.rgb, target, task.novelty)
         row = replace(row, gates=gates, reasons=reasons)
         if reasons:
-            return self.rows.save(self._spent(row))
-        pair = write_pair(self.rows.pairs, task, shot.rgb, target, caption, seeds, gates)
-        return self.rows.save(replace(row, attempts=row.attempts + 1, done=True, pair=pair))
+            return self.store.save(self._spent(row))
+        pair = write_pair(self.store.pairs, task, shot.rgb, target, caption, seeds, gates)
+        return self.store.save(replace(row, attempts=row.attempts + 1, done=True, pair=pair))
 
     def _spent(self, row: PairRow) -> PairRow:
         attempts = row.attempts + 1

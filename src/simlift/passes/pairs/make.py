@@ -1,4 +1,4 @@
-"""The pair pass: clips and a recipe -> a training set with every decision and its reason.
+"""Make a training set from clips and a recipe, with every decision and its reason.
 
 Run again it goes on: what is finished and still of the same bytes, models and settings is kept, and
 a pass that was killed ends with the files of one that was not.
@@ -20,7 +20,7 @@ from simlift.media.decodings import Colour
 from simlift.media.video import VideoStore, probe_video
 from simlift.passes.lift import check_layers, check_names
 from simlift.passes.pairs.captions import FILES, Captions, captions_from
-from simlift.passes.pairs.from_targets import novel, pair_from_targets
+from simlift.passes.pairs.from_targets import drop_repeats, pair_from_targets
 from simlift.passes.pairs.keyframing import Keyframing, pair_by_models
 from simlift.passes.pairs.pair_store import PairStore
 from simlift.passes.pairs.quality import open_judge
@@ -104,36 +104,40 @@ def pair_takes(
 def _pair(
     clips: Sequence[Clip],
     recipe: PairRecipe,
-    rows: PairStore,
+    store: PairStore,
     progress: Progress,
     device: str,
     captions: Captions | None,
     given: Origin,
 ) -> PairResult:
-    captions = captions or _captions(recipe, rows.pairs)
-    with hold_folder(rows.pairs.path), open_judge(recipe) as judge:
-        rows.begin(recipe)
-        shots = find_shots(clips, recipe, rows.work / "clips", progress)
-        tasks = novel(_plan(clips, recipe, rows, shots, given), rows, recipe.gate.min_novelty)
+    captions = captions or _captions(recipe, store.pairs)
+    with hold_folder(store.pairs.path), open_judge(recipe) as judge:
+        store.begin(recipe)
+        shots = find_shots(clips, recipe, store.work / "clips", progress)
+        tasks = drop_repeats(
+            _plan(clips, recipe, store, shots, given), store, recipe.gate.min_novelty
+        )
         kept = sum(task.row.attempts > 0 and task.row.done for task in tasks)
         todo = [t for t in tasks if t.origin != "keyframed" and not t.row.done]
         failures: list[Failure] = []
         with progress.task("pair", sum(t.segment.num_frames for t in todo)) as advance:
-            attempt_each(todo, partial(pair_from_targets, rows, judge, captions), failures, advance)
+            attempt_each(
+                todo, partial(pair_from_targets, store, judge, captions), failures, advance
+            )
         if recipe.engine is not None:
-            tool = Keyframing(recipe.engine, recipe, rows, judge, captions)
+            tool = Keyframing(recipe.engine, recipe, store, judge, captions)
             mine = [t for t in tasks if t.origin == "keyframed"]
             failures += pair_by_models(mine, tool, progress, device)
         names = frozenset(clip.name for clip in clips)
-        finished = rows.finish(frozenset(t.row.id for t in tasks), names)
+        finished = store.finish(frozenset(t.row.id for t in tasks), names)
     accepted = sum(row.pair is not None for row in finished)
-    return PairResult(rows.pairs, accepted, len(finished) - accepted, kept, tuple(failures))
+    return PairResult(store.pairs, accepted, len(finished) - accepted, kept, tuple(failures))
 
 
 def _plan(
     clips: Sequence[Clip],
     recipe: PairRecipe,
-    rows: PairStore,
+    store: PairStore,
     shots: dict[str, Shots],
     given: Origin,
 ) -> list[Task]:
@@ -155,7 +159,7 @@ def _plan(
             for segment in shots[clip.name].segments:
                 others = [other.thumbnails() for other in seen]
                 key = digest((common, source, models, segment, str(clip.fps)))
-                row = rows.of(task_id(clip, segment, origin), clip.name, key)
+                row = store.of(task_id(clip, segment, origin), clip.name, key)
                 new = novelty(segment.thumbnails(), others)
                 tasks.append(Task(clip, segment, origin, dict(models), new, row))
                 seen.append(segment)

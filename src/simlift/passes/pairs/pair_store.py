@@ -1,4 +1,4 @@
-"""Where the pair pass keeps what it knows of each pair, so that a killed one goes on.
+"""Store the state of each pair on disk, so that an interrupted pass resumes.
 
     pairs/.work/rows/<id>.json     how far a pair is, and in the end what became of it
     pairs/.work/anchors/<id>/      its edited anchors, where they lie over the render

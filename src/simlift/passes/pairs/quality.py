@@ -1,4 +1,4 @@
-"""A segment of a clip and its target -> measured gates and the reasons against the pair."""
+"""Measure the quality of a pair and list the reasons to reject it."""
 
 import math
 from collections.abc import Iterator

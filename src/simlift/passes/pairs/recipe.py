@@ -1,4 +1,4 @@
-"""The frozen value that decides a training set: who makes targets, how long, what is accepted."""
+"""Define the pair recipe: who makes targets, segment length, acceptance thresholds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

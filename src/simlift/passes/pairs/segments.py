@@ -1,4 +1,4 @@
-"""Clips -> the segments that become pairs: within one shot, 4k+1 frames, none seen before."""
+"""Split clips into segments for pairs: within one shot, 4k+1 frames, without repeats."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""One pair to be made, and how it is written once it was accepted."""
+"""Define the task of making one pair, and write the pair once it is accepted."""
 
 import hashlib
 from collections.abc import Callable, Sequence

@@ -1,1 +1,1 @@
-"""Focus, shutter, lens, and colours transferred from reference photos."""
+"""Model the camera: focus, shutter, lens, and colour transfer from reference photos."""

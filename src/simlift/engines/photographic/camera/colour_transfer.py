@@ -1,4 +1,4 @@
-"""A folder of real photos and a clip sample -> maps that bring colours to theirs, class by class.
+"""Fit and apply colour transfer from reference photos, one affine map for each class.
 
 Photos in a sub-folder named after a class count for that class, the others for all the rest.
 """
@@ -110,9 +110,9 @@ def apply_colour_transfer(
     display: UInt16[np.ndarray, "h w 3"], frame: Window, colour_transfer: ColourTransfer
 ) -> UInt8[np.ndarray, "h w 3"]:
     """Return a frame's display codes as bytes in the colours of the photos."""
-    held = _masks(frame, colour_transfer.classes).astype(np.uint8) * np.uint8(255)
-    held = blur_class_shares(held, max(_SOFTNESS * frame.size[0], 0.5))
-    return apply_class_transfer(display, colour_transfer.rest, colour_transfer.parts, held)
+    weights = _masks(frame, colour_transfer.classes).astype(np.uint8) * np.uint8(255)
+    weights = blur_class_shares(weights, max(_SOFTNESS * frame.size[0], 0.5))
+    return apply_class_transfer(display, colour_transfer.rest, colour_transfer.parts, weights)
 
 
 def _masks(frame: Window, classes: tuple[str, ...]) -> Bool[np.ndarray, "c h w"]:

@@ -1,6 +1,6 @@
-"""A frame's scene light -> light on the sensor: focus, open shutter, stray light, lateral colour.
+"""Apply lens and shutter: depth of field, motion blur, glare, lateral chromatic aberration.
 
-What leads the focus is settled over the clip; motion comes from the clip's camera and bodies, so
+Focus is estimated over the clip; motion comes from the clip's camera and bodies, so
 that a frame is the same in any window.
 """
 
@@ -19,7 +19,7 @@ from simlift.core.window import ClipSample, Window
 from simlift.engines.photographic.scene import frame_geometry
 from simlift.pixels.optics import film, lens_effects
 
-_LINES = 720  # aberration is told in pixels of an image with so many rows
+_LINES = 720  # aberration is in pixels of an image with so many rows
 _FOCUS_SECONDS = 1.0  # how long the focus takes to follow
 _CENTRE = 1 / 3  # share of the image's width and height that the focus is led by
 

@@ -1,1 +1,1 @@
-"""Light that reaches surfaces and leaves them: environments, shadows, indirect light."""
+"""Compute direct and indirect light: environments, shadows, reflections."""

@@ -1,4 +1,4 @@
-"""A look's light -> an environment ready for lookup, built once in a process."""
+"""Build the environment map of a look, ready for lookup, once in a process."""
 
 from functools import lru_cache
 from pathlib import Path

@@ -58,7 +58,7 @@ def illuminate(
         # Half the contrast of the new light, in stops: the render's own shadows are still there.
         level = float(constants.environment.mean_light @ spaces.LUMINANCE)
         lit = cv2.sqrt(lit * surface.albedo * np.float32(level))
-    lit = _shining(lit, surface, frame, look.light, constants)
+    lit = _add_emission(lit, surface, frame, look.light, constants)
     if not mirroring:
         return lit
     return screen_space_reflections(
@@ -81,7 +81,7 @@ def _arriving(
     suns = constants.environment.suns
     hidden = frame_geometry.has_depth(frame) and look.shadows and len(suns) > 0
     small = [_shadow(frame, sun, look, constants, to_environment) for sun in suns] if hidden else []
-    if constants.volume is None or not frame_geometry.has_depth(frame):
+    if constants.indirect_light is None or not frame_geometry.has_depth(frame):
         unseen = np.ones((len(suns), *frame.size), np.float32)
         shadows = frame.derive(frame_geometry.enlarger)(np.stack(small)) if small else unseen
         return shading.IncidentLight(_ambient(frame, look, constants), shadows)
@@ -106,11 +106,11 @@ def _gathered(
     On smooth surfaces rays are followed through the voxels the ways that a surface of that
     roughness reflects: one at each pixel, sixteen in a tile, and a mean over the tiles around.
     """
-    assert constants.volume is not None
+    assert constants.indirect_light is not None
     half, mirrors = frame_geometry.halve(frame), frame.derive(_mirrors)
-    arrived = constants.volume.at(mirrors.points, mirrors.normals, mirrors.ways)
+    arrived = constants.indirect_light.at(mirrors.points, mirrors.normals, mirrors.ways)
     height, width = half.view.depth.shape
-    if constants.around is not None:
+    if constants.static_scene is not None:
         rough = cv2.resize(surface.roughness, (width, height), interpolation=cv2.INTER_NEAREST)
         smooth = np.flatnonzero((rough < _SMOOTH) & (half.view.depth < _FAR))
         points, normals, ways = (
@@ -119,15 +119,15 @@ def _gathered(
         turned = glossy_directions(
             normals, ways, rough.reshape(-1)[smooth], tile_places(smooth, width)
         )
-        hit = first_hits(constants.around.voxels, points, normals, turned)
+        hit = first_hits(constants.static_scene.voxels, points, normals, turned)
         found = np.zeros((len(hit), 4), np.float32)
         # A small lamp that one ray in many meets would be a spot: it may bring no more than some.
         most = _SPOT * arrived[smooth, 3:6].max(1, keepdims=True)[hit >= 0]
-        found[hit >= 0, :3] = np.minimum(constants.volume.leaving[hit[hit >= 0]], most)
+        found[hit >= 0, :3] = np.minimum(constants.indirect_light.leaving[hit[hit >= 0]], most)
         found[hit < 0, 3] = 1
         arrived[smooth, 3:] = found
     maps = np.ascontiguousarray(arrived.T).reshape(7, height, width)
-    if constants.around is not None and len(smooth):
+    if constants.static_scene is not None and len(smooth):
         # Twice: a mean over one tile is a square where a surface is uneven.
         maps[3:] = half.view.tiles(half.view.tiles(maps[3:]))
     return maps
@@ -168,9 +168,9 @@ def _ambient(frame: Window, look: Light, constants: ClipConstants) -> Float[np.n
     if look.ambient_occlusion == 0 or not frame_geometry.has_depth(frame):
         return np.ones(frame.size, dtype=np.float32)
     far = radius = look.occlusion_radius * constants.median_depth
-    if constants.volume is not None and constants.around is not None:
-        radius = min(far, _PROBES[constants.around.known] * constants.volume.spacing)
-    known = constants.around.occluders if constants.around is not None else None
+    if constants.indirect_light is not None and constants.static_scene is not None:
+        radius = min(far, _PROBES[constants.static_scene.known] * constants.indirect_light.spacing)
+    known = constants.static_scene.occluders if constants.static_scene is not None else None
     visible = frame.derive(frame_geometry.Occlusion(radius, far, known))
     share = 1.0 if Layer.ALBEDO in frame else _ESTIMATED_OCCLUSION
     return np.asarray(cv2.pow(visible, look.ambient_occlusion * share))
@@ -190,20 +190,20 @@ def _shadow(
     half = frame_geometry.halve(frame)
     towards = np.einsum("ne,ec->nc", sun.samples(), to_environment)
     length = look.shadow_length * constants.median_depth
-    if constants.around is None:
+    if constants.static_scene is None:
         return distant_shadow(half.view, towards, length)
-    known = constants.around.occluders
+    known = constants.static_scene.occluders
     deep = frame.derive(known).thickness if known is not None else None
     seen = distant_shadow(half.view, towards, length, deep)
     pose = frame_geometry.camera_pose(frame)
     step = _COARSE if len(towards) == 1 else _COARSER
     points = half.points[step // 2 :: step, step // 2 :: step]
     free = visibility_beyond_frustum(
-        constants.around.voxels,
+        constants.static_scene.voxels,
         np.asarray(cv2.transform(points, pose[:3].astype(np.float32))),
         np.einsum("nc,dc->nd", towards, pose[:3, :3]),
         frame_geometry.frustum(frame),
-        min(length, _CELLS * constants.around.voxels.cell),
+        min(length, _CELLS * constants.static_scene.voxels.cell),
     )
     height, width = seen.shape
     # The voxels are coarse, and so is their shadow: its steps must not show.
@@ -211,7 +211,7 @@ def _shadow(
     return seen * cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
-def _shining(
+def _add_emission(
     lit: Float[np.ndarray, "h w 3"],
     surface: Surface,
     frame: Window,

@@ -1,4 +1,4 @@
-"""A clip sample -> the scene's still surfaces as voxels and probes; under a look, their light."""
+"""Compute indirect light: static surfaces of a clip sample -> voxels and light probes."""
 
 from dataclasses import dataclass
 

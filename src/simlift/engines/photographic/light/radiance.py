@@ -1,4 +1,4 @@
-"""A frame, a look and the clip constants -> scene light before the camera, linear [h w 3].
+"""Compute the scene radiance before the camera of a frame under a look, linear [h w 3].
 
 Fog is in it, since a camera meters what it sees; what falls through the picture is not.
 """
@@ -25,7 +25,7 @@ from simlift.pixels.light.environment import lookup
 
 def radiance(frame: Window, look: Look, constants: ClipConstants) -> Float[np.ndarray, "h w 3"]:
     """Return scene light before the camera."""
-    matte = frame.derive(_FindMatte(frozenset(look.backdrop.classes)))
+    matte = frame.derive(_ComputeMatte(frozenset(look.backdrop.classes)))
     if constants.environment is not None:
         lit = illuminate(_surface(frame, look, constants, matte), frame, look, constants)
     else:
@@ -34,13 +34,13 @@ def radiance(frame: Window, look: Look, constants: ClipConstants) -> Float[np.nd
             return lit
         lit = backdrop.clean_border(lit, matte)
     if matte is not None:
-        lit = _before(_backdrop(frame, look.backdrop, constants, matte), lit, matte)
+        lit = _composite(_backdrop(frame, look.backdrop, constants, matte), lit, matte)
     air = constants.air
-    return effects.in_air(lit, frame, air.weather, air.airlight)
+    return effects.apply_fog(lit, frame, air.weather, air.airlight)
 
 
 @dataclass(frozen=True)
-class _FindMatte:
+class _ComputeMatte:
     """Finds the matte of a frame once for all looks that replace the same classes."""
 
     classes: frozenset[str]
@@ -65,11 +65,13 @@ def _surface(
         roughness,
         metallic,
     )
-    if constants.assigned is not None:
-        surface = apply_materials(surface, frame, constants.assigned)
+    if constants.material_assignment is not None:
+        surface = apply_materials(surface, frame, constants.material_assignment)
     air = constants.air
     up = frame_geometry.camera_to_world(frame).T @ frame_geometry.world_up(frame)
-    return effects.on_surfaces(surface, frame, air.weather, up, sampled=air.bodies, seed=air.seed)
+    return effects.apply_to_surfaces(
+        surface, frame, air.weather, up, sampled=air.bodies, seed=air.seed
+    )
 
 
 def _albedo(
@@ -95,10 +97,10 @@ def _albedo(
     return np.maximum(mapped, np.float32(look.lift), out=mapped)
 
 
-def _before(
+def _composite(
     stands: Float[np.ndarray, "a b 3"], lit: Float[np.ndarray, "h w 3"], matte: backdrop.Matte
 ) -> Float[np.ndarray, "h w 3"]:
-    """Put the scene before its backdrop, which is given where it shows."""
+    """Composite the scene over its backdrop; `stands` covers the matte's box."""
     cover = np.ascontiguousarray(matte.cover[matte.box])
     part = cv2.multiply(np.ascontiguousarray(lit[matte.box]), cv2.merge([cover] * 3))
     lit[matte.box] = cv2.add(part, cv2.multiply(stands, cv2.merge([1 - cover] * 3)))

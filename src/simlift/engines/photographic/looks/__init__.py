@@ -1,1 +1,1 @@
-"""Looks: settings, names, sampling, and the vocabulary of --prompt."""
+"""Define looks: settings, names, random sampling, and the vocabulary of --prompt."""

@@ -1,4 +1,4 @@
-"""A look: every number that the photographic engine is told, one group for each stage.
+"""Define a look: the settings of the photographic engine, one group for each stage.
 
 A look is a frozen value, so it can be saved, named, compared and shared as a small JSON file.
 """

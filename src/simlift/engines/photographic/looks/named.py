@@ -1,4 +1,4 @@
-"""Names and seeds -> looks: a handful that are named, and a distribution to sample from."""
+"""Name looks and sample random ones (domain randomisation) from a seed."""
 
 import difflib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Words such as "rain at night" and a look -> the look they ask for; other words are refused.
+"""Parse a prompt such as "rain at night" into changes of a look; refuse unknown words.
 
 Each phrase of the tables sets some numbers of a look. Later tables win over earlier ones: a style
 is refined by the weather, the weather by the light, and colours have the last word.

@@ -1,1 +1,1 @@
-"""What surfaces are made of: classes, textures, their assignment to bodies."""
+"""Assign materials and textures to bodies by class."""

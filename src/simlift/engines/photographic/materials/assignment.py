@@ -1,7 +1,7 @@
-"""A surface, a frame and what its ids wear -> the surface with grain, relief and gloss.
+"""Assign materials to segment ids and apply their textures, roughness and metalness.
 
-Textures are laid out in the axes of each body, or of the world, so that they stick; what an id
-wears is chosen once for a clip, from its clip sample.
+Textures are laid out in the axes of each body, or of the world, so that they do
+not slide; the material of an id is chosen once for a clip, from its clip sample.
 """
 
 from dataclasses import dataclass, replace
@@ -40,12 +40,12 @@ from simlift.pixels.materials.textures import (
 _BUSY = 0.05  # log contrast of detail in the clip's albedo that halves what a texture adds
 _BIN, _BINS = 0.004, 80  # of the histogram that this contrast is read from
 _DETAIL = 2.0  # pixels of a sampled frame; what varies more slowly is no detail
-_GLIMPSE = 12  # sampled pixels; what is seen in fewer is taken as it is
+_FEWEST_PIXELS = 12  # sampled pixels; what is seen in fewer is taken as it is
 
 
 @dataclass(frozen=True, eq=False)
 class MaterialAssignment:
-    """What every id of a clip wears: slot k + 1 is for `known[k]`, slot 0 for all others.
+    """The material of every id of a clip: slot k + 1 is for `known[k]`, slot 0 for all others.
 
     `layout` [s 3 3] turns the axes of a body so that the grain runs along it, `offset` [s 3] moves
     its texture by some tiles, so that equal bodies differ.
@@ -58,13 +58,15 @@ class MaterialAssignment:
     textures: Atlas
 
 
-def apply_materials(surface: Surface, frame: Window, assigned: MaterialAssignment) -> Surface:
+def apply_materials(
+    surface: Surface, frame: Window, material_assignment: MaterialAssignment
+) -> Surface:
     """Return the surface in its materials.
 
     Where the clip has a material layer, its roughness and metal are kept and only varied. Without
     a camera, grain would slide over what the camera passes, and only gloss changes.
     """
-    slot_materials = assigned.slot_materials
+    slot_materials = material_assignment.slot_materials
     if not slot_materials.share.any():
         return surface
     still = np.zeros_like(slot_materials.share)
@@ -87,35 +89,39 @@ def apply_materials(surface: Surface, frame: Window, assigned: MaterialAssignmen
             depth,
             ids,
             frame_geometry.pinhole_of(frame),
-            assigned.known,
-            places(frame, assigned),
+            material_assignment.known,
+            texture_frames(frame, material_assignment),
             slot_materials,
-            assigned.textures,
+            material_assignment.textures,
         )
     )
 
 
-def places(frame: Window, assigned: MaterialAssignment) -> Float[np.ndarray, "s 3 4"]:
+def texture_frames(
+    frame: Window, material_assignment: MaterialAssignment
+) -> Float[np.ndarray, "s 3 4"]:
     """Return the way from camera axes to the axes of every slot's texture, its origin in tiles."""
     to_world = np.eye(4)
     if frame.camera is not None:
         to_world = np.linalg.inv(frame.camera.world_to_camera[0])
-    whole = np.repeat(to_world[None], len(assigned.offset), 0)
+    whole = np.repeat(to_world[None], len(material_assignment.offset), 0)
     if frame.objects is not None:
-        slots = np.searchsorted(assigned.known, frame.objects.ids) + 1
+        slots = np.searchsorted(material_assignment.known, frame.objects.ids) + 1
         poses = frame.objects.poses[0]
         # Whatever scale a pose has, metres stay metres.
         turn = poses[:, :3, :3] / np.linalg.norm(poses[:, :3, :3], axis=1, keepdims=True)
         whole[slots, :3, :3] = np.einsum("oji,jk->oik", turn, to_world[:3, :3])
         whole[slots, :3, 3] = np.einsum("oji,oj->oi", turn, to_world[:3, 3] - poses[:, :3, 3])
-    out = np.einsum("sij,sjk->sik", assigned.layout, whole[:, :3])
-    tiles = out[..., 3] * assigned.slot_materials.tiles[:, None] + assigned.offset
+    out = np.einsum("sij,sjk->sik", material_assignment.layout, whole[:, :3])
+    tiles = (
+        out[..., 3] * material_assignment.slot_materials.tiles[:, None] + material_assignment.offset
+    )
     out[..., 3] = tiles % STAIN_TILES  # so that single precision does far from the origin
     return out
 
 
 def assign_materials(sample: ClipSample, materials: Materials, seed: int) -> MaterialAssignment:
-    """Choose once for a clip what every id wears, and how much of it the clip leaves to add."""
+    """Choose the material of every id of a clip, and how much texture to add to its own."""
     window = sample.window
     bodies = frozenset() if window.objects is None else frozenset(map(int, window.objects.ids))
     seen = set(window.categories) | bodies
@@ -124,20 +130,20 @@ def assign_materials(sample: ClipSample, materials: Materials, seed: int) -> Mat
     known = np.array(sorted(seen), np.int64)
     names = ["", *(window.categories.get(int(i), "") for i in known)]
     chosen = dict(materials.by_class)
-    made = [chosen.get(name) or material_of(name) or UNKNOWN for name in names]
-    textures, which = _choose_textures(names, made, materials)
+    material_names = [chosen.get(name) or material_of(name) or UNKNOWN for name in names]
+    textures, which = _choose_textures(names, material_names, materials)
     # What may move and has no pose keeps its gloss and gets no grain, which would slide.
-    held = [i in bodies or not moves(name) for i, name in zip([-1, *known], names, strict=True)]
-    strength = materials.strength * np.array(held, float)
-    free = strength * _free(window, known)
-    kinds = [MATERIALS[name] for name in made]
+    textured = [i in bodies or not moves(name) for i, name in zip([-1, *known], names, strict=True)]
+    strength = materials.strength * np.array(textured, float)
+    colour_room = strength * _texture_room(window, known)
+    kinds = [MATERIALS[name] for name in material_names]
     slot_materials = MaterialTable(
         texture=which,
         tiles=1 / (materials.scale * np.array([cloth.metres for cloth in textures])[which]),
-        colour=free,
+        colour=colour_room,
         relief=strength * materials.detail,
         gloss=strength,
-        stain=free * np.array([kind.stain for kind in kinds]),
+        stain=colour_room * np.array([kind.stain for kind in kinds]),
         smear=strength * np.array([kind.smear for kind in kinds]),
         roughness=np.array([kind.roughness for kind in kinds]),
         metallic=np.array([kind.metallic for kind in kinds]),
@@ -154,12 +160,12 @@ def assign_materials(sample: ClipSample, materials: Materials, seed: int) -> Mat
 
 
 def _choose_textures(
-    names: list[str], made: list[str], materials: Materials
+    names: list[str], material_names: list[str], materials: Materials
 ) -> tuple[tuple[Texture, ...], Int[np.ndarray, "s"]]:
-    """Return the textures that are worn, each once, and which of them every slot wears."""
+    """Return the distinct textures in use, and the index of the texture of every slot."""
     photos = {} if materials.textures is None else read_textures(materials.textures, names)
     keys = []
-    for name, material in zip(names, made, strict=True):
+    for name, material in zip(names, material_names, strict=True):
         own = (words_of(name)[0], words_of(material)[0])
         photo = next((key for key in own if key in photos), None)
         keys.append((photo, material if photo else MATERIALS[material].pattern))
@@ -180,11 +186,11 @@ def _choose_textures(
 
 @lru_cache(maxsize=2)
 def _atlas(textures: tuple[Texture, ...]) -> Atlas:
-    """Keep the pyramids of the last clips, since all variants of one wear the same."""
+    """Keep the pyramids of the last clips, since all variants of a clip share them."""
     return build_atlas(textures)
 
 
-def _free(window: Window, known: Int[np.ndarray, "k"]) -> Float[np.ndarray, "s"]:
+def _texture_room(window: Window, known: Int[np.ndarray, "k"]) -> Float[np.ndarray, "s"]:
     """Return how much of a texture's colour each slot has room for, in (0, 1].
 
     A body that the simulator painted with grain or bricks needs no other: its share falls with the
@@ -205,27 +211,27 @@ def _free(window: Window, known: Int[np.ndarray, "k"]) -> Float[np.ndarray, "s"]
         counts += np.bincount(slots * _BINS + bins, minlength=counts.size).reshape(counts.shape)
     total = counts.sum(1)
     median = (counts.cumsum(1) < 0.5 * total[:, None]).sum(1) * _BIN
-    free = 1 / (1 + (median / _BUSY) ** 2)
-    return np.where(total >= _GLIMPSE, free, out)
+    colour_room = 1 / (1 + (median / _BUSY) ** 2)
+    return np.where(total >= _FEWEST_PIXELS, colour_room, out)
 
 
 def _layouts(
-    window: Window, assigned: MaterialAssignment, grain: Bool[np.ndarray, "s"]
+    window: Window, material_assignment: MaterialAssignment, grain: Bool[np.ndarray, "s"]
 ) -> Float[np.ndarray, "s 3 3"]:
     """Return the axes of every slot in the order that its texture takes them.
 
     Grain runs along the longest side that the clip sample saw; what has courses keeps them level.
     """
-    out = assigned.layout.copy()
+    out = material_assignment.layout.copy()
     if not window.metric_depth or Layer.SEGMENTATION not in window:
         return out
     frames = window.derive(frame_geometry.split)
-    places_of = [places(frame, assigned) for frame in frames]
+    frames_of_textures = [texture_frames(frame, material_assignment) for frame in frames]
     where, slots = [], []
-    for frame, place in zip(frames, places_of, strict=True):
+    for frame, place in zip(frames, frames_of_textures, strict=True):
         depth, ids = frame[Layer.DEPTH][0], frame[Layer.SEGMENTATION][0]
         hit = np.isfinite(depth) & (depth > 0)
-        slot = np.searchsorted(assigned.known, ids[hit]) + 1
+        slot = np.searchsorted(material_assignment.known, ids[hit]) + 1
         points = projection.unproject(np.where(hit, depth, 0), frame_geometry.intrinsics(frame))[
             hit
         ]
@@ -235,10 +241,10 @@ def _layouts(
     each, order = np.concatenate(slots), np.argsort(np.concatenate(slots), kind="stable")
     points = np.concatenate(where)[order]
     ends = np.searchsorted(each[order], np.arange(len(out) + 1))
-    up = np.einsum("sij,j->si", places_of[0][..., :3], _up_in_camera(frames[0]))
+    up = np.einsum("sij,j->si", frames_of_textures[0][..., :3], _up_in_camera(frames[0]))
     for slot in range(1, len(out)):
         seen = points[ends[slot] : ends[slot + 1]]
-        if len(seen) < _GLIMPSE:
+        if len(seen) < _FEWEST_PIXELS:
             continue
         extent = np.subtract(*np.percentile(seen, (95, 5), axis=0))
         if not grain[slot]:

@@ -1,4 +1,4 @@
-"""A class's name to the material it is made of, and that material's pattern, gloss and metal."""
+"""Map class names to materials, and materials to pattern, roughness and metalness."""
 
 import re
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A folder of photos of surfaces, named by class or material -> textures of the user's own."""
+"""Read a folder of surface photos, named by class or material, as textures."""
 
 from collections.abc import Iterable
 from pathlib import Path

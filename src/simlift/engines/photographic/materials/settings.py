@@ -1,4 +1,4 @@
-"""What surfaces are made of, as a group of the look; and what it comes to on a clip."""
+"""Define the material settings of a look and check a clip for them."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,1 +1,1 @@
-"""What a frame shows and what its clip holds: geometry, surfaces, stored scene, backdrop."""
+"""Derive scene geometry from a frame and its clip: surfaces, boxes, stored scene, backdrop."""

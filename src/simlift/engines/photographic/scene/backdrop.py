@@ -1,6 +1,4 @@
-"""What stands behind the scene: the environment or a photo, by view direction, so that it turns
-with the camera; and the matte between it and the scene.
-"""
+"""Compute the backdrop (environment or photo by view direction) and the matte before it."""
 
 from dataclasses import dataclass
 from pathlib import Path

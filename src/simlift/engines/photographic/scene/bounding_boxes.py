@@ -1,4 +1,4 @@
-"""Bodies -> the boxes they fill; with them, how deep what a frame shows goes on."""
+"""Estimate bounding boxes of bodies and the thickness of what a frame shows."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""A frame's layers -> its geometry, shared by every variant, and its place in the world."""
+"""Derive geometry from a frame's layers: normals, points, rays, occlusion, sky mask, poses."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -64,14 +64,14 @@ def world_points(frame: Window) -> Float[np.ndarray, "h w 3"]:
     return np.asarray(cv2.transform(local, pose[:3]))
 
 
-def glow(frame: Window) -> Float[np.ndarray, "h w"]:
+def emission_share(frame: Window) -> Float[np.ndarray, "h w"]:
     """Return how much of a lamp each pixel is, in [0, 1]; 0 without a material layer."""
     if Layer.MATERIAL not in frame:
         return np.zeros(frame.size, np.float32)
-    return _glow(frame[Layer.MATERIAL][0][..., 2])
+    return _emission_share(frame[Layer.MATERIAL][0][..., 2])
 
 
-def _glow(emission: UInt8[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
+def _emission_share(emission: UInt8[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
     return np.minimum(emission.astype(np.float32) / np.float32(255 * FULL_EMISSION), 1)
 
 
@@ -88,7 +88,7 @@ def lamps(frame: Window) -> Lamps:
     """Return the pixels of a frame that its material layer says shine."""
     emission = np.ascontiguousarray(frame[Layer.MATERIAL][0][..., 2])
     rows, columns = np.divmod(np.flatnonzero(emission), emission.shape[1])
-    return Lamps(rows, columns, _glow(emission[rows, columns]))
+    return Lamps(rows, columns, _emission_share(emission[rows, columns]))
 
 
 _FAR = np.float32(1e4)  # metres; where the sky is put when a number is needed

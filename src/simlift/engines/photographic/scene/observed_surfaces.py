@@ -1,4 +1,4 @@
-"""A clip sample -> the still surfaces that its images show, as samples and as voxels."""
+"""Collect static surfaces that the sampled images show -> surface samples and voxels."""
 
 from dataclasses import dataclass
 
@@ -28,7 +28,7 @@ class ObservedSurfaces:
     points: Float32[np.ndarray, "n 3"]
     normals: Float32[np.ndarray, "n 3"]
     albedo: Float32[np.ndarray, "n 3"]
-    glow: Float32[np.ndarray, "n"]
+    emission_share: Float32[np.ndarray, "n"]
     sight: Float32[np.ndarray, "n 3"]  # from the camera to them
     deep: Float32[np.ndarray, "n"]  # metres that things are likely to go on behind them
     low: Float[np.ndarray, "3"]
@@ -53,14 +53,18 @@ def observed_surfaces(
         ids = frame[Layer.SEGMENTATION][0][seen] if Layer.SEGMENTATION in frame else 0
         places = frame_geometry.world_points(frame)[seen]
         inside = thickness[ids] * np.ones(len(places), np.float32)
-        rest = (facing[seen], spaces.decode_srgb(surface)[seen], frame_geometry.glow(frame)[seen])
+        rest = (
+            facing[seen],
+            spaces.decode_srgb(surface)[seen],
+            frame_geometry.emission_share(frame)[seen],
+        )
         found.append((places, *rest, _sight(frame)[seen], inside))
     joined = [np.concatenate(parts).astype(np.float32) for parts in zip(*found, strict=True)]
-    points, normals, albedo, glow, sight, deep = joined
+    points, normals, albedo, emission_share, sight, deep = joined
     if len(points) < _FEWEST:
         return None
     low, high = np.quantile(points, [0.01, 0.99], axis=0)
-    return ObservedSurfaces(points, normals, albedo, glow, sight, deep, low, high)
+    return ObservedSurfaces(points, normals, albedo, emission_share, sight, deep, low, high)
 
 
 def observed_voxels(window: Window, seen: ObservedSurfaces) -> Voxels:
@@ -69,7 +73,7 @@ def observed_voxels(window: Window, seen: ObservedSurfaces) -> Voxels:
     cell = float((high - low).max()) / _RESOLUTION
     up = frame_geometry.world_up(window)
     roof = None if frame_geometry.sky_share(window) < frame_geometry.OUTDOORS else up
-    surface: _Samples = (seen.points, seen.normals, seen.albedo, seen.glow)
+    surface: _Samples = (seen.points, seen.normals, seen.albedo, seen.emission_share)
     samples = [surface]
     for wall in bounding_planes(*surface[:3], up, cell):
         more = extend_plane(wall, low, high, cell, roof)
@@ -81,10 +85,10 @@ def observed_voxels(window: Window, seen: ObservedSurfaces) -> Voxels:
         go = seen.deep >= step
         inside = seen.points[go] + seen.sight[go] * step
         samples.append((inside, *(part[go] for part in surface[1:])))
-    points, normals, albedo, glow = (
+    points, normals, albedo, emission_share = (
         np.concatenate(parts).astype(np.float32) for parts in zip(*samples, strict=True)
     )
-    return voxelise(points, normals, albedo, glow, *bounds, cell)
+    return voxelise(points, normals, albedo, emission_share, *bounds, cell)
 
 
 def _sight(frame: Window) -> Float[np.ndarray, "h w 3"]:

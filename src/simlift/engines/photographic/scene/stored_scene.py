@@ -1,4 +1,4 @@
-"""A clip's own scene -> what stands still in it, as voxels: also what no image shows."""
+"""Read the stored scene of a clip and voxelise its static parts, also the unseen ones."""
 
 from collections.abc import Iterator, Mapping
 

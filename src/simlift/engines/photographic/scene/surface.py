@@ -1,4 +1,4 @@
-"""What light meets at every pixel of a frame: colour, direction, gloss, metal."""
+"""Hold the visible surface per pixel: albedo, normals, roughness, metalness."""
 
 from dataclasses import dataclass
 

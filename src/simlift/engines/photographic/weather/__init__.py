@@ -1,1 +1,1 @@
-"""Fog, rain, snow and wet ground."""
+"""Add fog, rain, snow and wet ground."""

@@ -1,4 +1,4 @@
-"""A frame, its surface or its light, and the weather -> the same wet, snowed on, veiled, rained on.
+"""Apply weather to a frame: wet ground, lying snow, fog, falling rain and snow.
 
 Every stage returns what it was given, untouched, where its kind of weather is off.
 """
@@ -88,7 +88,7 @@ def check(weather: Weather, clip: Clip) -> None:
         )
 
 
-def on_surfaces(
+def apply_to_surfaces(
     surface: Surface,
     frame: Window,
     weather: Weather,
@@ -119,7 +119,7 @@ def on_surfaces(
     return Surface(albedo, normals, roughness, metallic)
 
 
-def in_air(
+def apply_fog(
     linear: Float[np.ndarray, "h w 3"],
     frame: Window,
     weather: Weather,
@@ -137,7 +137,7 @@ def in_air(
     )
 
 
-def falling(
+def draw_precipitation(
     linear: Float[np.ndarray, "h w 3"],
     frame: Window,
     weather: Weather,
@@ -205,7 +205,7 @@ def _behind(frame: Window) -> Bool[np.ndarray, "h w"]:
 
 
 def _anchors(frame: Window, sampled: Objects | None) -> NoiseAnchors:
-    """Return how points seen by the camera lead to where the bodies that carry them rest."""
+    """Return the maps from camera axes to the rest pose of the body at each pixel."""
     view = np.eye(4)
     if frame.camera is not None:
         view = np.linalg.inv(frame.camera.world_to_camera[0])

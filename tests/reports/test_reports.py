@@ -21,6 +21,7 @@ from simlift.core.recipe import Encoding, Gate, Plugin, Recipe, Variant
 from simlift.core.run import Run, ScoreSheet, Take, TakeKey, write_text
 from simlift.core.score import Direction, Reduction, Score, frame_scores
 from simlift.core.strict_json import digest, dumps
+from simlift.evaluation.metrics.definitions import Definition
 from simlift.media.decodings import Colour
 from simlift.media.video import VideoStore, probe_video
 from simlift.media.video_writer import write_video
@@ -141,7 +142,11 @@ def report_of(run: Run, source: Path, **options) -> Path:
         run,
         {CLIP: clip_of(source)},
         overlays={CLIP: {"edges " + HOSTILE: source}},
-        definitions={"edge_f1_near": "Share of edges that stay. " + HOSTILE},
+        definitions={
+            "edge_f1_near": Definition(
+                "Edges kept", "Share of edges that stay. " + HOSTILE, "a paper", Direction.HIGHER
+            )
+        },
         **options,
     )
 
@@ -675,7 +680,7 @@ def test_the_table_sorts_with_missing_values_last(from_disk):
     def order() -> list[str]:
         return page.locator("#takes tbody .variant").all_text_contents()
 
-    head = page.get_by_role("button", name="edge f1 near")
+    head = page.get_by_role("button", name="Edges kept")
     head.click()
     assert order() == ["rain", "plain", "night"]
     head.click()

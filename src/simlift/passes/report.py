@@ -17,6 +17,7 @@ from simlift.core.run import Run
 from simlift.evaluation.metrics import DEFINITIONS
 from simlift.passes.control_videos import draw_controls
 from simlift.passes.score import source_clips
+from simlift.passes.twin import light_note
 from simlift.reports import write_report
 from simlift.scale.progress import Progress
 
@@ -51,7 +52,12 @@ def report_run(run: Run, *, progress: Progress) -> Path:
                 run,
                 clips,
                 overlays=dict(zip(clips, overlays, strict=True)),
-                definitions={name: d.text for name, d in DEFINITIONS.items()},
+                definitions=DEFINITIONS,
+                notes={
+                    take.key: note
+                    for take in takes
+                    if Layer.TWIN in clips[take.clip] and (note := light_note(take))
+                },
                 progress=advance,
             )
     finally:

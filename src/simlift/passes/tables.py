@@ -10,6 +10,7 @@ from rich.table import Table
 from simlift.core.run import Run
 from simlift.evaluation.metrics import gaps_closed
 from simlift.passes.plan import ClipPlan
+from simlift.passes.twin import under_twin_light
 
 # Short headings, so that the table fits 80 columns.
 _SHOWN = {
@@ -51,7 +52,10 @@ def print_summary(run: Run, console: Console) -> None:
 
 
 def _print_twins(run: Run, console: Console) -> None:
-    """Print, for takes of clips with a twin, how near it they come, and the share they closed."""
+    """Print, for takes of clips with a twin, how near it they come, and the share they closed.
+
+    A twin under another light is no aim, so distances to it are left out.
+    """
     sheets = [(take, run.sheet(take.key)) for take in run.takes()]
     found = [(take, sheet.values()) for take, sheet in sheets if sheet]
     rows = [(take, values) for take, values in found if "twin_psnr" in values]
@@ -60,12 +64,22 @@ def _print_twins(run: Run, console: Console) -> None:
     table = Table(box=None, padding=(0, 1))
     for heading in ("clip", "variant", *_TWIN.values()):
         table.add_column(heading, overflow="fold")
+    others = 0
     for take, values in rows:
+        if under_twin_light(take) is False:
+            others += 1
+            continue
         gap_closed = gaps_closed(values)
         shown = [_to_twin(values.get(n, math.nan), gap_closed.get(n, math.nan)) for n in _TWIN]
         table.add_row(escape(take.clip), take.variant, *shown)
-    console.print("against the twin (share of the render's distance closed):")
-    console.print(table)
+    if table.row_count:
+        console.print("against the twin (share of the render's distance closed):")
+        console.print(table)
+    if others:
+        console.print(
+            f"no distance to the twin for {others} of {len(rows)} takes: they have another light",
+            style="dim",
+        )
 
 
 def _to_twin(value: float, share: float) -> str:

@@ -15,8 +15,8 @@ from simlift.core.errors import ClipError, RunError
 from simlift.core.layers import Layer
 from simlift.core.protocols import WindowSize
 from simlift.core.recipe import derive_seed
-from simlift.core.run import write_text
-from simlift.core.strict_json import dumps, load
+from simlift.core.run import Take, write_text
+from simlift.core.strict_json import decode, dumps, load
 from simlift.core.window import ClipSample
 from simlift.engines.pathtraced import PathTraced
 from simlift.engines.photographic import Look, Photographic
@@ -83,6 +83,29 @@ def record_twin(clip: Clip, spec: PathTraced, progress: Progress) -> Path:
 def twin_settings(clip: Clip) -> PathTraced:
     """Return what a clip's twin was made with."""
     return load(clip.path / "twin.json", PathTraced)
+
+
+def under_twin_light(take: Take) -> bool | None:
+    """Whether a take was made under the light and weather of its clip's twin.
+
+    None where that is not known: the engine has no look, or the clip keeps no `twin.json`.
+    """
+    settings = take.source / "twin.json"
+    look = take.settings.get("look")
+    if look is None or not settings.is_file():
+        return None
+    twin, own = load(settings, PathTraced).look, decode(look, Look, str(take.key))
+    return (own.light, own.weather, own.backdrop) == (twin.light, twin.weather, twin.backdrop)
+
+
+def light_note(take: Take) -> str | None:
+    """Say what a take's distances to the twin are worth; None where both have the same light."""
+    same = under_twin_light(take)
+    if same:
+        return None
+    if same is None:
+        return "distances to the twin: whether it has the take's light is not known"
+    return "distances to the twin: it was rendered under another light, so they say little"
 
 
 def lock_exposure(look: Look, sample: ClipSample) -> Look:

@@ -6,14 +6,16 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from types import MappingProxyType
 
 import numpy as np
 
 from simlift.core.errors import RunError
 from simlift.core.recipe import Gate
-from simlift.core.run import Run, ScoreSheet, Take
+from simlift.core.run import Run, ScoreSheet, Take, TakeKey
 from simlift.core.score import Direction, Reduction, Score
 from simlift.core.strict_json import digest, dumps
+from simlift.evaluation.metrics.definitions import Definition
 
 Values = tuple[float | None, ...]  # one entry for each frame of the clip; None is no evidence
 
@@ -45,9 +47,10 @@ class Threshold:
 
 @dataclass(frozen=True)
 class ScoreEntry:
-    """A score in words: what it is, which way it is better, what the gate asks of it."""
+    """A score in words: its title, what it is, which way it is better, what the gate asks of it."""
 
     name: str
+    title: str
     definition: str
     direction: Direction
     unit: str
@@ -104,9 +107,16 @@ class ReportModel:
 
 
 def build_model(
-    run: Run, *, definitions: Mapping[str, str], thresholds: Mapping[str, Threshold]
+    run: Run,
+    *,
+    definitions: Mapping[str, Definition],
+    thresholds: Mapping[str, Threshold],
+    notes: Mapping[TakeKey, str] = MappingProxyType({}),
 ) -> ReportModel:
-    """Read every take and score sheet of a run; RunError when no take is finished."""
+    """Read every take and score sheet of a run; RunError when no take is finished.
+
+    `notes` are shown with single takes, after those of their clips.
+    """
     takes = run.takes()
     if not takes:
         raise RunError(run.path, "holds no finished take", way_out="simlift lift CLIP --out RUN")
@@ -125,7 +135,10 @@ def build_model(
                 min(take.num_frames for take in members),
                 members[0].height,
                 members[0].width,
-                tuple(_take_entry(take, sheets[take.key], thresholds) for take in members),
+                tuple(
+                    _take_entry(take, sheets[take.key], thresholds, notes.get(take.key))
+                    for take in members
+                ),
             )
             for name, members in clips.items()
         ),
@@ -154,13 +167,16 @@ def gate_thresholds(gate: Gate) -> dict[str, Threshold]:
 
 
 def _score_entries(
-    scores: Iterable[Score], definitions: Mapping[str, str], thresholds: Mapping[str, Threshold]
+    scores: Iterable[Score],
+    definitions: Mapping[str, Definition],
+    thresholds: Mapping[str, Threshold],
 ) -> tuple[ScoreEntry, ...]:
     first = {score.name: score for score in reversed(list(scores))}
     entries = [
         ScoreEntry(
             name,
-            definitions.get(name, ""),
+            definitions[name].title if name in definitions else name.replace("_", " "),
+            definitions[name].text if name in definitions else "",
             score.direction,
             score.unit,
             thresholds.get(name, Threshold()),
@@ -177,7 +193,7 @@ def _is_render(name: str, known: Mapping[str, Score]) -> bool:
 
 
 def _take_entry(
-    take: Take, sheet: ScoreSheet | None, thresholds: Mapping[str, Threshold]
+    take: Take, sheet: ScoreSheet | None, thresholds: Mapping[str, Threshold], note: str | None
 ) -> TakeEntry:
     rows = [
         ("Source", str(take.source)),
@@ -201,7 +217,7 @@ def _take_entry(
         settings=dumps(take.settings),
         stages=take.stages,
         skipped=take.skipped,
-        notes=take.notes,
+        notes=(*take.notes, *((note,) if note else ())),
     )
 
 

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import quote
 
 import cv2
@@ -11,6 +12,7 @@ import cv2
 from simlift.core.clip import Clip
 from simlift.core.layers import Array, Layer
 from simlift.core.run import Run, TakeKey, write_text
+from simlift.evaluation.metrics.definitions import Definition
 from simlift.reports.model import ClipEntry, Threshold, build_model, gate_thresholds
 from simlift.reports.page import write_page
 from simlift.reports.previews import (
@@ -29,19 +31,21 @@ def write_report(
     clips: Mapping[str, Clip],
     *,
     overlays: Mapping[str, Mapping[str, Path]],
-    definitions: Mapping[str, str],
+    definitions: Mapping[str, Definition],
     thresholds: Mapping[str, Threshold] | None = None,
+    notes: Mapping[TakeKey, str] = MappingProxyType({}),
     budget_bytes: int = DEFAULT_BUDGET,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Path:
     """Write the page of a run and return its path; RunError when no take is finished.
 
     `clips` and `overlays` are by clip name; a clip that is absent is shown without its render.
-    Thresholds default to the recipe's gate. Previews beyond `budget_bytes` of page are linked.
-    `progress` hears of as many frames as there are in renders, twins, takes and overlays together.
+    Notes are shown with single takes. Thresholds default to the recipe's gate. Previews beyond
+    `budget_bytes` of page are linked. `progress` hears of as many frames as there
+    are in renders, twins, takes and overlays together.
     """
     asked = gate_thresholds(run.recipe().gate) if thresholds is None else thresholds
-    model = build_model(run, definitions=definitions, thresholds=asked)
+    model = build_model(run, definitions=definitions, thresholds=asked, notes=notes)
     folder = run.report_file.parent / "previews"
     shutil.rmtree(folder, ignore_errors=True)
     album = PreviewAlbum(folder, budget_bytes)

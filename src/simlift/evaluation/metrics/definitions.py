@@ -19,8 +19,9 @@ _OWN = "simlift"
 
 @dataclass(frozen=True)
 class Definition:
-    """What a score says, whose definition it follows, and which way is better."""
+    """What a score is called and says, whose definition it follows, and which way is better."""
 
+    title: str
     text: str
     source: str
     direction: Direction
@@ -29,105 +30,162 @@ class Definition:
 DEFINITIONS: Mapping[str, Definition] = MappingProxyType(
     {
         "edge_f1": Definition(
+            "Edges equal, pixel by pixel",
             "F1 of Canny edges (100, 200) of take and render, pixel by pixel, over all frames",
             _TRANSFER,
             _NEUTRAL,
         ),
         "edge_f1_near": Definition(
+            "Edges kept",
             "share of the edges of take and render within 1 pixel of the other's, "
             "thresholds relative to each image's contrast",
             _DICE,
             _HIGHER,
         ),
         "moving_edge_f1": Definition(
-            "edge_f1_near where the render changed since the frame before", _DICE, _HIGHER
+            "Moving edges kept",
+            "edge_f1_near where the render changed since the frame before",
+            _DICE,
+            _HIGHER,
         ),
         "edge_offset": Definition(
+            "Edge offset",
             "shift of the frame, in pixels, at which edges of take and render overlap most",
             _OWN,
             _LOWER,
         ),
         "engine_edge_recall": Definition(
+            "Geometry edges visible",
             "share of depth steps, folds and id borders with an edge of the take within 1 pixel",
             _OWN,
             _NEUTRAL,
         ),
         "engine_edge_recall_render": Definition(
-            "engine_edge_recall of the render itself", _OWN, _NEUTRAL
+            "Geometry edges visible, render",
+            "engine_edge_recall of the render itself",
+            _OWN,
+            _NEUTRAL,
         ),
         "engine_edge_ratio": Definition(
-            "engine_edge_recall of the take over that of the render", _OWN, _HIGHER
+            "Geometry edges kept",
+            "engine_edge_recall of the take over that of the render",
+            _OWN,
+            _HIGHER,
         ),
         "blur_ssim": Definition(
+            "Structure kept",
             "SSIM of take and render after texture, exposure and contrast are taken out",
             f"{_TRANSFER}; Wang et al. 2004",
             _HIGHER,
         ),
         "flicker": Definition(
+            "Flicker",
             "change of surfaces from frame to frame along the render's motion, in codes",
             _LAI,
             _NEUTRAL,
         ),
-        "flicker_render": Definition("flicker of the render itself, in codes", _LAI, _NEUTRAL),
+        "flicker_render": Definition(
+            "Flicker, render", "flicker of the render itself, in codes", _LAI, _NEUTRAL
+        ),
         "flicker_ratio": Definition(
+            "Flicker against the render",
             "flicker of the take over that of the render, each relative to its contrast",
             _LAI,
             _LOWER,
         ),
         "frozen": Definition(
-            "share of frames in which the render moves and the take stands still", _OWN, _LOWER
+            "Frozen frames",
+            "share of frames in which the render moves and the take stands still",
+            _OWN,
+            _LOWER,
         ),
         "window_jump_ratio": Definition(
+            "Window jumps",
             "change of the take where windows join over its median change elsewhere, "
             "relative to the render",
             "ComfyUI#8345",
             _LOWER,
         ),
         "colour_shift": Definition(
-            "distance of the mean colours of take and render", _LAB, _NEUTRAL
+            "Colour shift", "distance of the mean colours of take and render", _LAB, _NEUTRAL
         ),
         "colour_drift": Definition(
-            "how far the take's mean colour, seen from the render's, wanders", _LAB, _LOWER
+            "Colour drift",
+            "how far the take's mean colour, seen from the render's, wanders",
+            _LAB,
+            _LOWER,
         ),
-        "clipped": Definition("share of pixels with a channel of 254 or more", _OWN, _NEUTRAL),
-        "clipped_render": Definition("clipped of the render itself", _OWN, _NEUTRAL),
+        "clipped": Definition(
+            "Clipped", "share of pixels with a channel of 254 or more", _OWN, _NEUTRAL
+        ),
+        "clipped_render": Definition(
+            "Clipped, render", "clipped of the render itself", _OWN, _NEUTRAL
+        ),
         "newly_clipped": Definition(
-            "share of pixels that clip in the take and not in the render", _OWN, _LOWER
+            "Newly clipped",
+            "share of pixels that clip in the take and not in the render",
+            _OWN,
+            _LOWER,
         ),
-        "black": Definition("share of pixels with luma of 2 or less", _OWN, _NEUTRAL),
-        "black_render": Definition("black of the render itself", _OWN, _NEUTRAL),
+        "black": Definition("Black", "share of pixels with luma of 2 or less", _OWN, _NEUTRAL),
+        "black_render": Definition("Black, render", "black of the render itself", _OWN, _NEUTRAL),
         "newly_black": Definition(
-            "share of pixels that are black in the take and not in the render", _OWN, _LOWER
+            "Newly black",
+            "share of pixels that are black in the take and not in the render",
+            _OWN,
+            _LOWER,
         ),
         "twin_psnr": Definition(
+            "PSNR to the twin",
             "PSNR of take and twin, of the mean squared error over all frames; equal frames: 100",
             _WANG,
             _HIGHER,
         ),
-        "twin_psnr_render": Definition("twin_psnr of the render itself", _WANG, _NEUTRAL),
-        "twin_ssim": Definition("SSIM of the gray frames of take and twin", _WANG, _HIGHER),
-        "twin_ssim_render": Definition("twin_ssim of the render itself", _WANG, _NEUTRAL),
+        "twin_psnr_render": Definition(
+            "PSNR to the twin, render", "twin_psnr of the render itself", _WANG, _NEUTRAL
+        ),
+        "twin_ssim": Definition(
+            "SSIM to the twin", "SSIM of the gray frames of take and twin", _WANG, _HIGHER
+        ),
+        "twin_ssim_render": Definition(
+            "SSIM to the twin, render", "twin_ssim of the render itself", _WANG, _NEUTRAL
+        ),
         "twin_patches": Definition(
+            "Texture distance to the twin",
             "sliced Wasserstein distance of 7 x 7 patches of take and twin over all scales, "
             "in deviations",
             _KARRAS,
             _LOWER,
         ),
-        "twin_patches_render": Definition("twin_patches of the render itself", _KARRAS, _NEUTRAL),
+        "twin_patches_render": Definition(
+            "Texture distance to the twin, render",
+            "twin_patches of the render itself",
+            _KARRAS,
+            _NEUTRAL,
+        ),
         "twin_closed": Definition(
+            "Texture distance closed",
             "share of the distance twin_patches from render to twin that the take closed",
             _OWN,
             _HIGHER,
         ),
         "twin_flicker": Definition(
+            "Flicker against the twin",
             "flicker of the take over that of the twin, each relative to its contrast",
             _LAI,
             _LOWER,
         ),
-        "twin_flicker_render": Definition("twin_flicker of the render itself", _LAI, _NEUTRAL),
-        "lpips": Definition(
-            "perceptual distance of take and twin, where weights are at hand", _ZHANG, _LOWER
+        "twin_flicker_render": Definition(
+            "Flicker against the twin, render", "twin_flicker of the render itself", _LAI, _NEUTRAL
         ),
-        "lpips_render": Definition("lpips of the render itself", _ZHANG, _NEUTRAL),
+        "lpips": Definition(
+            "LPIPS to the twin",
+            "perceptual distance of take and twin, where weights are at hand",
+            _ZHANG,
+            _LOWER,
+        ),
+        "lpips_render": Definition(
+            "LPIPS to the twin, render", "lpips of the render itself", _ZHANG, _NEUTRAL
+        ),
     }
 )

@@ -42,7 +42,7 @@ class Plots {
       preserveAspectRatio: "none",
       "aria-hidden": "true",
     });
-    art.append(...gateMarks(score, scale, this.frames), ...seamMarks(clip.takes[chosen]), ...drawn);
+    art.append(...gateMarks(score, scale, this.frames), ...windowStartMarks(clip.takes[chosen]), ...drawn);
     const cursor = element("div", { class: "cursor" });
     const dot = element("div", { class: "dot" });
     const reading = element("span", { class: "reading" });
@@ -62,7 +62,7 @@ class Plots {
       element(
         "figcaption",
         {},
-        element("b", {}, spoken(score.name)),
+        element("b", {}, score.title, " ", element("code", {}, score.name)),
         element("span", { class: mine?.passes === false ? "total fail" : "total" }, total(score, mine)),
         reading,
       ),
@@ -146,7 +146,7 @@ function gateMarks(score, scale, frames) {
   return marks;
 }
 
-function seamMarks(take) {
+function windowStartMarks(take) {
   return take.window_starts.map((frame) => svg("path", { class: "line window-start", d: `M${frame} 94V100` }));
 }
 
@@ -168,6 +168,3 @@ function digits(value) {
   return value.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3);
 }
 
-function spoken(name) {
-  return name.replaceAll("_", " ");
-}

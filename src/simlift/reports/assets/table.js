@@ -17,7 +17,7 @@ class TakeTable {
       ["Clip", (row) => row.clip.name],
       ["Variant", (row) => row.take.variant],
       ["Verdict", (row) => row.take.verdict],
-      ...this.scores.map((score) => [spoken(score.name), (row) => plotOf(row.take, score)?.value ?? null]),
+      ...this.scores.map((score) => [score.title, (row) => plotOf(row.take, score)?.value ?? null]),
       ["Why", (row) => row.take.reasons.join(" ")],
     ];
     this.buildHead();
@@ -96,7 +96,7 @@ function scoreCell(score, plot) {
   const failed = plot?.passes === false;
   return element(
     "td",
-    { class: failed ? "number fail" : "number", "data-name": spoken(score.name) },
+    { class: failed ? "number fail" : "number", "data-name": score.title },
     value === null ? "\u2013" : digits(value),
   );
 }

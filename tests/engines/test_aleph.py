@@ -18,8 +18,7 @@ from simlift.core.errors import ClipError, InputError, RecipeError, RunError
 from simlift.core.layers import Layer
 from simlift.core.recipe import Plugin, Recipe, Variant
 from simlift.core.strict_json import dumps
-from simlift.engines.diffusers import Aleph
-from simlift.engines.remote.aleph import KEY, windows
+from simlift.engines.remote.aleph import KEY, Aleph, windows
 from simlift.engines.remote.aleph_engine import resample
 from simlift.media.video import VideoStore, probe_video
 from simlift.passes.lift import lift_clips

@@ -14,13 +14,14 @@ import simlift
 from simlift.core.errors import MissingLibrary, RecipeError, RunError
 from simlift.core.layers import Layer
 from simlift.core.recipe import Plugin
-from simlift.engines.diffusers import LICENCES, Aleph, Cosmos, Ditto, Ltx, Lucy
-from simlift.engines.diffusers import _pipelines as pipelines
+from simlift.engines.diffusers import LICENCES, Cosmos, Ditto, Ltx, Lucy, _engine
 from simlift.engines.diffusers._vace_lora import read_vace_lora
 from simlift.engines.diffusers.cosmos_controls import draw
 from simlift.engines.diffusers.shape import Shape
 from simlift.engines.diffusers.weights import find_lora
-from simlift.engines.diffusers.window_blend import continued
+from simlift.engines.diffusers.window_blend import blend_window
+from simlift.engines.remote.aleph import Aleph
+from simlift.models.hub.offload import check_offload
 
 FRAMES, HEIGHT, WIDTH = 7, 30, 46  # neither 4k+1, nor multiples of 16
 FAST = {"steps": 1, "dtype": "float32"}
@@ -66,14 +67,13 @@ def torchvision(monkeypatch):
 def calls(monkeypatch):
     """What pipelines are called with, besides being called."""
     seen = []
-    run = pipelines.run
+    run = _engine.run
 
     def record(pipeline, engine, seed, arguments):
         seen.append(dict(arguments))
         return run(pipeline, engine, seed, arguments)
 
-    for name in ("_lucy", "_ditto", "_cosmos", "_ltx"):
-        monkeypatch.setattr(f"simlift.engines.diffusers.{name}.run", record)
+    monkeypatch.setattr(_engine, "run", record)
     return seen
 
 
@@ -258,10 +258,18 @@ def test_offloading_needs_another_memory(tiny):
         pass
 
 
+def test_an_older_word_of_offloading_is_refused_and_the_new_one_named():
+    with pytest.raises(RecipeError, match="'sequential'.*none, model, layer.*offload=layer"):
+        check_offload("lucy", "sequential")
+    stored = Plugin.of(Lucy(base="x"))
+    with pytest.raises(RecipeError, match="one of none, model, layer"):
+        Plugin(stored.kind, {**stored.settings, "offload": "sequential"}).load()
+
+
 def test_numbers_that_are_not_finite_are_refused():
     broken = SimpleNamespace(frames=[np.full((1, 2, 2, 3), np.nan, np.float32)])
     with pytest.raises(RunError, match=r"not finite.*dtype=float32"):
-        pipelines.run(lambda **_: broken, "lucy", 0, {})
+        _engine.run(lambda **_: broken, "lucy", 0, {})
 
 
 def test_bad_settings():
@@ -299,7 +307,7 @@ def test_the_plan_names_weights_sizes_windows_and_terms(tiny, clip):
 
 
 def test_every_baseline_has_its_terms_and_is_data():
-    specs = [Lucy("b"), Ditto("b"), Cosmos("b"), Ltx("b", "l"), Aleph()]
+    specs = [Lucy("b"), Ditto("b"), Cosmos("b"), Ltx("b", lora="l"), Aleph()]
     assert [entry.name for entry in LICENCES] == [type(s).__name__.lower() for s in specs]
     for spec, entry in zip(specs, LICENCES, strict=True):
         assert type(spec).licence() == entry.licence
@@ -325,13 +333,13 @@ def test_sizes_and_lengths_go_there_and_back_exactly():
         assert np.array_equal(shape.undo(seen, how, count), frames)
 
 
-def test_a_seam_is_eased_and_detail_is_left_alone():
+def test_a_window_is_blended_and_detail_is_left_alone():
     rng = np.random.default_rng(1)
     own = rng.integers(60, 120, (20, 32, 48, 3), dtype=np.uint8)
-    assert continued(own, None) is own
-    same = continued(own, own[:4])
+    assert blend_window(own, None) is own
+    same = blend_window(own, own[:4])
     assert np.array_equal(same, own[4:]), "nothing differs, nothing changes"
-    brighter = continued(own, own[:4] + np.uint8(9))
+    brighter = blend_window(own, own[:4] + np.uint8(9))
     change = brighter.astype(int) - own[4:]
     assert (change == change[:, :1, :1, :1]).all(), "the same everywhere: no detail moves"
     assert change[:9, 0, 0, 0].tolist() == [8, 7, 6, 5, 4, 3, 2, 1, 0]

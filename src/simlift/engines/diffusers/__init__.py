@@ -5,6 +5,5 @@ from simlift.engines.diffusers.ditto import Ditto
 from simlift.engines.diffusers.licences import LICENCES, Licence
 from simlift.engines.diffusers.ltx import Ltx
 from simlift.engines.diffusers.lucy import Lucy
-from simlift.engines.remote.aleph import Aleph
 
-__all__ = ["LICENCES", "Aleph", "Cosmos", "Ditto", "Licence", "Ltx", "Lucy"]
+__all__ = ["LICENCES", "Cosmos", "Ditto", "Licence", "Ltx", "Lucy"]

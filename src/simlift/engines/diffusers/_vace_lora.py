@@ -1,4 +1,4 @@
-"""An adapter of VACE's blocks under any trainer's names -> the same under diffusers' names.
+"""Load an adapter of VACE's blocks, whatever trainer named its matrices.
 
 DiffSynth-Studio, by which Ditto was trained, writes
 vace_blocks.0.self_attn.q.lora_A.default.weight; Wan's own names with lora_down and lora_up, and
@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from simlift.core.errors import RecipeError
+from simlift.engines.diffusers._adapters import ADAPTER, adapter_errors, check_adapter
 from simlift.engines.diffusers.weights import LoraFile
 
 _OUTER = ("pipe.vace.", "pipe.dit.", "diffusion_model.", "transformer.", "vace.")
@@ -36,6 +37,28 @@ _MATRIX = re.compile(
 )
 _ALPHA = re.compile(r"(?P<block>(?:vace_)?blocks\.\d+)\.(?P<layer>.+?)\.alpha")
 _SIDES = {"lora_down": "lora_A", "lora_up": "lora_B"}
+
+
+def load_vace_lora(pipeline: Any, lora: LoraFile, scale: float) -> None:
+    """Put an adapter into a pipeline's network; RecipeError where it does not fit."""
+    with adapter_errors(lora, "ditto.lora"):
+        weights = read_vace_lora(lora, pipeline.transformer)
+        pipeline.transformer.load_lora_adapter(weights, adapter_name=ADAPTER, prefix=None)
+        pipeline.transformer.set_adapters([ADAPTER], [scale])
+        check_adapter(pipeline, lora, "ditto.lora")
+
+
+def set_flow_shift(pipeline: Any, shift: float) -> None:
+    """Give a pipeline its scheduler anew with another shift; RecipeError where it knows none."""
+    config = pipeline.scheduler.config
+    key = next((key for key in ("flow_shift", "shift") if key in config), None)
+    if key is None:
+        raise RecipeError(
+            "ditto.shift",
+            f"{type(pipeline.scheduler).__name__} has no flow shift",
+            way_out="leave it away: --set shift=null",
+        )
+    pipeline.scheduler = type(pipeline.scheduler).from_config(config, **{key: shift})
 
 
 def read_vace_lora(lora: LoraFile, network: torch.nn.Module) -> dict[str, torch.Tensor]:

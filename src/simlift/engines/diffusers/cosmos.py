@@ -1,43 +1,32 @@
 """Cosmos-Transfer2.5 as a frozen value: a control video drawn from the clip, footage out."""
 
 import importlib.util
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
-from simlift.core.clip import Clip
+from PIL.Image import Image
+
 from simlift.core.errors import MissingLibrary, RecipeError
 from simlift.core.layers import Layer
-from simlift.core.protocols import Engine, Stage, WindowSize
-from simlift.engines.diffusers.cosmos_controls import NEEDS, ControlName
-from simlift.engines.diffusers.licences import licence_of
-from simlift.engines.diffusers.settings import (
-    DESCRIPTION,
-    NEGATIVE_PROMPT,
-    Dtype,
-    Offload,
-    check_settings,
-    check_window,
-)
-from simlift.engines.diffusers.shape import Shape
-from simlift.engines.diffusers.weights import EXTRA, find_base, plan_stages, wan_shape
+from simlift.core.protocols import Stage, WindowSize
+from simlift.core.window import Frames, PreviousFrames, Window
+from simlift.engines.diffusers.cosmos_controls import NEEDS, ControlName, draw
+from simlift.engines.diffusers.pipeline_spec import PipelineSpec
+from simlift.engines.diffusers.settings import DESCRIPTION
+from simlift.engines.diffusers.weights import EXTRA, find_base
 from simlift.models.hub.pipeline_folder import PipelineFolder, check_whole
 
-_PARTS = ("transformer", "vae", "text_encoder")
-_LEAST = 5  # frames: a shorter control video leaves the pipeline without a chunk
 
-
-@dataclass(frozen=True)
-class Cosmos:
+@dataclass(frozen=True, kw_only=True)
+class Cosmos(PipelineSpec):
     """Generate under one control of the clip: `edge`, `depth`, `seg` or `blur`.
 
     `base` is the folder of nvidia/Cosmos-Transfer2.5-2B at its revision diffusers/general, and
     `controlnet` the folder of its revision diffusers/controlnet/general/<control>; None takes the
     control network that lies in the base. The network makes chunks of `frames` (93 as trained),
     each conditioned on the last frame of the one before; `chunks` of them are a window, which
-    memory must hold. The pipeline cannot go on from an earlier window, so each window makes
+    memory must hold. The pipeline is not conditioned on an earlier window, so each window makes
     `overlap` frames again, and what differs there in colour fades out over twice as many frames.
 
     `guardrail`: the licence asks for one. "nvidia" is the package cosmos_guardrail; "own" says that
@@ -46,67 +35,39 @@ class Cosmos:
     2511.00062; diffusers `Cosmos2_5_TransferPipeline`.
     """
 
-    base: str
     controlnet: str | None = None
     control: ControlName = "edge"
     control_scale: float = 1.0
     near: float = 0.5
     far: float = 100.0
     prompt: str = DESCRIPTION
-    negative_prompt: str = NEGATIVE_PROMPT
     steps: int = 36
     guidance: float = 3.0
     frames: int = 93
     chunks: int = 1
-    overlap: int = 8
-    resolution: tuple[int, int] | None = None  # a box of height and width that frames are fitted to
     guardrail: Literal["nvidia", "own"] = "nvidia"
-    dtype: Dtype = "bfloat16"
-    offload: Offload = "none"
-    tiling: bool = False
+
+    name: ClassVar[str] = "cosmos"
+    pipeline: ClassVar[str] = "Cosmos2_5_TransferPipeline"
+    kinds: ClassVar[tuple[str, ...]] = ("Cosmos2_5_TransferPipeline",)
+    least: ClassVar[int] = 5  # a shorter control video leaves the pipeline without a chunk
 
     def __post_init__(self) -> None:
-        check_settings(
-            "cosmos",
-            prompt=self.prompt,
-            steps=self.steps,
-            guidance=self.guidance,
-            resolution=self.resolution,
-        )
-        check_window("cosmos", self.frames, self.overlap, 4)
-        if self.chunks < 1:
-            raise RecipeError("cosmos.chunks", f"found {self.chunks}", allowed="at least 1")
-        if not 0 < self.near < self.far:
-            raise RecipeError(
-                "cosmos.near, cosmos.far",
-                f"found {self.near} m and {self.far} m",
-                allowed="0 < near < far",
-            )
-
-    @classmethod
-    def licence(cls) -> str:
-        """Say under which terms the weights come."""
-        return licence_of("cosmos")
+        super().__post_init__()
+        self.expect("chunks", self.chunks >= 1, "at least 1")
+        self.expect("near", 0 < self.near < self.far, f"0 < near < far, which is {self.far} m")
 
     def needs(self) -> frozenset[Layer]:
         """Colour, and the layer that the control shows."""
         return frozenset({Layer.RGB}) | NEEDS[self.control]
 
-    def uses(self) -> frozenset[Layer]:
-        return frozenset()
-
     def window_size(self) -> WindowSize:
         return WindowSize(self.frames + (self.chunks - 1) * (self.frames - 1), self.overlap)
 
-    def check(self, clip: Clip) -> tuple[Stage, ...]:
-        """Check weights and libraries; RecipeError or MissingLibrary says what is wrong."""
-        folder = self.folder()
+    def stages(self) -> tuple[Stage, ...]:
+        """Name the control and the guardrail; MissingLibrary where it is not installed."""
         self.check_libraries()
-        seam = f"{self.overlap} overlap, colour eased" if self.overlap else "no overlap"
         return (
-            *plan_stages(
-                "cosmos", clip, folder, _PARTS, self.shape(folder), self.window_size(), seam
-            ),
             Stage("control", True, f"{self.control} at {self.control_scale:g}"),
             Stage("guardrail", self.guardrail == "nvidia", self.guardrail),
         )
@@ -122,23 +83,44 @@ class Cosmos:
 
     def folder(self) -> PipelineFolder:
         """Return the base on disk, whole."""
-        parts = _PARTS if self.controlnet else (*_PARTS, "controlnet")
-        folder = find_base(self.base, "cosmos", ("Cosmos2_5_TransferPipeline",), parts)
+        parts = self.parts if self.controlnet else (*self.parts, "controlnet")
+        folder = find_base(self.base, self.name, self.kinds, parts)
         if self.controlnet is not None:
             _check_network(Path(self.controlnet))
         return folder
 
-    def shape(self, folder: PipelineFolder) -> Shape:
-        """Return the sizes that the base takes."""
-        return wan_shape(folder, self.resolution, _LEAST)
+    def components(self, dtype: Any) -> dict[str, Any]:
+        """Return the control network that is named, and the guardrail that checks nothing."""
+        from simlift.engines.diffusers._cosmos import (
+            OwnGuardrail,
+            check_torchvision,
+            load_control_network,
+        )
 
-    @contextmanager
-    def open(self, device: str) -> Iterator[Engine]:
-        """Load the weights."""
-        from simlift.engines.diffusers._cosmos import open_cosmos
+        self.check_libraries()
+        check_torchvision()
+        parts: dict[str, Any] = {}
+        if self.controlnet is not None:
+            parts["controlnet"] = load_control_network(Path(self.controlnet), dtype)
+        if self.guardrail == "own":
+            parts["safety_checker"] = OwnGuardrail()
+        return parts
 
-        with open_cosmos(self, device) as engine:
-            yield engine
+    def source(self, window: Window, previous: PreviousFrames | None) -> Frames:
+        """Return the control video."""
+        del previous
+        return draw(window, self.control, self.near, self.far)
+
+    def arguments(
+        self, images: list[Image], previous: list[Image], window: Window
+    ) -> dict[str, Any]:
+        """Return the control; chunks are whole, as trained, however short the window is."""
+        del previous, window
+        return {
+            "controls": images,
+            "controls_conditioning_scale": self.control_scale,
+            "num_frames_per_chunk": self.frames,
+        }
 
 
 def _check_network(folder: Path) -> None:

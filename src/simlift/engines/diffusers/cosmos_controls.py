@@ -1,4 +1,4 @@
-"""A window -> the control video that Cosmos-Transfer reads: edges, depth, segmentation or blur.
+"""Draw the control video that Cosmos-Transfer reads: edges, depth, segmentation or blur.
 
 Each is drawn as Cosmos-Transfer's own annotators draw it: Canny of 100 and 200, white on black;
 inverse depth, near is white; a flat colour for each id; a bilateral filter of 30, 150, 100.
@@ -12,6 +12,7 @@ import numpy as np
 from simlift.core.layers import Layer
 from simlift.core.window import Frames, Window
 from simlift.pixels.colour.label_colours import label_colours
+from simlift.pixels.geometry.depth_codes import depth_codes
 from simlift.pixels.image.edges import canny
 from simlift.pixels.image.similarity import bilateral_smooth
 
@@ -35,7 +36,8 @@ def draw(window: Window, control: ControlName, near: float, far: float) -> Frame
     if control == "blur":
         return _blurred(window)
     if control == "depth":
-        return _depth(window, near, far)
+        # The scale is a setting, never measured on a window: it may not flicker between windows.
+        return depth_codes(window[Layer.DEPTH], (near, far) if window.metric_depth else None)
     return label_colours(window[Layer.SEGMENTATION])
 
 
@@ -46,15 +48,3 @@ def _blurred(window: Window) -> Frames:
         for frame in window.rgb
     )
     return np.stack([cv2.resize(frame, (width, height)) for frame in smooth])
-
-
-def _depth(window: Window, near: float, far: float) -> Frames:
-    """The scale is a setting, never measured on a window: it may not flicker between windows."""
-    depth = window[Layer.DEPTH]
-    if window.metric_depth:
-        inverse = 1 / np.maximum(depth, np.float32(1e-6))
-        share = (inverse - 1 / far) / (1 / near - 1 / far)
-    else:
-        share = np.where(np.isfinite(depth), 1 - depth, 0)
-    codes = np.rint(np.clip(share, 0, 1) * 255).astype(np.uint8)
-    return np.repeat(codes[..., None], 3, axis=-1)

@@ -1,37 +1,21 @@
 """Ditto's Editto as a frozen value: the render as VACE's control, an adapter of its blocks."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
-from simlift.core.clip import Clip
-from simlift.core.errors import RecipeError
-from simlift.core.layers import Layer
-from simlift.core.protocols import Engine, Stage, WindowSize
-from simlift.engines.diffusers.licences import licence_of
-from simlift.engines.diffusers.settings import (
-    INSTRUCTION,
-    NEGATIVE_PROMPT,
-    Dtype,
-    Offload,
-    check_settings,
-    check_window,
-)
-from simlift.engines.diffusers.shape import Shape
-from simlift.engines.diffusers.weights import (
-    LoraFile,
-    find_base,
-    find_lora,
-    plan_stages,
-    wan_shape,
-)
-from simlift.models.hub.pipeline_folder import PipelineFolder
+import numpy as np
+from PIL import Image
 
-_PARTS = ("transformer", "vae", "text_encoder")
+from simlift.core.protocols import Stage
+from simlift.core.window import Frames, PreviousFrames, Window
+from simlift.engines.diffusers.pipeline_spec import PipelineSpec
+from simlift.engines.diffusers.weights import LoraFile, find_lora
+
+_KEEP, _MAKE = 0, 255  # of VACE's masks
 
 
-@dataclass(frozen=True)
-class Ditto:
+@dataclass(frozen=True, kw_only=True)
+class Ditto(PipelineSpec):
     """Regenerate every pixel under the render as VACE's control, by an instruction.
 
     `base` is a VACE pipeline, such as Wan-AI/Wan2.1-VACE-14B-diffusers; `lora` is the file of
@@ -43,82 +27,57 @@ class Ditto:
     Dataset", CVPR 2026, arXiv 2510.15742; Jiang et al., "VACE", arXiv 2503.07598.
     """
 
-    base: str
     lora: str | None = None
     lora_scale: float = 1.0
-    prompt: str = INSTRUCTION
-    negative_prompt: str = NEGATIVE_PROMPT
-    steps: int = 50
-    guidance: float = 5.0
     shift: float | None = 5.0
     control_scale: float = 1.0
-    frames: int = 81
     overlap: int = 5
-    resolution: tuple[int, int] | None = None  # a box of height and width that frames are fitted to
-    dtype: Dtype = "bfloat16"
-    offload: Offload = "none"
-    tiling: bool = False
+
+    name: ClassVar[str] = "ditto"
+    pipeline: ClassVar[str] = "WanVACEPipeline"
+    kinds: ClassVar[tuple[str, ...]] = ("WanVACEPipeline",)
+    conditioned: ClassVar[bool] = True
+    blend: ClassVar[str] = "{} made frames condition the next"
 
     def __post_init__(self) -> None:
-        check_settings(
-            "ditto",
-            prompt=self.prompt,
-            steps=self.steps,
-            guidance=self.guidance,
-            resolution=self.resolution,
-        )
-        check_window("ditto", self.frames, self.overlap, 4)
-        if self.overlap and self.overlap % 4 != 1:
-            raise RecipeError(
-                "ditto.overlap",
-                f"found {self.overlap}",
-                allowed="0, or 4k+1: frames that fill whole latent frames",
-            )
-        if self.shift is not None and self.shift <= 0:
-            raise RecipeError("ditto.shift", f"found {self.shift}", allowed="above 0, or nothing")
+        super().__post_init__()
+        good = self.overlap == 0 or self.overlap % 4 == 1
+        self.expect("overlap", good, "0, or 4k+1: frames that fill whole latent frames")
+        self.expect("shift", self.shift is None or self.shift > 0, "above 0, or nothing")
 
-    @classmethod
-    def licence(cls) -> str:
-        """Say under which terms the weights come."""
-        return licence_of("ditto")
-
-    def needs(self) -> frozenset[Layer]:
-        return frozenset({Layer.RGB})
-
-    def uses(self) -> frozenset[Layer]:
-        return frozenset()
-
-    def window_size(self) -> WindowSize:
-        return WindowSize(self.frames, self.overlap)
-
-    def check(self, clip: Clip) -> tuple[Stage, ...]:
-        """Check the weights and the adapter on disk; RecipeError says what is wrong with them."""
-        folder, lora = self.folder(), self.adapter()
-        seam = f"{self.overlap} made frames condition the next" if self.overlap else "no overlap"
+    def stages(self) -> tuple[Stage, ...]:
+        """Name the adapter."""
+        lora = self.adapter()
         found = f"{lora.path.name}, {lora.matrices} matrices" if lora else "none: plain VACE"
-        return (
-            *plan_stages(
-                "ditto", clip, folder, _PARTS, self.shape(folder), self.window_size(), seam
-            ),
-            Stage("adapter", lora is not None, found),
-        )
-
-    def folder(self) -> PipelineFolder:
-        """Return the base on disk, whole."""
-        return find_base(self.base, "ditto", ("WanVACEPipeline",), _PARTS)
+        return (Stage("adapter", lora is not None, found),)
 
     def adapter(self) -> LoraFile | None:
         """Return Ditto's own weights."""
         return None if self.lora is None else find_lora(self.lora, "ditto.lora")
 
-    def shape(self, folder: PipelineFolder) -> Shape:
-        """Return the sizes that the base takes."""
-        return wan_shape(folder, self.resolution)
+    def prepare(self, pipeline: Any) -> None:
+        """Set the scheduler's shift and load the adapter."""
+        from simlift.engines.diffusers._vace_lora import load_vace_lora, set_flow_shift
 
-    @contextmanager
-    def open(self, device: str) -> Iterator[Engine]:
-        """Load the weights."""
-        from simlift.engines.diffusers._ditto import open_ditto
+        if self.shift is not None:
+            set_flow_shift(pipeline, self.shift)
+        if (lora := self.adapter()) is not None:
+            load_vace_lora(pipeline, lora, self.lora_scale)
 
-        with open_ditto(self, device) as engine:
-            yield engine
+    def source(self, window: Window, previous: PreviousFrames | None) -> Frames:
+        """Return the frames that were made before, and the render behind them."""
+        if previous is None:
+            return window.rgb
+        return np.concatenate([previous, window.rgb[len(previous) :]])
+
+    def arguments(
+        self, images: list[Image.Image], previous: list[Image.Image], window: Window
+    ) -> dict[str, Any]:
+        """Return the control, with black masks over the frames that stay."""
+        del window
+        codes = [_KEEP if i < len(previous) else _MAKE for i in range(len(images))]
+        return {
+            "video": images,
+            "mask": [Image.new("L", images[0].size, code) for code in codes],
+            "conditioning_scale": self.control_scale,
+        }

@@ -1,39 +1,24 @@
 """LTX-2 with an in-context adapter as a frozen value: the render as reference tokens."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
-from simlift.core.clip import Clip
+from PIL.Image import Image
+
 from simlift.core.errors import RecipeError
-from simlift.core.layers import Layer
-from simlift.core.protocols import Engine, Stage, WindowSize
-from simlift.engines.diffusers.licences import licence_of
-from simlift.engines.diffusers.settings import (
-    DESCRIPTION,
-    NEGATIVE_PROMPT,
-    Dtype,
-    Offload,
-    check_settings,
-    check_window,
-)
+from simlift.core.protocols import Stage
+from simlift.core.window import Window
+from simlift.engines.diffusers.pipeline_spec import PipelineSpec
+from simlift.engines.diffusers.settings import DESCRIPTION
 from simlift.engines.diffusers.shape import Shape
-from simlift.engines.diffusers.weights import LoraFile, find_base, find_lora, plan_stages
+from simlift.engines.diffusers.weights import LoraFile, find_lora
 from simlift.models.hub.pipeline_folder import PipelineFolder
 
-_PARTS = ("transformer", "vae", "text_encoder", "connectors")
-# They differ in what they are conditioned on; the parts are the same.
-_KINDS = (
-    "LTX2InContextPipeline",
-    "LTX2Pipeline",
-    "LTX2ConditionPipeline",
-    "LTX2ImageToVideoPipeline",
-)
 _FACTOR = "reference_downscale_factor"  # trainers store it in the adapter's header
 
 
-@dataclass(frozen=True)
-class Ltx:
+@dataclass(frozen=True, kw_only=True)
+class Ltx(PipelineSpec):
     """Generate under the render's clean tokens, which an in-context adapter reads.
 
     `base` is an LTX-2 pipeline in its diffusers layout, such as Lightricks/LTX-2; `lora` an
@@ -45,13 +30,11 @@ class Ltx:
     Source: HaCohen et al., "LTX-2", 2026; diffusers `LTX2InContextPipeline`.
     """
 
-    base: str
     lora: str
     lora_scale: float = 1.0
     downscale: int | None = None
     reference_strength: float = 1.0
     prompt: str = DESCRIPTION
-    negative_prompt: str = NEGATIVE_PROMPT
     steps: int = 30
     guidance: float = 3.0
     skip_layer_guidance: float = 1.0
@@ -59,65 +42,34 @@ class Ltx:
     modality_guidance: float = 3.0
     frames: int = 121
     overlap: int = 9
-    resolution: tuple[int, int] | None = None  # a box of height and width that frames are fitted to
-    dtype: Dtype = "bfloat16"
-    offload: Offload = "none"
-    tiling: bool = False
+
+    name: ClassVar[str] = "ltx"
+    pipeline: ClassVar[str] = "LTX2InContextPipeline"
+    # They differ in what they are conditioned on; the parts are the same.
+    kinds: ClassVar[tuple[str, ...]] = (
+        "LTX2InContextPipeline",
+        "LTX2Pipeline",
+        "LTX2ConditionPipeline",
+        "LTX2ImageToVideoPipeline",
+    )
+    parts: ClassVar[tuple[str, ...]] = ("transformer", "vae", "text_encoder", "connectors")
+    stride: ClassVar[int] = 8
+    conditioned: ClassVar[bool] = True
+    blend: ClassVar[str] = "{} made frames begin the next"
 
     def __post_init__(self) -> None:
-        check_settings(
-            "ltx",
-            prompt=self.prompt,
-            steps=self.steps,
-            guidance=self.guidance,
-            resolution=self.resolution,
-        )
-        check_window("ltx", self.frames, self.overlap, 8)
-        if self.overlap and (self.overlap % 8 != 1 or self.overlap == 1):
-            raise RecipeError(
-                "ltx.overlap",
-                f"found {self.overlap}",
-                allowed="0, or 9, 17, 25, ..: frames that fill whole latent frames",
-            )
-        if self.downscale is not None and self.downscale < 1:
-            raise RecipeError("ltx.downscale", f"found {self.downscale}", allowed="1 or more")
-        if not 0 <= self.reference_strength <= 1:
-            raise RecipeError(
-                "ltx.reference_strength", f"found {self.reference_strength}", allowed="0 to 1"
-            )
+        super().__post_init__()
+        good = self.overlap == 0 or (self.overlap % 8 == 1 and self.overlap > 1)
+        self.expect("overlap", good, "0, or 9, 17, 25, ..: frames that fill whole latent frames")
+        self.expect("downscale", self.downscale is None or self.downscale >= 1, "1 or more")
+        self.expect("reference_strength", 0 <= self.reference_strength <= 1, "0 to 1")
 
-    @classmethod
-    def licence(cls) -> str:
-        """Say under which terms the weights come."""
-        return licence_of("ltx")
-
-    def needs(self) -> frozenset[Layer]:
-        return frozenset({Layer.RGB})
-
-    def uses(self) -> frozenset[Layer]:
-        return frozenset()
-
-    def window_size(self) -> WindowSize:
-        return WindowSize(self.frames, self.overlap)
-
-    def check(self, clip: Clip) -> tuple[Stage, ...]:
-        """Check the weights and the adapter on disk; RecipeError says what is wrong with them."""
-        folder, lora = self.folder(), self.adapter()
+    def stages(self) -> tuple[Stage, ...]:
+        """Name the adapter."""
+        lora = self.adapter()
+        matrices = f"{lora.path.name}, {lora.matrices} matrices"
         factor = self.factor(lora)
-        seam = f"{self.overlap} made frames begin the next" if self.overlap else "no overlap"
-        shape = self.shape(folder, factor)
-        return (
-            *plan_stages("ltx", clip, folder, _PARTS, shape, self.window_size(), seam),
-            Stage(
-                "adapter",
-                True,
-                f"{lora.path.name}, {lora.matrices} matrices, reference shrunk by {factor}",
-            ),
-        )
-
-    def folder(self) -> PipelineFolder:
-        """Return the base on disk, whole."""
-        return find_base(self.base, "ltx", _KINDS, _PARTS)
+        return (Stage("adapter", True, f"{matrices}, reference shrunk by {factor}"),)
 
     def adapter(self) -> LoraFile:
         """Return the in-context adapter."""
@@ -136,18 +88,33 @@ class Ltx:
             )
         return self.downscale or trained or 1
 
-    def shape(self, folder: PipelineFolder, factor: int) -> Shape:
+    def shape(self, folder: PipelineFolder) -> Shape:
         """Return the sizes that the base takes, so that the shrunk reference fits as well."""
+        factor = self.factor(self.adapter())
         coder = folder.config("vae")
         blocks = sum(coder.get("spatio_temporal_scaling", (True,) * 3))
         side = coder.get("spatial_compression_ratio") or coder.get("patch_size", 4) * 2**blocks
         stride = coder.get("temporal_compression_ratio") or 2**blocks
         return Shape(int(side) * factor, int(stride), int(stride) + 1, self.resolution)
 
-    @contextmanager
-    def open(self, device: str) -> Iterator[Engine]:
-        """Load the weights."""
-        from simlift.engines.diffusers._ltx import open_ltx
+    def prepare(self, pipeline: Any) -> None:
+        """Load the adapter."""
+        from simlift.engines.diffusers._ltx import load_in_context_lora
 
-        with open_ltx(self, device) as engine:
-            yield engine
+        load_in_context_lora(pipeline, self.adapter(), self.lora_scale)
+
+    def arguments(
+        self, images: list[Image], previous: list[Image], window: Window
+    ) -> dict[str, Any]:
+        """Return the render as reference, and the frames that begin the window."""
+        from simlift.engines.diffusers._ltx import first_frames, reference
+
+        return {
+            "reference_conditions": [reference(images, self.reference_strength)],
+            "conditions": [first_frames(previous)] if previous else None,
+            "reference_downscale_factor": self.factor(self.adapter()),
+            "frame_rate": window.fps,
+            "stg_scale": self.skip_layer_guidance,
+            "spatio_temporal_guidance_blocks": list(self.skipped_layers),
+            "modality_scale": self.modality_guidance,
+        }

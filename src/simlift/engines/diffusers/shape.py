@@ -1,4 +1,4 @@
-"""Frames of a clip <-> frames of the sizes and lengths that a video network takes."""
+"""Fit frames of a clip to the sizes and lengths that a video network takes, and back."""
 
 from dataclasses import dataclass
 

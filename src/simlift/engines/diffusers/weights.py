@@ -1,4 +1,4 @@
-"""A base and an adapter as the user names them -> folders and files on disk, or what is wrong.
+"""Find a base and an adapter on disk by what the user calls them, and check them whole.
 
 Nothing here loads a weight: headers of safetensors and JSON are all that is read.
 """
@@ -90,7 +90,7 @@ def plan_stages(
     parts: Sequence[str],
     shape: Shape,
     window_size: WindowSize,
-    seam: str,
+    blend: str,
 ) -> tuple[Stage, ...]:
     """Say which weights will run, at which size, in how many windows, and under which terms."""
     how = shape.letterbox(clip.height, clip.width)
@@ -102,7 +102,7 @@ def plan_stages(
     return (
         Stage("weights", True, f"{folder.kind} {folder.digest(*parts)}"),
         Stage("size", True, size),
-        Stage("windows", True, f"{count} of {one}; {seam}" if count > 1 else f"one, of {one}"),
+        Stage("windows", True, f"{count} of {one}; {blend}" if count > 1 else f"one, of {one}"),
         Stage("licence", True, licence_of(engine)),
     )
 

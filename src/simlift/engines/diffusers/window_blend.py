@@ -1,8 +1,8 @@
-"""Frames of a window that knows nothing of the one before -> frames that go on from it.
+"""Blend the start of a window into the frames that were made before it.
 
-For pipelines that cannot be told what was made before. The window makes the overlapping frames
+For pipelines that are not conditioned on what was made before. The window makes those frames
 again; what differs between both makings in colour and light, blurred so that no detail doubles, is
-added to the frames after the seam and fades out.
+added to the frames after the overlap and fades out.
 """
 
 import cv2
@@ -12,10 +12,10 @@ from jaxtyping import Float, UInt8
 from simlift.core.window import Frames, PreviousFrames
 
 _FADE = 2  # the correction fades out over twice the overlap
-_SMOOTH = 1 / 16  # of the picture's height: the finest thing that is corrected
+_SMOOTH = 1 / 16  # of the image height: the finest thing that is corrected
 
 
-def continued(
+def blend_window(
     made: UInt8[np.ndarray, "t h w 3"], previous: PreviousFrames | None
 ) -> UInt8[np.ndarray, "new h w 3"]:
     """Return the frames of a window after the overlap, joined to what was made before."""

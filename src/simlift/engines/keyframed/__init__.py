@@ -1,4 +1,4 @@
-"""Render -> photoreal video by edited anchors that a video editor joins under edge maps.
+"""Make photoreal video from edited anchors that a video model joins under edge maps.
 
 Stage 1 of RealMaster (arXiv 2603.23462): the first and last frame of a window are edited by an
 image editor, and VACE generates the frames between them under the edges of the render.

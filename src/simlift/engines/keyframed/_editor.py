@@ -1,4 +1,4 @@
-"""Qwen-Image-Edit: an image -> the image as a photograph, at the size that keeps its ratio."""
+"""Edit an image into a photograph by Qwen-Image-Edit, at the size that keeps its ratio."""
 
 import contextlib
 import inspect
@@ -8,19 +8,20 @@ from collections.abc import Iterator
 from typing import Any
 
 import diffusers
-import numpy as np
 import torch
 from PIL import Image as PilImage
 from transformers import AutoTokenizer, BatchFeature
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from simlift.core.errors import RecipeError
-from simlift.engines.keyframed._pipelines import numbers, place, release, stepping
+from simlift.engines.keyframed._pipelines import place_for_inference, step_callback, weight_dtype
 from simlift.engines.keyframed.editing_size import editing_size
 from simlift.engines.keyframed.protocols import Image
 from simlift.engines.keyframed.settings import Editing
 from simlift.models.hub._device import open_device
-from simlift.models.hub._loading import check_complete, loading
+from simlift.models.hub._loading import loading
+from simlift.models.hub._pipelines import free_memory, load_pipeline, to_frames
+from simlift.models.hub.offload import Dtype, Offload
 from simlift.models.hub.pipeline_folder import PipelineFolder
 
 _KNOWN_AREA = 1024 * 1024  # at which the pipelines work, whatever they are given
@@ -31,24 +32,24 @@ class QwenEditor:
     """The loaded editor; of 2509 and 2511 as of the first one."""
 
     def __init__(
-        self, folder: PipelineFolder, settings: Editing, dtype: str, device: str, offload: Any
+        self,
+        folder: PipelineFolder,
+        settings: Editing,
+        dtype: Dtype,
+        device: str,
+        offload: Offload,
     ) -> None:
         self._settings, self._device = settings, open_device(device)
+        kind: Any = getattr(diffusers, folder.kind)
+        number = weight_dtype(dtype, self._device)
+        parts = {"processor": None}
+        self._pipeline = load_pipeline(kind, folder, number, parts, vae_dtype=number)
         with loading(folder.path):
-            kind: Any = getattr(diffusers, folder.kind)
-            self._pipeline = kind.from_pretrained(
-                folder.path,
-                processor=None,
-                dtype=numbers(dtype, self._device),
-                use_safetensors=True,
-                local_files_only=True,
-            )
             self._pipeline.processor = ImageAndText(folder)
-            check_complete(self._pipeline, folder)
         if settings.lora is not None:
             self._distil(settings.lora)
-        tell_images(self._pipeline.text_encoder)
-        place(self._pipeline, self._device, offload)
+        mark_image_tokens(self._pipeline.text_encoder)
+        place_for_inference(self._pipeline, self._device, offload)
 
     def edit(self, image: Image, seed: int) -> Image:
         """Return the image as the instruction asks, of its own size."""
@@ -67,19 +68,14 @@ class QwenEditor:
                 num_inference_steps=settings.steps,
                 generator=torch.Generator("cpu").manual_seed(seed % 2**63),
                 output_type="np",
-                callback_on_step_end=stepping(settings.steps),
+                callback_on_step_end=step_callback(settings.steps),
             ).images[0]
-        if not np.isfinite(made).all():
-            raise RecipeError(
-                "editor", "made numbers that are not finite", way_out="--set dtype=float32"
-            )
-        codes = np.rint(np.clip(made, 0, 1) * 255).astype(np.uint8)
-        return size.undo(codes[None])[0]
+        return size.undo(to_frames(made[None], "editor"))[0]
 
     def close(self) -> None:
         """Free the memory."""
         del self._pipeline
-        release()
+        free_memory(self._device)
 
     def _distil(self, file: Any) -> None:
         """Load a few-step LoRA, and the schedule that such are distilled for."""
@@ -101,7 +97,7 @@ class QwenEditor:
 
 
 class ImageAndText:
-    """Texts with places for images, and the images -> what the encoder takes.
+    """Turns texts with places for images, and the images, into what the encoder takes.
 
     The processor of transformers loads one for videos beside it, which needs torchvision; editors
     see no videos.
@@ -129,11 +125,11 @@ class ImageAndText:
         return BatchFeature({**tokens, **seen})
 
 
-def tell_images(encoder: Any) -> None:
-    """Tell the encoder at every call which tokens are images, where it must be told.
+def mark_image_tokens(encoder: Any) -> None:
+    """Pass the encoder at every call which tokens are images, where it asks for it.
 
-    Since version 5 of transformers it places image tokens in rows and columns only when it is, and
-    the pipelines of diffusers do not say it.
+    Since version 5 of transformers it places image tokens in rows and columns only when it has
+    them, and the pipelines of diffusers do not pass them.
     """
     image = encoder.config.image_token_id
 

@@ -1,49 +1,34 @@
-"""A loaded pipeline -> on its device, quiet, its memory kept as asked."""
+"""Place the editor's and the propagator's pipelines, and report their steps."""
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
 from simlift.core.progress import report_step
-from simlift.models.wan._parts import DTYPES
+from simlift.models.hub._pipelines import place_pipeline
+from simlift.models.hub.offload import Dtype, Offload
 
 
-def numbers(name: str, device: torch.device) -> torch.dtype:
+def weight_dtype(name: Dtype, device: torch.device) -> torch.dtype:
     """Return the type of weights: float32 on the CPU, which is slower in anything shorter."""
-    return torch.float32 if device.type == "cpu" else DTYPES[name]
+    found: torch.dtype = torch.float32 if device.type == "cpu" else getattr(torch, name)
+    return found
 
 
-def place(pipeline: Any, device: torch.device, offload: Literal["none", "model", "group"]) -> None:
-    """Put a pipeline where it works: whole, part by part as needed, or layer by layer."""
-    pipeline.set_progress_bar_config(disable=True)
+def place_for_inference(pipeline: Any, device: torch.device, offload: Offload) -> None:
+    """Put a pipeline where it works, without gradients; the CPU has nowhere to offload to."""
     for name, part in pipeline.components.items():
         if isinstance(part, torch.nn.Module):
             getattr(pipeline, name).eval().requires_grad_(False)
-    if offload == "none" or device.type == "cpu":
-        pipeline.to(device)
-    elif offload == "model":
-        pipeline.enable_model_cpu_offload(device=device)
-    else:
-        pipeline.enable_group_offload(
-            onload_device=device,
-            offload_device=torch.device("cpu"),
-            offload_type="leaf_level",
-            use_stream=device.type == "cuda",
-        )
+    place_pipeline(pipeline, device, "none" if device.type == "cpu" else offload, stream=True)
 
 
-def stepping(total: int) -> Callable[..., dict[str, Any]]:
+def step_callback(total: int) -> Callable[..., dict[str, Any]]:
     """Return a callback for diffusers that reports each step."""
 
-    def after(_pipeline: Any, step: int, _time: Any, kept: dict[str, Any]) -> dict[str, Any]:
+    def after(_pipeline: Any, step: int, _time: Any, tensors: dict[str, Any]) -> dict[str, Any]:
         report_step(step + 1, total)
-        return kept
+        return tensors
 
     return after
-
-
-def release() -> None:
-    """Give freed memory back to the device."""
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()

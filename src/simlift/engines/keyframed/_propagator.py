@@ -1,6 +1,4 @@
-"""VACE: anchors and a control video -> the frames between the anchors."""
-
-from typing import Any
+"""Generate the frames between anchors by VACE, under a control video."""
 
 import numpy as np
 import torch
@@ -8,12 +6,13 @@ from diffusers import UniPCMultistepScheduler, WanVACEPipeline
 from jaxtyping import Bool
 from PIL import Image
 
-from simlift.core.errors import RecipeError
 from simlift.core.window import Frames
-from simlift.engines.keyframed._pipelines import numbers, place, release, stepping
+from simlift.engines.keyframed._pipelines import place_for_inference, step_callback, weight_dtype
 from simlift.engines.keyframed.settings import Propagation
 from simlift.models.hub._device import open_device
-from simlift.models.hub._loading import check_complete, loading
+from simlift.models.hub._loading import loading
+from simlift.models.hub._pipelines import free_memory, load_pipeline, to_frames, to_pil
+from simlift.models.hub.offload import Dtype, Offload
 from simlift.models.hub.pipeline_folder import PipelineFolder
 
 
@@ -21,18 +20,17 @@ class VacePropagator:
     """The loaded propagator: Wan2.1 VACE, or Wan2.2 VACE-Fun with its two experts."""
 
     def __init__(
-        self, folder: PipelineFolder, settings: Propagation, dtype: str, device: str, offload: Any
+        self,
+        folder: PipelineFolder,
+        settings: Propagation,
+        dtype: Dtype,
+        device: str,
+        offload: Offload,
     ) -> None:
         self._settings, self._device = settings, open_device(device)
+        number = weight_dtype(dtype, self._device)
+        self._pipeline = load_pipeline(WanVACEPipeline, folder, number, {})
         with loading(folder.path):
-            self._pipeline: Any = WanVACEPipeline.from_pretrained(
-                folder.path,
-                # In shorter numbers the autoencoder's colours band.
-                dtype={"default": numbers(dtype, self._device), "vae": torch.float32},
-                use_safetensors=True,
-                local_files_only=True,
-            )
-            check_complete(self._pipeline, folder)
             # Checkpoints ship with the shift of another model.
             self._pipeline.scheduler = UniPCMultistepScheduler.from_config(
                 self._pipeline.scheduler.config,
@@ -40,7 +38,7 @@ class VacePropagator:
                 use_flow_sigmas=True,
                 flow_shift=settings.shift,
             )
-        place(self._pipeline, self._device, offload)
+        place_for_inference(self._pipeline, self._device, offload)
 
     def propagate(
         self, video: Frames, generate: Bool[np.ndarray, "t"], prompt: str, seed: int
@@ -53,7 +51,7 @@ class VacePropagator:
             made = self._pipeline(
                 prompt=prompt,
                 negative_prompt=settings.negative,
-                video=[Image.fromarray(frame) for frame in video],
+                video=to_pil(video),
                 mask=[masks[int(flag)] for flag in generate],
                 conditioning_scale=settings.strength,
                 height=height,
@@ -64,20 +62,16 @@ class VacePropagator:
                 guidance_scale_2=self._low(),
                 generator=torch.Generator("cpu").manual_seed(seed % 2**63),
                 output_type="np",
-                callback_on_step_end=stepping(settings.steps),
+                callback_on_step_end=step_callback(settings.steps),
             ).frames[0]
-        if not np.isfinite(made).all():
-            raise RecipeError(
-                "propagator", "made numbers that are not finite", way_out="--set dtype=float32"
-            )
-        return np.rint(np.clip(made, 0, 1) * 255).astype(np.uint8)
+        return to_frames(made, "propagator")
 
     def close(self) -> None:
         """Free the memory."""
         del self._pipeline
-        release()
+        free_memory(self._device)
 
     def _low(self) -> float | None:
-        """Guidance of the low-noise expert, which only pipelines with two experts may be told."""
+        """Guidance of the low-noise expert, which pipelines with one expert refuse."""
         two = self._pipeline.config.boundary_ratio is not None
         return self._settings.guidance_low if two else None

@@ -1,4 +1,4 @@
-"""Frames of a shot -> which of them are anchors, their edits, and how well these lie over them."""
+"""Choose the anchors of a shot, edit them, and measure how well each edit lies over its frame."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from simlift.pixels.image.alignment import Alignment, align
 
 @dataclass(frozen=True, eq=False)
 class Anchors:
-    """Anchors of a shot: their positions in it, their pictures, and how each lies over its frame.
+    """Anchors of a shot: their positions in it, their images, and how each lies over its frame.
 
-    A picture that was made before, and not edited anew, has no alignment: its render was judged
+    An image that was made before, and not edited anew, has no alignment: its render was judged
     then.
     """
 
@@ -60,7 +60,7 @@ def edit_anchors(
 ) -> Anchors:
     """Edit the frames at positions with one seed, so that they share a look.
 
-    `given` is the picture at position 0 where it was made before; it comes first and is kept.
+    `given` is the image at position 0 where it was made before; it comes first and is kept.
     """
     todo = [p for p in positions if given is None or p > 0]
     edits = [editor.edit(render[p], seed) for p in todo]

@@ -1,4 +1,4 @@
-"""A window -> its control video, at the size in which frames are generated."""
+"""Draw the control video of a window, at the size in which frames are generated."""
 
 import numpy as np
 from jaxtyping import Bool

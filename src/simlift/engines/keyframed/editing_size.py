@@ -1,4 +1,4 @@
-"""A frame's size -> the size at which an image editor neither segments nor crops it."""
+"""Find the size at which an image editor neither stretches nor crops a frame."""
 
 import math
 
@@ -17,7 +17,7 @@ def editor_rule(pixels: int, ratio: float) -> tuple[int, int]:
 def editing_size(height: int, width: int, pixels: int) -> Letterbox:
     """Return how frames lie in the editor's image: scaled in both axes alike, borders repeated.
 
-    The pipelines resize whatever they are given by their rule, which segments most ratios by about
+    The pipelines resize whatever they are given by their rule, which distorts most ratios by about
     a percent. So among the sizes that the rule leaves as they are, the one of the nearest ratio is
     taken, and what is left of it is padded.
     """

@@ -1,4 +1,4 @@
-"""The opened keyframed engine: a window -> shots -> anchors -> frames."""
+"""Lift a window by the opened keyframed engine: cut it into shots, edit anchors, join them."""
 
 from itertools import pairwise
 
@@ -10,8 +10,7 @@ from simlift.core.recipe import derive_seed
 from simlift.core.window import ClipSample, Frames, PreviousFrames, Window
 from simlift.engines.keyframed.anchors import Anchors, anchor_positions, edit_anchors
 from simlift.engines.keyframed.conditions import draw
-from simlift.engines.keyframed.protocols import Editor, Propagator
-from simlift.engines.keyframed.spec import Keyframed
+from simlift.engines.keyframed.protocols import Editor, LiftSettings, Propagator
 from simlift.pixels.image.cuts import find_cuts
 from simlift.pixels.image.letterbox import letterbox, pad_frames, padded_length
 
@@ -21,7 +20,7 @@ _MULTIPLE = 16  # of VACE's sides: 8 of its autoencoder times a patch of 2
 class KeyframedEngine:
     """Lifts windows; without an editor, by the control alone."""
 
-    def __init__(self, spec: Keyframed, editor: Editor | None, propagator: Propagator) -> None:
+    def __init__(self, spec: LiftSettings, editor: Editor | None, propagator: Propagator) -> None:
         self._spec, self._editor, self._propagator = spec, editor, propagator
 
     def lift(
@@ -64,7 +63,7 @@ class KeyframedEngine:
 
 
 def join_anchors(
-    spec: Keyframed,
+    spec: LiftSettings,
     propagator: Propagator,
     shot: Window,
     sample: ClipSample,

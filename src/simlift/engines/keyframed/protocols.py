@@ -1,4 +1,4 @@
-"""What the keyframed engine asks of its two models: an image edited, a video generated."""
+"""What the keyframed engine asks of its two models and of its settings."""
 
 from typing import Protocol
 
@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 
 from simlift.core.window import Frames
+from simlift.engines.keyframed.settings import AnchorGate, ControlName, Drawing, Propagation, Where
 
 Image = UInt8[np.ndarray, "h w 3"]
 
@@ -26,3 +27,22 @@ class Propagator(Protocol):
     ) -> Frames:
         """Return a frame for each of `video`, which holds an anchor where `generate` is False."""
         ...
+
+
+class LiftSettings(Protocol):
+    """What lifting a window reads of the settings; Keyframed describes each."""
+
+    @property
+    def prompt(self) -> str: ...
+    @property
+    def anchors(self) -> Where | int: ...
+    @property
+    def control(self) -> ControlName: ...
+    @property
+    def attempts(self) -> int: ...
+    @property
+    def propagation(self) -> Propagation: ...
+    @property
+    def drawing(self) -> Drawing: ...
+    @property
+    def alignment(self) -> AnchorGate: ...

@@ -1,11 +1,11 @@
-"""The groups of the keyframed engine's settings: what each stage is told, checked when made."""
+"""Group the keyframed engine's settings by stage, checked when made."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from simlift.core.errors import RecipeError
-from simlift.engines.wan.spec import NEGATIVE
+from simlift.engines.wan.settings import NEGATIVE
 
 Where: TypeAlias = Literal["first-last", "first", "none"]
 ControlName: TypeAlias = Literal["edges", "engine-edges", "depth"]

@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Literal
 
 from simlift.core.clip import Clip
 from simlift.core.errors import ClipError, MissingLibrary, RecipeError
 from simlift.core.layers import Layer
-from simlift.core.protocols import Stage, WindowSize
+from simlift.core.protocols import Engine, Stage, WindowSize
 from simlift.engines.keyframed.protocols import Editor, Propagator
 from simlift.engines.keyframed.settings import (
     AnchorGate,
@@ -20,12 +19,10 @@ from simlift.engines.keyframed.settings import (
     Where,
     expect,
 )
+from simlift.models.hub.offload import Dtype, Offload, check_offload
 from simlift.models.hub.pipeline_folder import PipelineFolder, check_whole, find_pipeline
 from simlift.models.wan.base import EXTRA
 from simlift.pixels.image.letterbox import letterbox
-
-if TYPE_CHECKING:
-    from simlift.engines.keyframed.engine import KeyframedEngine
 
 GEOMETRY = (Layer.DEPTH, Layer.NORMALS, Layer.SEGMENTATION)
 _EDITORS = ("QwenImageEditPlusPipeline", "QwenImageEditPipeline")
@@ -43,7 +40,7 @@ class Keyframed:
     control: what binds the frames between: edges of the render, edges of the geometry, or depth.
     frames: of a window, 4k+1. A window begins with the last frame that was made.
     attempts: seeds that are tried until every anchor lies over its render.
-    offload: "model" keeps on the device what is at work, "group" streams it layer by layer.
+    offload: "model" has on the device the network at work, "layer" streams it layer by layer.
     """
 
     editor: str
@@ -57,14 +54,15 @@ class Keyframed:
     propagation: Propagation = Propagation()
     drawing: Drawing = Drawing()
     alignment: AnchorGate = AnchorGate()
-    dtype: Literal["bfloat16", "float16", "float32"] = "bfloat16"
-    offload: Literal["none", "model", "group"] = "model"
+    dtype: Dtype = "bfloat16"
+    offload: Offload = "model"
 
     def __post_init__(self) -> None:
         good = self.frames >= 5 and self.frames % 4 == 1
         expect("frames", self.frames, good, "4k+1, such as 81")
         expect("attempts", self.attempts, self.attempts >= 1, "at least 1")
         number = self.anchors if isinstance(self.anchors, int) else 1
+        check_offload("keyframed", self.offload)
         expect("anchors", number, 1 <= number <= self.frames, f"1 to {self.frames}")
 
     def needs(self) -> frozenset[Layer]:
@@ -142,7 +140,7 @@ class Keyframed:
         return found
 
     @contextmanager
-    def open(self, device: str) -> Iterator["KeyframedEngine"]:
+    def open(self, device: str) -> Iterator[Engine]:
         """Load both models; leaving the context frees them."""
         from simlift.engines.keyframed.engine import KeyframedEngine
 

@@ -5,30 +5,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 from simlift.core.clip import Clip
 from simlift.core.errors import ClipError, InputError, RecipeError
-from simlift.core.layers import Layer
-from simlift.core.protocols import Stage, WindowSize
-from simlift.engines.diffusers.licences import licence_of
+from simlift.core.protocols import Engine, Stage, WindowSize
 from simlift.engines.diffusers.settings import INSTRUCTION
-from simlift.engines.remote.runway import Account, check_url
+from simlift.engines.diffusers.windowed_spec import WindowedSpec
+from simlift.engines.remote.runway import SECONDS, Account, Model, check_url
 from simlift.pixels.image.letterbox import Letterbox, letterbox
 
-if TYPE_CHECKING:
-    from simlift.engines.remote.aleph_engine import AlephEngine
-
 KEY = "RUNWAYML_API_SECRET"
-Model: TypeAlias = Literal["gen4_aleph", "aleph2"]
 Ratio: TypeAlias = Literal[
     "auto",
     "1280:720", "720:1280", "1104:832", "960:960", "832:1104", "1584:672", "848:480", "640:480",
 ]  # fmt: skip
 
-# What a task takes, in seconds. The longest are the models' own limits; a window below the shortest
-# is held on its last frame.
-SECONDS: dict[Model, tuple[float, float]] = {"gen4_aleph": (1.0, 5.0), "aleph2": (2.0, 30.0)}
 _FASTEST = 30.0  # frames per second, of aleph2
 _PROMPT = 1000  # UTF-16 code units
 _SIZES = ("1280:720", "720:1280", "1104:832", "960:960", "832:1104", "1584:672", "848:480",
@@ -36,14 +28,14 @@ _SIZES = ("1280:720", "720:1280", "1104:832", "960:960", "832:1104", "1584:672",
 
 
 @dataclass(frozen=True)
-class Aleph:
+class Aleph(WindowedSpec):
     """Edit the render at Runway; the key is read from RUNWAYML_API_SECRET and stored nowhere.
 
     A task takes at most 5 s of video (`gen4_aleph`) or 30 s (`aleph2`), so long clips go in windows
     of `frames`. With `overlap` 1, the last frame that was made goes along: as the one reference
     image of gen4_aleph, or as aleph2's keyframe at 0 s; 0 sends nothing, and windows know nothing
     of each other. Frames are padded to one of the API's sizes (`ratio`, or the closest), never
-    stretched. `tasks` is the folder that remembers which tasks were started: a run that was killed
+    stretched. `tasks` is the folder in which started tasks are noted: a run that was killed
     goes on with them and pays nothing twice (default: simlift/runway in the user's cache folder).
     `poll`, `patience` and `retries` say how to wait; `inline_megabytes` is the size up to which a
     video travels inside the request instead of by an upload.
@@ -64,37 +56,20 @@ class Aleph:
     pause: float = 1.0
     inline_megabytes: float = 12.0
 
+    name: ClassVar[str] = "aleph"
+
     def __post_init__(self) -> None:
         units = len(self.prompt.encode("utf-16-le")) // 2
         if not self.prompt.strip() or units > _PROMPT:
             raise RecipeError(
                 "aleph.prompt", f"found {units} characters", allowed=f"1 to {_PROMPT}"
             )
-        if self.overlap not in (0, 1):
-            raise RecipeError("aleph.overlap", f"found {self.overlap}", allowed="0 or 1")
-        if self.frames < 2:
-            raise RecipeError("aleph.frames", f"found {self.frames}", allowed="2 or more")
-        waits = {"poll": self.poll, "patience": self.patience, "pause": self.pause}
-        for name, value in waits.items():
-            if value < 0:
-                raise RecipeError(f"aleph.{name}", f"found {value} s", allowed="0 or more")
-        if self.retries < 0:
-            raise RecipeError("aleph.retries", f"found {self.retries}", allowed="0 or more")
+        self.expect("overlap", self.overlap in (0, 1), "0 or 1")
+        self.expect("frames", self.frames >= 2, "2 or more")
+        for name in ("poll", "patience", "pause"):
+            self.expect(name, getattr(self, name) >= 0, "0 seconds or more")
+        self.expect("retries", self.retries >= 0, "0 or more")
         check_url(self.base_url)
-
-    @classmethod
-    def licence(cls) -> str:
-        """Say under which terms frames are sent and come back."""
-        return licence_of("aleph")
-
-    def needs(self) -> frozenset[Layer]:
-        return frozenset({Layer.RGB})
-
-    def uses(self) -> frozenset[Layer]:
-        return frozenset()
-
-    def window_size(self) -> WindowSize:
-        return WindowSize(self.frames, self.overlap)
 
     def check(self, clip: Clip) -> tuple[Stage, ...]:
         """Say how much will be sent; ClipError for what the API would refuse, before any call."""
@@ -117,7 +92,7 @@ class Aleph:
                 f"{clip.width}x{clip.height} sent as {how.padded_width}x{how.padded_height}, "
                 f"{share:.0%} of it the picture",
             ),
-            Stage("licence", True, licence_of("aleph")),
+            Stage("licence", True, self.licence()),
         )
 
     def account(self) -> Account:
@@ -149,7 +124,7 @@ class Aleph:
         )
 
     @contextmanager
-    def open(self, device: str) -> Iterator["AlephEngine"]:
+    def open(self, device: str) -> Iterator[Engine]:
         """Open nothing here: the work is done at Runway."""
         del device
         from simlift.engines.remote.aleph_engine import AlephEngine

@@ -1,4 +1,4 @@
-"""A window -> an H.264 file -> a task at Runway -> its video -> the window's frames again."""
+"""Send a window to Runway as an H.264 file and read the window's frames from the video it makes."""
 
 import base64
 import hashlib
@@ -7,7 +7,7 @@ import os
 import tempfile
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -17,8 +17,7 @@ from simlift.core.errors import ClipError, RunError
 from simlift.core.recipe import Encoding
 from simlift.core.run import write_text
 from simlift.core.window import ClipSample, Frames, PreviousFrames, Window
-from simlift.engines.remote.aleph import SECONDS, Aleph
-from simlift.engines.remote.runway import Account, Runway, TaskFailed, TaskGone
+from simlift.engines.remote.runway import SECONDS, Account, Model, Runway, TaskFailed, TaskGone
 from simlift.media.video import VideoStore, probe_video
 from simlift.media.video_writer import write_video
 from simlift.pixels.image.letterbox import Letterbox, pad_frames
@@ -29,12 +28,30 @@ _JPEG = 95
 _SLACK = 0.25  # seconds that an answer may be shorter than what was sent
 
 
+class EditSettings(Protocol):
+    """What is read of the settings; Aleph describes each."""
+
+    @property
+    def prompt(self) -> str: ...
+    @property
+    def model(self) -> Model: ...
+    @property
+    def public_figures(self) -> str: ...
+    @property
+    def base_url(self) -> str: ...
+    @property
+    def tasks(self) -> Path | None: ...
+    @property
+    def inline_megabytes(self) -> float: ...
+    def letterbox(self, height: int, width: int) -> Letterbox: ...
+
+
 class AlephEngine:
     """The opened account."""
 
-    def __init__(self, spec: Aleph, account: Account) -> None:
+    def __init__(self, spec: EditSettings, account: Account) -> None:
         self._spec, self._runway = spec, Runway(account)
-        self._tasks = spec.tasks if spec.tasks is not None else _cache() / "simlift" / "runway"
+        self._tasks = spec.tasks if spec.tasks is not None else _cache_folder()
 
     def lift(
         self, window: Window, *, sample: ClipSample, previous: PreviousFrames | None, seed: int
@@ -61,7 +78,7 @@ class AlephEngine:
         """Return Runway's video of the frames: of a task started before, or of a new one."""
         request = self._request(sent, last, seed)
         record = self._tasks / f"{_digest(sent, fps, request, self._spec.base_url)}.json"
-        if (task := _remembered(record)) is not None:
+        if (task := _cached_task(record)) is not None:
             try:
                 return self._collect(folder, task, record)
             except TaskGone:
@@ -163,7 +180,7 @@ def _digest(frames: Frames, fps: float, request: dict[str, Any], url: str) -> st
     return total.hexdigest()
 
 
-def _remembered(record: Path) -> str | None:
+def _cached_task(record: Path) -> str | None:
     """Return the task that was started for a request before."""
     try:
         found = json.loads(record.read_text(encoding="utf-8"))
@@ -172,6 +189,6 @@ def _remembered(record: Path) -> str | None:
     return str(found["task"]) if isinstance(found, dict) and "task" in found else None
 
 
-def _cache() -> Path:
+def _cache_folder() -> Path:
     named = os.environ.get("XDG_CACHE_HOME")
-    return Path(named) if named else Path.home() / ".cache"
+    return (Path(named) if named else Path.home() / ".cache") / "simlift" / "runway"

@@ -21,12 +21,18 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from simlift.core.errors import InputError, RecipeError, RunError
 
 API_VERSION = "2024-11-06"
+Model: TypeAlias = Literal["gen4_aleph", "aleph2"]
+
+# What a task takes, in seconds. The longest are the models' own limits; a window below the shortest
+# is held on its last frame.
+SECONDS: dict[Model, tuple[float, float]] = {"gen4_aleph": (1.0, 5.0), "aleph2": (2.0, 30.0)}
+
 _AGAIN = frozenset({429, 502, 503, 504})
 _CHANCE = 0.5
 _LONGEST_PAUSE = 60.0

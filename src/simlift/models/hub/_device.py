@@ -1,4 +1,4 @@
-"""A device's name -> the device, tried out, so that a wrong one is told before weights are read."""
+"""Try out a device by its name, so that a wrong one is refused before weights are read."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""Loading by diffusers and transformers: without bars, whole or not at all, errors in our words."""
+"""Load by diffusers and transformers: without bars, whole or not at all, errors in our words."""
 
 from collections.abc import Container, Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""A model's name -> its folder, checked in full before a heavy library is imported.
+"""Find a model's folder by its name and check it in full before a heavy library is imported.
 
 A folder holds config.json, preprocessor_config.json and *.safetensors, as `save_pretrained` of
 transformers writes them and the Hugging Face Hub serves them. Pickled weights are refused: loading

@@ -1,4 +1,4 @@
-"""A model's name -> its folder: a path here, or owner/model on the Hugging Face Hub."""
+"""Find the folder of a model by its name: a path here, or owner/model on the Hugging Face Hub."""
 
 import re
 from pathlib import Path

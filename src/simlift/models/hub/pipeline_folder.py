@@ -1,4 +1,4 @@
-"""The folder of a diffusion pipeline -> its parts, checked in full before torch is imported.
+"""Find a diffusion pipeline's folder and check its parts in full before torch is imported.
 
 The layout is that of `DiffusionPipeline.save_pretrained`: model_index.json names each component's
 class, and each component has a folder with its config and *.safetensors. A shard that is missing

@@ -268,7 +268,7 @@ def test_a_long_clip_goes_on_from_its_last_frames(base, adapter, tmp_path):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"offload": "expert"}, {"offload": "block"}, {"keep": "cpu"}],
+    [{"offload": "model"}, {"offload": "layer"}, {"keep": "cpu"}],
     ids=lambda changes: next(iter(changes.values())),
 )
 def test_where_weights_lie_changes_no_pixel(base, tmp_path, changes):

@@ -14,9 +14,9 @@ _END = object()
 
 
 @contextmanager
-def read_ahead(items: Iterator[T]) -> Iterator[Iterator[T]]:
-    """Take the next item while the current one is in use."""
-    ready: queue.Queue[Any] = queue.Queue(maxsize=1)
+def read_ahead(items: Iterator[T], count: int = 1) -> Iterator[Iterator[T]]:
+    """Take the next `count` items while the current one is in use."""
+    ready: queue.Queue[Any] = queue.Queue(maxsize=count)
     left = threading.Event()
 
     def offer(item: object) -> None:

@@ -1,15 +1,12 @@
-"""Encoded items and a recipe -> an adapter: the training loop.
+"""Train an adapter on encoded items by a recipe: the training loop.
 
 Everything random depends on the step alone, and a state holds weights and moments whole, so that a
 killed training goes on from its last state to the same bytes.
 """
 
 import math
-import queue
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -23,6 +20,7 @@ from simlift.models.wan._parts import DTYPES, padded_text
 from simlift.models.wan.adapter import FORMAT, TARGETS, AdapterCard
 from simlift.models.wan.base import WanBase
 from simlift.models.wan.flow_matching import Expert
+from simlift.scale.prefetch import read_ahead
 from simlift.training._encode import Cache
 from simlift.training._expert_trainer import ExpertTrainer, Sample
 from simlift.training._logs import Logs, open_logs
@@ -62,9 +60,10 @@ def train(job: Training, progress: Callable[[int], None]) -> None:
     begun = _resume(job, trainers)
     progress(begun)
     draws = Draws(job.recipe, job.base.experts, len(job.trained), job.size)
+    steps = (_samples_of(job, draws, step) for step in range(begun, job.recipe.steps))
     with (
         open_logs(job.folder, first=job.processes.first) as write,
-        _ahead(job, draws, begun) as samples,
+        read_ahead(steps, count=2) as samples,
     ):
         if begun == 0:
             _evaluate(job, trainers, 0, write)
@@ -199,45 +198,6 @@ def _sample(job: Training, items: Sequence[Item], draws: Sequence[Draw]) -> Samp
         empty=empty.expand(len(items), -1, -1),
         prefix=min(draws[0].prefix, frames - 1),
     )
-
-
-@contextmanager
-def _ahead(
-    job: Training, draws: Draws, begun: int
-) -> Iterator[Iterator[list[tuple[Draw, Sample, str]]]]:
-    """Read the samples of the next steps while the current one is computed."""
-    ready: queue.Queue[Any] = queue.Queue(maxsize=2)
-    left = threading.Event()
-
-    def work() -> None:
-        for step in range(begun, job.recipe.steps):
-            try:
-                found: Any = _samples_of(job, draws, step)
-            except BaseException as error:  # handed to the loop, which raises it
-                found = error
-            while not left.is_set():
-                try:
-                    ready.put(found, timeout=0.1)
-                    break
-                except queue.Full:
-                    continue
-            if left.is_set() or isinstance(found, BaseException):
-                return
-
-    def taken() -> Iterator[list[tuple[Draw, Sample, str]]]:
-        while True:
-            found = ready.get()
-            if isinstance(found, BaseException):
-                raise found
-            yield found
-
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    try:
-        yield taken()
-    finally:
-        left.set()
-        thread.join()
 
 
 def _samples_of(job: Training, draws: Draws, step: int) -> list[tuple[Draw, Sample, str]]:

@@ -21,7 +21,7 @@ from torch import distributed, multiprocessing, nn
 from simlift.core.errors import RecipeError, RunError
 from simlift.core.progress import report_step
 from simlift.engines.wan._sampler import Conditions, Sampler
-from simlift.engines.wan.spec import Wan, lora_file
+from simlift.engines.wan.settings import WanSettings, lora_file
 from simlift.models.hub._device import open_device
 from simlift.models.wan._adapter import ADAPTER, load_lora, read_adapter, read_lora, store_in_8_bits
 from simlift.models.wan._incontext import InContextTransformer
@@ -40,7 +40,7 @@ _PATIENCE = timedelta(minutes=10)  # for one exchange, before a lost process is 
 class Model:
     """What every process loads."""
 
-    spec: Wan
+    spec: WanSettings
     base: WanBase
     adapter: Adapter | None
 
@@ -67,7 +67,7 @@ class Denoiser:
     @contextmanager
     def _use(self, expert: Expert) -> Iterator[InContextTransformer]:
         network, spec = self._experts[expert], self._model.spec
-        if spec.offload != "block":
+        if spec.offload != "layer":
             with on_device(network, self._device, stay=spec.offload == "none"):
                 yield network
             return
@@ -167,7 +167,7 @@ def _serve(jobs: Connection, model: Model, kind: str, place: Place, folder: Path
                 jobs.send(None)
     except EOFError:
         return
-    except Exception as error:  # told to the first process, which raises it
+    except Exception as error:  # sent to the first process, which raises it
         last = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(last.filename).name}:{last.lineno}"
         jobs.send(f"process {place.rank}: {type(error).__name__}: {error} ({where})")

@@ -11,7 +11,7 @@ from simlift.core.recipe import derive_seed
 from simlift.core.window import ClipSample, Frames, PreviousFrames, Window
 from simlift.engines.wan._denoiser import Denoiser, Model, SharedDenoiser, open_denoiser
 from simlift.engines.wan._sampler import Conditions, fused_parts
-from simlift.engines.wan.spec import Wan
+from simlift.engines.wan.settings import WanSettings
 from simlift.models.hub._device import open_device
 from simlift.models.wan._offload import on_device
 from simlift.models.wan._parts import (
@@ -30,7 +30,7 @@ from simlift.pixels.image.letterbox import Letterbox, box_downsample, pad_frames
 
 @contextmanager
 def open_engine(
-    spec: Wan, base: WanBase, adapter: Adapter | None, device: str
+    spec: WanSettings, base: WanBase, adapter: Adapter | None, device: str
 ) -> Iterator["WanEngine"]:
     """Load what the spec names."""
     place = open_device(device)
@@ -45,7 +45,7 @@ class WanEngine:
 
     def __init__(
         self,
-        spec: Wan,
+        spec: WanSettings,
         base: WanBase,
         adapter: Adapter | None,
         device: torch.device,
@@ -118,11 +118,15 @@ class WanEngine:
         return torch.randn(1, *shape, generator=generator).to(self._device)
 
     def _frames(
-        self, latents: torch.Tensor, owed: int, place: Letterbox, previous: PreviousFrames | None
+        self,
+        latents: torch.Tensor,
+        num_frames: int,
+        place: Letterbox,
+        previous: PreviousFrames | None,
     ) -> Frames:
         with on_device(self._vae, self._device, stay=self._stay):
             parts = [place.undo(part) for part in decode_latents(self._vae, latents)]
-        frames = np.concatenate(parts)[:owed]
+        frames = np.concatenate(parts)[:num_frames]
         if previous is None:
             return frames
         made = frames[len(previous) :]

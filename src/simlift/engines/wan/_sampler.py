@@ -1,4 +1,4 @@
-"""Noise and conditions -> latents, by Euler's method over explicit levels.
+"""Integrate from noise to latents under conditions, by Euler's method over explicit levels.
 
 Shapes: C channels, F H W latent frames, rows, columns; T text tokens, D their width. One clip at a
 time, so that a pixel does not depend on what else is lifted.
@@ -23,8 +23,8 @@ class Conditions:
     """What a window is made from.
 
     reference: clean latents of the whole window [1 C F H' W'], or None without an adapter.
-    wanted, unwanted, null: texts [1 T D] of the prompt, of the negative prompt, and of no prompt,
-        which is what a reference that sees itself alone is told.
+    prompt, negative, empty: texts [1 T D] of the prompt, of the negative prompt, and of no prompt,
+        on which a reference that sees itself alone is conditioned.
     prefix: clean latents [1 C K H W] of the first K latent frames, or None.
     parts: slices of latent frames that are denoised together.
     """
@@ -59,7 +59,7 @@ class Sampler:
     experts: Experts
     use: Callable[[Expert], AbstractContextManager[InContextTransformer]]
     guidance: Mapping[str, float]
-    keep: str | None  # device of kept references; None leaves them where they are made
+    cache_device: str | None  # of cached references; None leaves them where they are made
     step: Callable[[int, int], None]  # hears of every step: done, total
 
     @torch.inference_mode()
@@ -91,7 +91,7 @@ class Sampler:
             return None
         latents = conditions.reference[:, :, part].to(_dtype(model))
         if model.settings.attention == "self":
-            return model.cache_reference(latents, conditions.empty, device=self.keep)
+            return model.cache_reference(latents, conditions.empty, device=self.cache_device)
         return latents
 
     def _blended(

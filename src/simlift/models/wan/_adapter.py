@@ -1,4 +1,4 @@
-"""LoRA weights <-> a transformer: added, read, written, converted; nothing is ever ignored."""
+"""Add LoRA weights to a transformer, read, write and convert them; nothing is ever ignored."""
 
 import json
 import re

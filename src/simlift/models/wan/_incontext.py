@@ -1,9 +1,9 @@
-"""Clean reference and noisy target latents -> the target's velocity, by a stock Wan transformer.
+"""Predict the target's velocity beside a clean reference, by a stock Wan transformer.
 
 Shapes: B batch, C channels, F H W latent frames, rows, columns; N tokens, D width, A heads, E width
 of a head, T text tokens.
 
-The stock forward can be told a noise level for each token, but then holds six modulation vectors
+The stock forward takes a noise level for each token, but then holds six modulation vectors
 for each token, in float32, in every block. Here tokens of one level are a segment, and a segment
 has six vectors. Attention is over the segments that see each other; all else is by segment. Where
 several processes share the tokens, N is what one of them has, and keys and values have A / P heads.
@@ -191,17 +191,17 @@ class InContextTransformer(nn.Module):
         """Return the reference's keys and values, which do not depend on the target's noise.
 
         Only for attention "self": with "full" they depend on the target in every block.
-        `device` says where they are kept; None leaves them where they are made.
+        `device` says where they are cached; None leaves them where they are made.
         """
         if self.settings.attention != "self":
-            raise ValueError("keys and values can be kept only where the reference sees itself")
+            raise ValueError("keys and values can be cached only where the reference sees itself")
         segment, x = self._reference(reference, text)
         tokens: tuple[Tensor, ...] = (x,)
-        kept = []
+        cached = []
         for block in self.blocks:
             tokens, found = block(tokens, (segment,), ((0,),), None)
-            kept.append(found if device is None else _on(found, torch.device(device)))
-        return ReferenceCache(tuple(kept))
+            cached.append(found if device is None else _on(found, torch.device(device)))
+        return ReferenceCache(tuple(cached))
 
     def _target(
         self, noisy: Tensor, timestep: Tensor, text: Tensor, prefix: int

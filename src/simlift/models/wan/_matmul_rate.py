@@ -1,4 +1,4 @@
-"""A device -> how many operations a second its matrix products reach, measured in a moment."""
+"""Measure in a moment how many operations a second a device's matrix products reach."""
 
 import time
 

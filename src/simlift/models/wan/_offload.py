@@ -1,4 +1,4 @@
-"""Modules -> where their weights are while they work: on the device, or streamed to it by block."""
+"""Move modules to the device while they work, or stream their weights to it block by block."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

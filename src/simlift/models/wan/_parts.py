@@ -1,4 +1,4 @@
-"""A Wan model's folder -> its parts in memory; frames <-> latents; prompts -> embeddings.
+"""Load the parts of a Wan model; encode and decode frames, and embed prompts.
 
 Shapes: B batch, C channels, F H W latent frames, rows, columns; T text tokens, D their width.
 """

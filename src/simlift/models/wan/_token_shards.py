@@ -2,7 +2,7 @@
 
 All but attention is done token by token, so each process has some of the tokens; for attention each
 has all tokens of some of the heads (DeepSpeed-Ulysses, Jacobs et al., 2023). Nothing is computed
-twice, and what is kept of a reference is shared out too. For lifting: no gradient passes.
+twice, and what is cached of a reference is shared out too. For lifting: no gradient passes.
 
 Shapes: B batch, N tokens of which a process has n, A heads of width E, P processes.
 """

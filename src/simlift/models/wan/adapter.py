@@ -42,7 +42,7 @@ TARGETS = {
 class AdapterCard:
     """Everything that inference must match, and how the adapter came to be.
 
-    base: the model's name as training was told; `base_digest` names the weights themselves.
+    base: the model's name as training was given it; `base_digest` names the weights themselves.
     shift: of the noise levels in training; `boundary` is where the experts part.
     height, width, num_frames: what the adapter saw in training.
     prompt_template: how a caption becomes a prompt; `{caption}` is replaced.

@@ -1,4 +1,4 @@
-"""The name of a Wan text-to-video model -> what it is made of, before torch is imported."""
+"""Find a Wan text-to-video model by name and read what it is made of, before torch is imported."""
 
 from dataclasses import dataclass
 from functools import cached_property

@@ -1,4 +1,4 @@
-"""A transformer's shape and a number of tokens -> operations and bytes, by counting.
+"""Count the operations and bytes of a transformer of some shape on a number of tokens.
 
 A multiply-add counts as two operations. Norms, modulation and rotations are left out: they move
 bytes and are below 1 % of the operations at the sizes of Wan.
@@ -45,7 +45,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class StepCost:
-    """One forward of a window: its operations, what is paid once for the window, and bytes kept."""
+    """One forward of a window: its operations, what is paid once a window, and bytes cached."""
 
     operations: float
     once: float

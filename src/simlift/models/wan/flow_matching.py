@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 Expert: TypeAlias = Literal["high", "low", "single"]
-TIMESTEPS = 1000  # a network is told the level s as the number 1000 s
+TIMESTEPS = 1000  # a network is conditioned on the level s as the number 1000 s
 
 
 def shifted(u: Float[np.ndarray, "*n"] | float, shift: float) -> Float[np.ndarray, "*n"]:

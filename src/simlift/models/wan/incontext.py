@@ -15,7 +15,7 @@ class InContext:
     attention: "full" lets both streams see each other (RealMaster); with "self" the reference
         sees itself alone, so that its keys and values do not depend on the noise level and are
         computed once for all steps and both guidance branches, exactly.
-    timestep: noise level that the network is told for the reference, as 1000 s.
+    timestep: noise level on which the network is conditioned for the reference, as 1000 s.
     downscale: how many times smaller the reference is in each direction; its positions are spread
         over the target's.
     """

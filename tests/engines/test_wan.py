@@ -22,7 +22,7 @@ from simlift.models.wan import _adapter, _parts
 from simlift.models.wan._incontext import InContextTransformer
 from simlift.models.wan._offload import BlockStream
 from simlift.models.wan.adapter import FORMAT, TARGETS, AdapterCard, find_adapter, read_card
-from simlift.models.wan.base import find_wan
+from simlift.models.wan.base_model import find_wan
 from simlift.models.wan.flow_matching import Experts, schedule, shifted, stratified, unshifted
 from simlift.models.wan.incontext import InContext
 from simlift.pixels.colour.drift_correction import apply_colour_correction, colour_correction

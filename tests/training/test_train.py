@@ -23,7 +23,7 @@ from simlift.core.strict_json import dumps
 from simlift.media.video_writer import write_video
 from simlift.models.wan._incontext import InContextTransformer
 from simlift.models.wan.adapter import find_adapter, read_card
-from simlift.models.wan.base import find_wan
+from simlift.models.wan.base_model import find_wan
 from simlift.models.wan.flow_matching import Experts
 from simlift.models.wan.incontext import InContext
 from simlift.passes.train import train_adapter

@@ -13,7 +13,7 @@ import av
 import cv2
 
 from simlift.engines.pathtraced.llvm import OLDEST_LLVM, find_llvm
-from simlift.models.wan.base import EXTRA
+from simlift.models.wan.base_model import EXTRA
 from simlift.passes.provenance import installed
 from simlift.passes.score import LPIPS_VARIABLE
 

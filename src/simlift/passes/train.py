@@ -13,7 +13,7 @@ from simlift.core.pair import PairSet
 from simlift.core.run import hold_folder, write_text
 from simlift.core.strict_json import decode, digest, parse_settings
 from simlift.models.wan.adapter import TARGETS, adapter_files, read_card
-from simlift.models.wan.base import EXTRA, WanBase, find_wan
+from simlift.models.wan.base_model import EXTRA, WanBase, find_wan
 from simlift.models.wan.cost import Shape, adapter_parameters, forward_cost
 from simlift.models.wan.flow_matching import Expert
 from simlift.scale.progress import Progress, Silent

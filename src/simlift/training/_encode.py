@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from simlift.core.window import Frames
 from simlift.media.video import VideoStore, probe_video
 from simlift.models.wan._parts import DTYPES, TextEncoder, encode_frames, load_vae
-from simlift.models.wan.base import WanBase
+from simlift.models.wan.base_model import WanBase
 from simlift.pixels.image.letterbox import box_downsample
 from simlift.training.items import Item
 from simlift.training.recipe import TrainRecipe

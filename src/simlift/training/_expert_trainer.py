@@ -14,7 +14,7 @@ from simlift.models.wan import _adapter
 from simlift.models.wan._incontext import InContextTransformer
 from simlift.models.wan._parts import DTYPES, load_transformer
 from simlift.models.wan.adapter import TARGETS
-from simlift.models.wan.base import WanBase
+from simlift.models.wan.base_model import WanBase
 from simlift.models.wan.flow_matching import TIMESTEPS, Expert
 from simlift.training._process_group import ProcessGroup, gather, shard_like
 from simlift.training.recipe import TrainRecipe

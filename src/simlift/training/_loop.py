@@ -18,7 +18,7 @@ from simlift.core.progress import report_step
 from simlift.models.wan import _adapter
 from simlift.models.wan._parts import DTYPES, padded_text
 from simlift.models.wan.adapter import FORMAT, TARGETS, AdapterCard
-from simlift.models.wan.base import WanBase
+from simlift.models.wan.base_model import WanBase
 from simlift.models.wan.flow_matching import Expert
 from simlift.scale.prefetch import read_ahead
 from simlift.training._encode import Cache

@@ -10,7 +10,7 @@ from pathlib import Path
 from simlift.core.errors import ClipError
 from simlift.core.pair import Pair, PairSet
 from simlift.media.video import VideoInfo, probe_video
-from simlift.models.wan.base import WanBase
+from simlift.models.wan.base_model import WanBase
 from simlift.pixels.image.letterbox import Letterbox, letterbox
 from simlift.training.recipe import TrainRecipe
 

@@ -21,7 +21,7 @@ from simlift.engines.keyframed.settings import (
 )
 from simlift.models.hub.offload import Dtype, Offload, check_offload
 from simlift.models.hub.pipeline_folder import PipelineFolder, check_whole, find_pipeline
-from simlift.models.wan.base import EXTRA
+from simlift.models.wan.base_model import EXTRA
 from simlift.pixels.image.letterbox import letterbox
 
 GEOMETRY = (Layer.DEPTH, Layer.NORMALS, Layer.SEGMENTATION)

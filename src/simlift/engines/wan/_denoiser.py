@@ -29,7 +29,7 @@ from simlift.models.wan._offload import BlockStream, on_device
 from simlift.models.wan._parts import DTYPES, load_transformer
 from simlift.models.wan._token_shards import Place
 from simlift.models.wan.adapter import Adapter
-from simlift.models.wan.base import WanBase
+from simlift.models.wan.base_model import WanBase
 from simlift.models.wan.flow_matching import Expert
 
 Tensor: TypeAlias = torch.Tensor

@@ -23,7 +23,7 @@ from simlift.models.wan._parts import (
     padded_text,
 )
 from simlift.models.wan.adapter import Adapter
-from simlift.models.wan.base import WanBase
+from simlift.models.wan.base_model import WanBase
 from simlift.pixels.colour.drift_correction import apply_colour_correction, colour_correction
 from simlift.pixels.image.letterbox import Letterbox, box_downsample, pad_frames, padded_length
 

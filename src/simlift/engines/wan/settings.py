@@ -8,7 +8,7 @@ from simlift.core.errors import RecipeError
 from simlift.core.protocols import WindowSize
 from simlift.models.hub.offload import Dtype, Offload, check_offload
 from simlift.models.wan.adapter import Adapter, find_adapter
-from simlift.models.wan.base import WanBase, find_wan
+from simlift.models.wan.base_model import WanBase, find_wan
 from simlift.models.wan.flow_matching import Expert, schedule
 from simlift.models.wan.incontext import InContext
 from simlift.pixels.image.letterbox import Letterbox, letterbox

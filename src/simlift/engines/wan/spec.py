@@ -10,7 +10,7 @@ from simlift.core.errors import MissingLibrary
 from simlift.core.layers import Layer
 from simlift.core.protocols import Cost, Engine, Stage
 from simlift.engines.wan.settings import WanSettings
-from simlift.models.wan.base import EXTRA, WanBase
+from simlift.models.wan.base_model import EXTRA, WanBase
 from simlift.models.wan.cost import Shape, forward_cost
 from simlift.pixels.image.letterbox import padded_length
 

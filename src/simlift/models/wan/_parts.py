@@ -19,7 +19,7 @@ from transformers import AutoTokenizer, UMT5EncoderModel
 from simlift.core.window import Frames
 from simlift.models.hub._loading import check_none_missing, loading
 from simlift.models.hub.pipeline_folder import PipelineFolder
-from simlift.models.wan.base import WanBase
+from simlift.models.wan.base_model import WanBase
 from simlift.models.wan.flow_matching import Expert
 
 Tensor: TypeAlias = torch.Tensor

@@ -18,7 +18,7 @@ from simlift.core.errors import RecipeError
 from simlift.core.strict_json import decode
 from simlift.models.hub.locate import locate
 from simlift.models.hub.pipeline_folder import check_whole
-from simlift.models.wan.base import EXTRA, WanBase
+from simlift.models.wan.base_model import EXTRA, WanBase
 from simlift.models.wan.flow_matching import Expert
 from simlift.models.wan.incontext import InContext
 

@@ -19,7 +19,7 @@ from simlift.engines.echo import Echo
 from simlift.engines.photographic.camera.optics import Optics
 from simlift.engines.photographic.looks.look import Light
 from simlift.engines.photographic.looks.named import look_named
-from simlift.engines.photographic.looks.prompt import told
+from simlift.engines.photographic.looks.prompt import apply_prompt
 from simlift.engines.photographic.materials.settings import Materials
 from simlift.media.video import VideoStore, probe_video
 from simlift.passes.demo import EPISODES, LOOKS, demo_clips, episode_path
@@ -110,7 +110,7 @@ def stages(shown: dict[str, Shot]) -> np.ndarray:
 def weather(shown: dict[str, Shot]) -> np.ndarray:
     """Draw the drive as prompts tell it."""
     drive = shown["drive"]
-    return sheet([tile(drive.take(told(Look(), p)), f'--prompt "{p}"') for p in PROMPTS], 2)
+    return sheet([tile(drive.take(apply_prompt(Look(), p)), f'--prompt "{p}"') for p in PROMPTS], 2)
 
 
 def twin(shown: dict[str, Shot]) -> np.ndarray | None:

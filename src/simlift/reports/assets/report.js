@@ -313,7 +313,7 @@ function drawOrigin() {
       { class: "stages" },
       ...block("What ran", take.stages),
       ...block("What did not, and why", take.skipped),
-      ...block("What the source assumed", take.notes),
+      ...block("Notes", take.notes),
     ),
     element("div", {}, element("h3", {}, "Settings"), element("pre", { tabindex: "0" }, take.settings.trim())),
   );

@@ -284,7 +284,7 @@ def test_a_damaged_part_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("preparation", "size"),
+    ("preprocessing", "size"),
     [
         (ImagePreprocessing(height=518, width=518, keep_aspect=True, multiple=14), (518, 896)),
         (ImagePreprocessing(height=512, width=512), (512, 512)),

@@ -101,7 +101,8 @@ def train_adapter(
     plan = plan_training(pairs, recipe)
     trained, evaluated = split(plan.items, recipe.holdout)
     from simlift.training._encode import FOLDER, Cache
-    from simlift.training._loop import Training, train
+    from simlift.training._job import Training
+    from simlift.training._loop import train
     from simlift.training._process_group import join_process_group
 
     with join_process_group(device, sharding) as processes:

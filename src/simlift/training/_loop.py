@@ -7,7 +7,6 @@ killed training goes on from its last state to the same bytes.
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import torch
@@ -18,40 +17,16 @@ from simlift.core.progress import report_step
 from simlift.models.wan import _adapter
 from simlift.models.wan._parts import DTYPES, padded_text
 from simlift.models.wan.adapter import FORMAT, TARGETS, AdapterCard
-from simlift.models.wan.base_model import WanBase
 from simlift.models.wan.flow_matching import Expert
 from simlift.scale.prefetch import read_ahead
-from simlift.training._encode import Cache
 from simlift.training._expert_trainer import ExpertTrainer, Sample
+from simlift.training._job import Training
 from simlift.training._logs import Logs, open_logs
-from simlift.training._process_group import ProcessGroup
 from simlift.training.draws import Draw, Draws, evaluation_levels
 from simlift.training.items import Item
-from simlift.training.recipe import TrainRecipe
-from simlift.training.state import TrainingFolder
 
 Tensor: TypeAlias = torch.Tensor
 _CPU = torch.device("cpu")
-
-
-@dataclass(frozen=True, eq=False)
-class Training:
-    """All that a loop works with; `pairs` names the training set."""
-
-    recipe: TrainRecipe
-    base: WanBase
-    folder: TrainingFolder
-    cache: Cache
-    trained: tuple[Item, ...]
-    evaluated: tuple[Item, ...]
-    processes: ProcessGroup
-    experts: tuple[Expert, ...]
-    pairs: str
-
-    @property
-    def size(self) -> int:
-        """Samples of a step, over all processes."""
-        return self.recipe.batch * self.recipe.accumulate * self.processes.size
 
 
 def train(job: Training, progress: Callable[[int], None]) -> None:

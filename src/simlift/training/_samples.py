@@ -1,8 +1,8 @@
 """Write sample videos during training (reference, sample, target) and their distances."""
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,17 +15,13 @@ from simlift.models.wan._parts import DTYPES, decode_latents, load_vae, padded_t
 from simlift.models.wan.flow_matching import Expert, schedule
 from simlift.training._encode import read_frames
 from simlift.training._expert_trainer import ExpertTrainer
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from simlift.training._loop import Training
+from simlift.training._job import Training
 
 _SHIFT = 12.0  # of the levels of Wan2.2's own sampling
 
 
 def write_sample(
-    job: "Training", trainers: dict[Expert, ExpertTrainer], step: int
+    job: Training, trainers: dict[Expert, ExpertTrainer], step: int
 ) -> dict[str, str | int | float]:
     """Lift the first evaluated item and write samples/step-<step>-<item>.mp4.
 
@@ -46,7 +42,7 @@ def write_sample(
     )
 
     @contextmanager
-    def use(expert: Expert) -> "Iterator[InContextTransformer]":
+    def use(expert: Expert) -> Iterator[InContextTransformer]:
         trainers[expert].work()
         try:
             yield trainers[expert].network

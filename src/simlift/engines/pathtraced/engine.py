@@ -1,6 +1,7 @@
 """Render windows of a clip with a stored scene by path tracing, through the camera model."""
 
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -11,10 +12,10 @@ from simlift.core.layers import Layer
 from simlift.core.recipe import derive_seed
 from simlift.core.window import ClipSample, Frames, PreviousFrames, Window
 from simlift.engines.pathtraced._tracer import Tracer, View
-from simlift.engines.pathtraced.spec import PathTraced
 from simlift.engines.photographic.camera.optics import Optics
 from simlift.engines.photographic.clip_constants import ClipConstants
 from simlift.engines.photographic.engine import PhotographicEngine, photograph
+from simlift.engines.photographic.looks.look import Look
 from simlift.engines.photographic.scene import frame_geometry
 from simlift.engines.photographic.supported_effects import supported_optics
 from simlift.engines.photographic.weather import effects
@@ -27,11 +28,27 @@ _STILL = 1e-6  # metres
 _PASSES = 8  # independent renders of a frame, whose spread tells noise from light
 
 
+class Settings(Protocol):
+    """What the engine reads of its spec, `PathTraced`, which opens it and says what they mean."""
+
+    @property
+    def look(self) -> Look: ...
+
+    @property
+    def samples(self) -> int: ...
+
+    @property
+    def bounces(self) -> int: ...
+
+    @property
+    def instants(self) -> int: ...
+
+
 @dataclass(frozen=True, eq=False)
 class PathTracedEngine:
     """Traces a frame at a time; exposure, lens, sensor, film and grade are those of `camera`."""
 
-    spec: PathTraced
+    spec: Settings
     camera: PhotographicEngine
 
     def lift(
@@ -129,7 +146,7 @@ def between(
 class _Load:
     """Loads a clip's scene once for each engine, light and set of moving bodies."""
 
-    spec: PathTraced
+    spec: Settings
     constants: ClipConstants
     moving: frozenset[int]
 

@@ -4,7 +4,7 @@ import dataclasses
 import subprocess
 import sys
 
-import builders
+from tiny import clips as builders
 import pytest
 from rich.console import Console
 

@@ -8,37 +8,23 @@ import sys
 from pathlib import Path
 
 from simlift import Plugin, Recipe, Run, Variant, lift_clips, open_clip
-from simlift.core.layers import Layer
 from simlift.engines.wan import Wan
-from simlift.media.native import write_clip
-from simlift.passes.demo import episode_path
 from simlift.passes.pairs.make import PairRecipe, pair_clips
 from simlift.passes.score import score_run
 from simlift.passes.train import train_adapter
 from simlift.scale.progress import Silent
 from simlift.training.recipe import TrainRecipe
 
-# The tiny model is one of the tests' own.
+# The tiny model and the short clip are the tests' own.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-from tiny import models
+from tiny import clips, models
 
 out = Path(sys.argv[1] if len(sys.argv) > 1 else "out/pairs-train-lift")
 base = str(models.wan(out / "wan"))
 size, silent = (32, 48), Silent()
 
 # The first frames of a shipped episode, with its path-traced twin.
-episode = open_clip(episode_path("tabletop"))
-layers, shape = [Layer.RGB, Layer.TWIN], (episode.height, episode.width)
-with (
-    episode.open(layers) as reader,
-    write_clip(
-        out / "clip", name="short", fps=episode.fps, height=shape[0], width=shape[1]
-    ) as writer,
-):
-    window = reader.window(range(17))
-    for frame in range(17):
-        writer.append({layer: window[layer][frame] for layer in layers})
-clip = open_clip(out / "clip")
+clip = open_clip(clips.excerpt(out / "clip", 17))
 
 # The render is the reference of a pair, its twin the target.
 made = pair_clips([clip], PairRecipe(twins=True, frames=17), out / "pairs", progress=silent)

@@ -13,7 +13,6 @@ from tiny import clips as builders
 
 import simlift
 from simlift import cli
-from simlift.core.layers import Layer
 from simlift.core.run import Run
 
 ROOT = Path(simlift.__file__).resolve().parents[2]
@@ -21,7 +20,7 @@ ROOT = Path(simlift.__file__).resolve().parents[2]
 
 @pytest.mark.slow
 def test_pair_train_lift_score_and_report_run_through(tmp_path):
-    clip = builders.native(tmp_path / "clip", [Layer.RGB, Layer.TWIN], count=17)
+    clip = builders.excerpt(tmp_path / "clip", 17)
     done = subprocess.run(
         [
             sys.executable,
@@ -35,12 +34,15 @@ def test_pair_train_lift_score_and_report_run_through(tmp_path):
         timeout=600,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    curve = [json.loads(row) for row in (tmp_path / "out/adapter/evaluation.jsonl").open()]
+    curve = [
+        json.loads(row)
+        for row in (tmp_path / "out/adapter/evaluation.jsonl").read_text().splitlines()
+    ]
     assert [row["step"] for row in curve] == [0, 4, 8]
     assert curve[-1]["loss"] < curve[0]["loss"]
     run = Run(tmp_path / "out" / "run")
     (take,) = run.takes()
-    assert (take.num_frames, take.height, take.width) == (17, builders.HEIGHT, builders.WIDTH)
+    assert (take.num_frames, take.height, take.width) == (17, 360, 640)
     assert run.sheet(take.key) is not None
     assert run.report_file.is_file()
 

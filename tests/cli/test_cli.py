@@ -4,9 +4,9 @@ import dataclasses
 import subprocess
 import sys
 
-from tiny import clips as builders
 import pytest
 from rich.console import Console
+from tiny import clips as builders
 
 import simlift
 from simlift import cli

@@ -20,7 +20,9 @@ from simlift.core.clip import Clip, Label
 from simlift.core.layers import Layer
 from simlift.media.images import write_image
 from simlift.media.native import write_clip
+from simlift.passes.demo import episode_path
 from simlift.pixels.geometry.projection import pinhole
+from simlift.sources import open_clip
 
 HEIGHT, WIDTH, FRAMES = 32, 48, 9
 LABELS = {1: Label("table-1", "table"), 2: Label("robot-arm", "robot"), 3: Label("sky", "sky")}
@@ -359,3 +361,19 @@ def write_hdr(path: Path, radiance: np.ndarray) -> Path:
     assert good
     path.write_bytes(data.tobytes())
     return path
+
+
+def excerpt(folder, count):
+    """Write the first frames of the shipped tabletop with their twin, which pairs' gates accept."""
+    episode = open_clip(episode_path("tabletop"))
+    layers = [Layer.RGB, Layer.TWIN]
+    with (
+        episode.open(layers) as reader,
+        write_clip(
+            folder, name="short", fps=episode.fps, height=episode.height, width=episode.width
+        ) as writer,
+    ):
+        window = reader.window(range(count))
+        for k in range(count):
+            writer.append({layer: window[layer][k] for layer in layers})
+    return folder

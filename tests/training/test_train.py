@@ -323,7 +323,7 @@ def test_a_killed_training_resumes_to_the_same_bytes(base, pairs, tmp_path):
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.communicate()
     assert not (killed / ".state" / "00000040.safetensors").exists()
     train_adapter(pairs, made, killed, progress=Silent())
     assert contents(killed) == contents(whole)

@@ -64,11 +64,13 @@ def _print_twins(run: Run, console: Console) -> None:
     table = Table(box=None, padding=(0, 1))
     for heading in ("clip", "variant", *_TWIN.values()):
         table.add_column(heading, overflow="fold")
-    others = 0
+    others = unknown = 0
     for take, values in rows:
-        if under_twin_light(take) is False:
+        same = under_twin_light(take)
+        if same is False:
             others += 1
             continue
+        unknown += same is None
         gap_closed = gaps_closed(values)
         shown = [_to_twin(values.get(n, math.nan), gap_closed.get(n, math.nan)) for n in _TWIN]
         table.add_row(escape(take.clip), take.variant, *shown)
@@ -78,6 +80,11 @@ def _print_twins(run: Run, console: Console) -> None:
     if others:
         console.print(
             f"no distance to the twin for {others} of {len(rows)} takes: they have another light",
+            style="dim",
+        )
+    if unknown:
+        console.print(
+            f"for {unknown} of {len(rows)} takes it is not known whether the twin has their light",
             style="dim",
         )
 

@@ -14,7 +14,7 @@ from simlift.cli import options
 from simlift.core.errors import RecipeError
 from simlift.core.layers import Layer
 from simlift.core.setting import settings_of
-from simlift.engines import NAMES
+from simlift.engines import EXTRAS, NAMES
 from simlift.engines.photographic.looks.look import Exposure, Light, Look
 from simlift.engines.photographic.looks.named import NAMED
 from simlift.passes import catalogue
@@ -125,7 +125,8 @@ def test_every_engine_tells_every_setting(capsys, monkeypatch, name):
     kind = catalogue.load_class(NAMES[name])
     for field in dataclasses.fields(kind):
         assert f"  {field.name}" in out
-    assert (catalogue._BESIDES.get(name, "") + "\n") in out
+    assert catalogue._BESIDES.get(name, "") in out
+    assert (f"extra {EXTRAS[name]}\n" in out) if name in EXTRAS else ("extra " not in out)
     assert max(map(len, out.splitlines())) <= 80
 
 
@@ -134,7 +135,7 @@ def test_engines_are_listed_and_others_refused(capsys, monkeypatch):
     assert code == 0
     assert [name for name in NAMES if f"\n {name} " not in out] == []
     assert "licence" not in out
-    assert set(catalogue._BESIDES) <= set(NAMES)
+    assert set(catalogue._BESIDES) | set(EXTRAS) <= set(NAMES)
     code, _, err = run(capsys, monkeypatch, "engines", "photo")
     assert code == 2
     assert "no engine 'photo'; allowed: photographic" in err

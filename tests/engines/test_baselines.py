@@ -262,7 +262,7 @@ def test_an_older_word_of_offloading_is_refused_and_the_new_one_named():
     with pytest.raises(RecipeError, match="'sequential'.*none, model, layer.*offload=layer"):
         check_offload("lucy", "sequential")
     stored = Plugin.of(Lucy(base="x"))
-    with pytest.raises(RecipeError, match="one of none, model, layer"):
+    with pytest.raises(RecipeError, match="one of none, model, layer.*now called 'layer'"):
         Plugin(stored.kind, {**stored.settings, "offload": "sequential"}).load()
 
 

@@ -1,4 +1,4 @@
-"""The command line: one short function for each verb; everything it does, Python can do too."""
+"""Run the command line: one short function for each verb; everything it does, Python can do too."""
 
 import difflib
 import re

@@ -1,4 +1,4 @@
-"""The verbs that inspect clips and make them."""
+"""Define the verbs that inspect clips and make them."""
 
 from pathlib import Path
 from typing import Literal

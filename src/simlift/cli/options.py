@@ -1,4 +1,4 @@
-"""What verbs share: their options' types, the two consoles, clips and recipes from arguments."""
+"""Define what verbs share: types of options, the two consoles, clips and recipes from arguments."""
 
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -49,12 +49,12 @@ def progress() -> "Terminal":
     return Terminal(out)
 
 
-_WITHOUT_TORCH = ("photographic", "pathtraced", "echo", "aleph")
-
-
 def engine_device(device: str, engine: str) -> str:
     """Return the device of an engine: torch is not asked where the engine does without it."""
-    return "cpu" if device == "auto" and engine in _WITHOUT_TORCH else torch_device(device)
+    from simlift.engines import EXTRAS, NAMES
+
+    torchless = engine in NAMES and EXTRAS.get(engine) != "realmaster"
+    return "cpu" if device == "auto" and torchless else torch_device(device)
 
 
 def torch_device(device: str) -> str:

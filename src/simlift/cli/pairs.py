@@ -1,4 +1,4 @@
-"""The verbs that make training pairs and adapters, and hand them on."""
+"""Define the verbs that make training pairs and adapters, and hand them on."""
 
 from pathlib import Path
 from typing import Literal

@@ -1,4 +1,4 @@
-"""Words that the command line knew by another name: refused, with the word of today."""
+"""Refuse verbs and flags that were renamed, and name the new ones."""
 
 from collections.abc import Sequence
 

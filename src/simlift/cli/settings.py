@@ -1,4 +1,4 @@
-"""The verbs that list engines and looks, and what can be set of each."""
+"""Define the verbs that list engines and looks, and what can be set of each."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""The verbs that make, judge and show takes."""
+"""Define the verbs that make, score and show takes."""
 
 import os
 from pathlib import Path
@@ -163,7 +163,7 @@ def doctor(deep: bool = False) -> int:
     """Say what this machine can run, what is missing, and how to get it.
 
     Args:
-        deep: Import every library and try its renderer or device, which takes half a minute.
+        deep: Import every library and try its renderer or device, which may take a minute.
     """
     from rich.markup import escape
     from rich.table import Table

@@ -1,4 +1,4 @@
-"""What went wrong, in words a user can act on.
+"""Define the errors that a user can act on: where, what was found, what is allowed, the way out.
 
 SimliftError
     InputError            a file or value given by the user cannot be used

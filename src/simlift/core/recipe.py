@@ -1,4 +1,4 @@
-"""A recipe: the frozen value that decides the pixels of a run and which takes are accepted."""
+"""Define recipes: frozen values that decide the pixels of a run and which takes are accepted."""
 
 import dataclasses
 import hashlib

@@ -1,4 +1,4 @@
-"""Keys, methods and classes that had another name: what is unknown today is told its new one."""
+"""List renamed keys, values, methods and classes, so that an error names the new one."""
 
 # key -> key, told where the old key is unknown to a class and the new one is a field of it:
 # `turn` and `levels` are good names elsewhere.
@@ -10,6 +10,9 @@ KEYS = {
     "max_seam_ratio": "max_window_jump_ratio",
     "seams": "window_starts",
 }
+
+# value -> value, told where the old one is not allowed and the new one is
+VALUES = {"expert": "model", "block": "layer", "group": "layer", "sequential": "layer"}
 
 # a method that the spec of an engine must offer -> what it was called
 METHODS = {"window_size": "span"}

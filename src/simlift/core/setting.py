@@ -1,4 +1,4 @@
-"""What a field means, written beside its type: words, unit, range; one place to check and to tell.
+"""Declare a field's meaning, unit and range beside its type, for checks and for listings.
 
 turn: Annotated[float, Setting("of the environment, to the left", "degrees")] = 0.0
 """

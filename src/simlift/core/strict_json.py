@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 from simlift.core.errors import RecipeError
-from simlift.core.renamed import KEYS
+from simlift.core.renamed import KEYS, VALUES
 
 T = TypeVar("T")
 
@@ -99,7 +99,8 @@ def _decode(data: Any, kind: Any, where: str) -> Any:
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
         return _decode_dataclass(data, kind, where)
     if origin is Literal:
-        return _expect(data in get_args(kind), data, where, _one_of(get_args(kind)), data)
+        options = get_args(kind)
+        return _expect(data in options, data, where, _one_of(options), data, _today(data, options))
     if origin in (Union, types.UnionType):
         return _decode_union(data, get_args(kind), where)
     if origin is tuple:
@@ -198,7 +199,14 @@ def _one_of(values: Any) -> str:
     return "one of " + ", ".join(str(v) for v in values)
 
 
-def _expect(good: bool, data: Any, where: str, allowed: str, value: Any) -> Any:
+def _today(data: Any, options: Any) -> str:
+    """Say which of some options a value was before; nothing where it was none."""
+    now = VALUES.get(data) if isinstance(data, str) else None
+    return f"{data!r} is now called {now!r}" if now in options else ""
+
+
+def _expect(good: bool, data: Any, where: str, allowed: str, value: Any, way_out: str = "") -> Any:
     if not good:
-        raise RecipeError(where, f"found {json.dumps(data, default=str)[:80]}", allowed=allowed)
+        found = f"found {json.dumps(data, default=str)[:80]}"
+        raise RecipeError(where, found, allowed=allowed, way_out=way_out)
     return value

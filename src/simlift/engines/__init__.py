@@ -1,4 +1,4 @@
-"""Window -> frames: photographic (default), echo, pathtraced, and those with learned weights."""
+"""List the engines: photographic (default), echo, pathtraced, and those with learned weights."""
 
 NAMES = {
     "photographic": "simlift.engines.photographic.spec:Photographic",
@@ -11,4 +11,15 @@ NAMES = {
     "cosmos": "simlift.engines.diffusers.cosmos:Cosmos",
     "ltx": "simlift.engines.diffusers.ltx:Ltx",
     "aleph": "simlift.engines.remote.aleph:Aleph",
+}
+
+# The extra that an engine runs with; the others need none. Those of `realmaster` run on torch.
+EXTRAS = {
+    "pathtraced": "pathtraced",
+    "wan": "realmaster",
+    "keyframed": "realmaster",
+    "lucy": "realmaster",
+    "ditto": "realmaster",
+    "cosmos": "realmaster",
+    "ltx": "realmaster",
 }

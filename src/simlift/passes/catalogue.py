@@ -1,4 +1,4 @@
-"""Engines and looks -> what they are and what can be set of each, as tables for the terminal.
+"""Print engines and looks, and what can be set of each, as tables for the terminal.
 
 Everything is read from the dataclasses themselves: their fields, types, defaults and docstrings.
 """
@@ -24,20 +24,14 @@ from simlift.core.layers import Layer
 from simlift.core.recipe import load_class
 from simlift.core.setting import Setting, settings_of
 from simlift.core.strict_json import encode
-from simlift.engines import NAMES
+from simlift.engines import EXTRAS, NAMES
 from simlift.engines.diffusers.licences import LICENCES
 from simlift.engines.photographic import Look
 from simlift.engines.photographic.looks.named import NAMED, look_named
 
 _WEIGHTS = ("base", "adapter", "editor", "propagator", "lora", "controlnet")
 _BESIDES = {
-    "pathtraced": "a clip with scene.glb; extra pathtraced",
-    "wan": "extra realmaster",
-    "keyframed": "extra realmaster",
-    "lucy": "extra realmaster",
-    "ditto": "extra realmaster",
-    "cosmos": "extra realmaster",
-    "ltx": "extra realmaster",
+    "pathtraced": "a clip with scene.glb",
     "aleph": "a key of Runway; frames leave this machine",
 }
 _WORDS = {
@@ -256,4 +250,5 @@ def _needs(name: str, kind: type[Any]) -> str:
         if key in fields
     ]
     told = [f"weights: {', '.join(weights)}"] if weights else []
-    return "; ".join([*told, *([_BESIDES[name]] if name in _BESIDES else [])])
+    extra = [f"extra {EXTRAS[name]}"] if name in EXTRAS else []
+    return "; ".join([*told, *([_BESIDES[name]] if name in _BESIDES else []), *extra])

@@ -1,4 +1,4 @@
-"""The machine -> what runs here, what is missing, how to get it; libraries load only when asked."""
+"""Check what this machine can run and what is missing; libraries load only when asked."""
 
 import importlib
 import importlib.util

@@ -1,4 +1,4 @@
-"""A clip -> what it holds, in words and as a contact sheet: what every pass will see of it."""
+"""Describe what a clip holds, in words and as a contact sheet."""
 
 from collections.abc import Callable
 from pathlib import Path

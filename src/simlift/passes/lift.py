@@ -1,4 +1,4 @@
-"""The lift pass: clips and a recipe -> a run folder of takes, resumable at every take."""
+"""Lift clips under a recipe into the takes of a run, resumable at every take."""
 
 import time
 from collections import Counter

@@ -1,4 +1,4 @@
-"""A clip and a recipe -> takes: windows stream through every open engine, frames into videos.
+"""Stream the windows of a clip through every open engine into videos.
 
 Memory is bounded by one window, whatever the clip's length. The windows of a clip are read once for
 all variants; what they derive (normals, occlusion) is shared.

@@ -1,4 +1,4 @@
-"""A lift that has not run -> what it will do and cost: stages, frames, memory, disk, time."""
+"""Plan a lift before it runs: stages, frames, memory, disk, time."""
 
 import shutil
 import time

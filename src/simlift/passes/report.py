@@ -1,4 +1,4 @@
-"""The report pass: a run -> its page, with the controls of every clip drawn as overlays."""
+"""Write the report of a run, with the controls of every clip drawn as overlays."""
 
 import shutil
 import tempfile

@@ -1,4 +1,4 @@
-"""The score pass: takes and the clips they came from -> score sheets with the gate's verdict."""
+"""Score the takes of a run against their clips, and apply the gate."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence

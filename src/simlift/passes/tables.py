@@ -1,4 +1,4 @@
-"""A run's sheets, or a plan -> tables for the terminal."""
+"""Print a run's scores, or a plan, as tables for the terminal."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The train pass: a folder of pairs and a recipe -> an adapter, resumable at every saved state."""
+"""Train an adapter on a folder of pairs, resumable at every saved state."""
 
 import json
 from collections.abc import Sequence

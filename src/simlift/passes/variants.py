@@ -1,4 +1,4 @@
-"""What the user asked for -> the variants of a recipe."""
+"""Build the variants of a recipe from what the user asked for."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Kernels that are compiled now, once for each machine -> whoever listens, where anybody does."""
+"""Report which kernels are being compiled, which happens once for each machine."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""A run -> one page; and a small server for it."""
+"""Write one page about a run, and serve it."""
 
 from simlift.reports.model import Threshold
 from simlift.reports.report import write_report

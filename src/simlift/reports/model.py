@@ -1,4 +1,4 @@
-"""Takes and score sheets of a run -> the frozen values that the page shows; never pixels."""
+"""Collect what the page shows from takes and score sheets, as frozen values without pixels."""
 
 import dataclasses
 import enum

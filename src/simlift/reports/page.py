@@ -1,4 +1,4 @@
-"""The model and the previews -> the text of one page that needs no network and no other file."""
+"""Write the text of one page that needs no network and no other file."""
 
 import base64
 import hashlib

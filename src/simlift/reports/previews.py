@@ -1,4 +1,4 @@
-"""Frames of a render, take or overlay -> a small H.264 video, inside the page or linked from it."""
+"""Encode small H.264 previews of renders, takes and overlays, inside the page or linked."""
 
 import base64
 import uuid

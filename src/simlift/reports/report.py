@@ -1,4 +1,4 @@
-"""A run, its clips and overlay videos -> run/report/index.html."""
+"""Write run/report/index.html from a run, its clips and overlay videos."""
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""A run folder -> http on this machine: GET and HEAD, byte ranges, nothing outside the folder."""
+"""Serve a run folder over http: GET and HEAD, byte ranges, nothing outside the folder."""
 
 import errno
 import functools

@@ -1,1 +1,1 @@
-"""Where passes run: processes, reading ahead, progress, memory."""
+"""Run passes: processes, reading ahead, progress, memory."""

@@ -1,4 +1,4 @@
-"""The process's memory: keep the pages of freed images, which every frame needs again at once."""
+"""Keep the pages of freed images in the process, since every frame needs them again at once."""
 
 import ctypes
 import sys

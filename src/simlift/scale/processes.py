@@ -1,4 +1,4 @@
-"""Jobs -> done or failed, one process for each worker; one failed job never stops the others.
+"""Run jobs in worker processes; a job that fails never stops the others.
 
 Workers send how many frames they made, what they compile and what takes them long through a
 queue; the parent alone prints and writes events.

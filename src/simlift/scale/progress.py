@@ -1,4 +1,4 @@
-"""Frames made -> a line on the terminal: how far, how fast, how long still; silent when not one."""
+"""Show the progress of passes on the terminal: how far, how fast, how long still."""
 
 import time
 from collections.abc import Callable, Iterator

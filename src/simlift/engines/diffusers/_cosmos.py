@@ -11,7 +11,7 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from simlift.core.errors import MissingLibrary, RecipeError
-from simlift.engines.diffusers.weights import EXTRA
+from simlift.models.wan.base_model import EXTRA
 
 
 class OwnGuardrail:

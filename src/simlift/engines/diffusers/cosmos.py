@@ -14,8 +14,9 @@ from simlift.core.window import Frames, PreviousFrames, Window
 from simlift.engines.diffusers.cosmos_controls import NEEDS, ControlName, draw
 from simlift.engines.diffusers.pipeline_spec import PipelineSpec
 from simlift.engines.diffusers.settings import DESCRIPTION
-from simlift.engines.diffusers.weights import EXTRA, find_base
+from simlift.engines.diffusers.weights import find_base
 from simlift.models.hub.pipeline_folder import PipelineFolder, check_whole
+from simlift.models.wan.base_model import EXTRA
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Under which terms the weights of each baseline come, as values that can be printed.
+"""List the licences under which the weights of each engine come.
 
 simlift ships none of these weights. The sentences say what the publisher's own page says; they are
 no legal advice, and the page decides.

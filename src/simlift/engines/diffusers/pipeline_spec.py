@@ -1,5 +1,6 @@
 """Hold what every engine over a diffusers pipeline shares: its settings, their checks, its plan."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass
@@ -20,7 +21,7 @@ from simlift.models.hub.pipeline_folder import PipelineFolder
 
 
 @dataclass(frozen=True)
-class PipelineSpec(WindowedSpec):
+class PipelineSpec(WindowedSpec, ABC):
     """The settings of every engine here; a model's class adds its own and says what differs.
 
     resolution: a box of height and width that frames are fitted to; None keeps the clip's size.
@@ -115,8 +116,8 @@ class PipelineSpec(WindowedSpec):
         del previous
         return window.rgb
 
+    @abstractmethod
     def arguments(
         self, images: list[Image], previous: list[Image], window: Window
     ) -> dict[str, Any]:
         """Return the model's own arguments; `images` and `previous` have the network's size."""
-        raise NotImplementedError

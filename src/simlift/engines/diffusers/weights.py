@@ -15,8 +15,8 @@ from simlift.engines.diffusers.licences import licence_of
 from simlift.engines.diffusers.shape import Shape
 from simlift.models.hub.locate import PICKLES
 from simlift.models.hub.pipeline_folder import PipelineFolder, check_whole, find_pipeline
+from simlift.models.wan.base_model import EXTRA
 
-EXTRA = "realmaster"
 _LORA_ENDS = ("lora_A", "lora_B", "lora_down", "lora_up")
 
 

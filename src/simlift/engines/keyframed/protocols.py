@@ -1,4 +1,4 @@
-"""What the keyframed engine asks of its two models and of its settings."""
+"""Define what the keyframed engine needs of its two models and of its settings."""
 
 from typing import Protocol
 

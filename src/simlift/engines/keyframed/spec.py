@@ -1,4 +1,4 @@
-"""The keyframed engine as a frozen value: what it needs, what it will do, how it opens."""
+"""Define the keyframed engine as a frozen value: its settings, what it needs, how it opens."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager

@@ -1,4 +1,4 @@
-"""The transformers of a Wan model on their device: noise and conditions in, latents out.
+"""Run the transformers of a Wan model on their device, alone or sharded over processes.
 
 One process, or several that share a window's tokens (context parallelism): the first one's
 `Denoiser` then starts the others, hands them every window, and works along.

@@ -1,4 +1,4 @@
-"""The wan engine, opened: rendered windows in, photoreal windows out."""
+"""Lift rendered windows with a Wan model and its in-context adapter: the opened wan engine."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""The wan engine as a frozen value: what it needs, what a clip will cost, how it opens."""
+"""Define the wan engine as a frozen value: what it needs, what a clip will cost, how it opens."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Every score of `standard` in words: what it says, where it comes from, which way is better."""
+"""Define every score of `standard`: title, meaning, source, and which way is better."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -3,6 +3,7 @@
 from typing import Literal, TypeAlias
 
 from simlift.core.errors import RecipeError
+from simlift.core.renamed import VALUES
 
 Dtype: TypeAlias = Literal["bfloat16", "float16", "float32"]
 
@@ -11,14 +12,12 @@ Dtype: TypeAlias = Literal["bfloat16", "float16", "float32"]
 # runs, which needs the least memory and takes the most time. Pixels do not depend on it.
 Offload: TypeAlias = Literal["none", "model", "layer"]
 
-_RENAMED = {"expert": "model", "block": "layer", "group": "layer", "sequential": "layer"}
-
 
 def check_offload(where: str, found: str) -> None:
     """Raise RecipeError unless `found` is an Offload; for an older word it names today's."""
     if found in ("none", "model", "layer"):
         return
-    now = _RENAMED.get(found)
+    now = VALUES.get(found)
     raise RecipeError(
         f"{where}.offload",
         f"found {found!r}",

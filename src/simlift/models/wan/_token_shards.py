@@ -1,4 +1,4 @@
-"""A video's tokens, shared out over processes that exchange them for heads where they attend.
+"""Shard a video's tokens over processes, which exchange them for heads in attention (Ulysses).
 
 All but attention is done token by token, so each process has some of the tokens; for attention each
 has all tokens of some of the heads (DeepSpeed-Ulysses, Jacobs et al., 2023). Nothing is computed

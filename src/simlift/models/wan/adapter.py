@@ -1,4 +1,4 @@
-"""An adapter on disk: one safetensors file for each expert, whose header says what it is for.
+"""Read and check an adapter: a safetensors file for each expert, with a card in its header.
 
     adapter/high.safetensors  low.safetensors      of a base with two experts
     adapter/single.safetensors                     of a base with one

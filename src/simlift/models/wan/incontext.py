@@ -1,4 +1,4 @@
-"""How a reference video enters a video transformer beside the video that is made."""
+"""Define how a reference video conditions a video transformer in context."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -1,4 +1,4 @@
-"""A pair pass that has not run -> what it will do and cost, from the clips' own sizes."""
+"""Plan a pair pass before it runs: what it will do and cost, from the clips' own sizes."""
 
 from collections.abc import Sequence
 from dataclasses import replace

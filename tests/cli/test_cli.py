@@ -102,10 +102,10 @@ def test_an_engine_without_weights_asks_no_torch():
     code = (
         "import sys\nfrom simlift.cli import options\n"
         "print([options.engine_device('auto', n) for n in ('photographic', 'echo', 'aleph')],"
-        " options.engine_device('cuda', 'echo'), 'torch' in sys.modules)"
+        " options.engine_device('cpu', 'echo'), 'torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
-    assert done.stdout.strip() == "['cpu', 'cpu', 'cpu'] cuda False"
+    assert done.stdout.strip() == "['cpu', 'cpu', 'cpu'] cpu False"
 
 
 def test_auto_is_cuda_where_torch_finds_it(monkeypatch):
@@ -114,6 +114,11 @@ def test_auto_is_cuda_where_torch_finds_it(monkeypatch):
         monkeypatch.setattr(torch.cuda, "is_available", lambda found=found: found)
         assert options.engine_device("auto", "wan") == place
     assert options.torch_device("mps") == "mps"
+
+
+def test_a_device_that_an_engine_cannot_use_is_refused():
+    with pytest.raises(RecipeError, match="found 'cuda'; allowed: auto or cpu: echo does without"):
+        options.engine_device("cuda", "echo")
 
 
 @pytest.mark.parametrize("name", NAMES)

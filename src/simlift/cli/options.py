@@ -50,11 +50,22 @@ def progress() -> "Terminal":
 
 
 def engine_device(device: str, engine: str) -> str:
-    """Return the device of an engine: torch is not asked where the engine does without it."""
+    """Return the device of an engine; torch is not asked where the engine does without it.
+
+    Such an engine runs on the CPU alone; RecipeError where another device was asked of it.
+    """
     from simlift.engines import EXTRAS, NAMES
 
-    torchless = engine in NAMES and EXTRAS.get(engine) != "realmaster"
-    return "cpu" if device == "auto" and torchless else torch_device(device)
+    if engine not in NAMES or EXTRAS.get(engine) == "realmaster":
+        return torch_device(device)
+    if device not in ("auto", "cpu"):
+        raise RecipeError(
+            "--device",
+            f"found {device!r}",
+            allowed=f"auto or cpu: {engine} does without torch",
+            way_out="leave --device out",
+        )
+    return "cpu"
 
 
 def torch_device(device: str) -> str:

@@ -297,3 +297,5 @@ def test_every_score_is_documented():
 
     text = (ROOT / "docs" / "scores.md").read_text()
     assert [name for name in DEFINITIONS if f"`{name}`" not in text] == []
+    titles = [d.title for name, d in DEFINITIONS.items() if f"| `{name}`" in text]
+    assert [title for title in titles if f"\n| {title} | " not in text] == []

@@ -8,6 +8,7 @@ import shutil
 import socket
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -737,3 +738,25 @@ def test_a_clip_without_its_render_shows_the_take_alone(viewer, made, tmp_path):
     viewer.page.keyboard.press("ArrowRight")
     viewer.wait_for_frame(1)
     assert viewer.shown() == [1]
+
+
+@pytest.mark.browser
+def test_reasons_have_titles_and_twins_of_another_light_a_caution(viewer, made, tmp_path):
+    folder, source = made
+    shutil.copytree(folder.path, tmp_path / "run", symlinks=True)
+    run, key = Run(tmp_path / "run"), TakeKey(CLIP, VARIANTS[1])
+    twin = frame_scores("twin_psnr", Direction.HIGHER, range(FRAMES), [20.0] * FRAMES)
+    sheet = run.sheet(key)
+    told = replace(sheet, reasons=("edge_f1_near 0.2 is below 0.55",), scores=(*sheet.scores, twin))
+    write_text(run.score_file(key), dumps(told))
+    viewer.open(report_of(run, source, twin_notes={key: "another light"}).as_uri())
+    viewer.page.keyboard.press("2")
+    said = "Edges kept (edge_f1_near) 0.2 is below 0.55"
+    assert viewer.page.locator("#verdict li").all_inner_texts() == [said]
+    assert said in viewer.page.locator("td.why").all_inner_texts()
+    cautions = viewer.page.locator(".plot:has(.caution)")
+    assert cautions.count() == 1
+    assert cautions.get_attribute("data-score") == "twin_psnr"
+    assert viewer.page.get_by_role("button", name="Edges kept").get_attribute("title") == (
+        "edge_f1_near"
+    )

@@ -53,7 +53,7 @@ def report_run(run: Run, *, progress: Progress) -> Path:
                 clips,
                 overlays=dict(zip(clips, overlays, strict=True)),
                 definitions=DEFINITIONS,
-                notes={
+                twin_notes={
                     take.key: note
                     for take in takes
                     if Layer.TWIN in clips[take.clip] and (note := light_note(take))

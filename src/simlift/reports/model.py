@@ -83,6 +83,7 @@ class TakeEntry:
     stages: tuple[str, ...]
     skipped: tuple[str, ...]
     notes: tuple[str, ...]
+    twin_note: str  # what the distances to the twin are worth; empty where nothing is to be said
 
 
 @dataclass(frozen=True)
@@ -111,11 +112,11 @@ def build_model(
     *,
     definitions: Mapping[str, Definition],
     thresholds: Mapping[str, Threshold],
-    notes: Mapping[TakeKey, str] = MappingProxyType({}),
+    twin_notes: Mapping[TakeKey, str] = MappingProxyType({}),
 ) -> ReportModel:
     """Read every take and score sheet of a run; RunError when no take is finished.
 
-    `notes` are shown with single takes, after those of their clips.
+    `twin_notes` say what the distances of single takes to their twins are worth.
     """
     takes = run.takes()
     if not takes:
@@ -136,7 +137,7 @@ def build_model(
                 members[0].height,
                 members[0].width,
                 tuple(
-                    _take_entry(take, sheets[take.key], thresholds, notes.get(take.key))
+                    _take_entry(take, sheets[take.key], thresholds, twin_notes.get(take.key, ""))
                     for take in members
                 ),
             )
@@ -193,7 +194,7 @@ def _is_render(name: str, known: Mapping[str, Score]) -> bool:
 
 
 def _take_entry(
-    take: Take, sheet: ScoreSheet | None, thresholds: Mapping[str, Threshold], note: str | None
+    take: Take, sheet: ScoreSheet | None, thresholds: Mapping[str, Threshold], twin_note: str
 ) -> TakeEntry:
     rows = [
         ("Source", str(take.source)),
@@ -217,7 +218,8 @@ def _take_entry(
         settings=dumps(take.settings),
         stages=take.stages,
         skipped=take.skipped,
-        notes=(*take.notes, *((note,) if note else ())),
+        notes=take.notes,
+        twin_note=twin_note,
     )
 
 

@@ -33,19 +33,19 @@ def write_report(
     overlays: Mapping[str, Mapping[str, Path]],
     definitions: Mapping[str, Definition],
     thresholds: Mapping[str, Threshold] | None = None,
-    notes: Mapping[TakeKey, str] = MappingProxyType({}),
+    twin_notes: Mapping[TakeKey, str] = MappingProxyType({}),
     budget_bytes: int = DEFAULT_BUDGET,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Path:
     """Write the page of a run and return its path; RunError when no take is finished.
 
     `clips` and `overlays` are by clip name; a clip that is absent is shown without its render.
-    Notes are shown with single takes. Thresholds default to the recipe's gate. Previews beyond
-    `budget_bytes` of page are linked. `progress` hears of as many frames as there
-    are in renders, twins, takes and overlays together.
+    `twin_notes` stand at the distances of single takes to their twins. Thresholds default to the
+    recipe's gate. Previews beyond `budget_bytes` of page are linked. `progress` hears of as many
+    frames as there are in renders, twins, takes and overlays together.
     """
     asked = gate_thresholds(run.recipe().gate) if thresholds is None else thresholds
-    model = build_model(run, definitions=definitions, thresholds=asked, notes=notes)
+    model = build_model(run, definitions=definitions, thresholds=asked, twin_notes=twin_notes)
     folder = run.report_file.parent / "previews"
     shutil.rmtree(folder, ignore_errors=True)
     album = PreviewAlbum(folder, budget_bytes)

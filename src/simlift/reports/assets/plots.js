@@ -68,6 +68,7 @@ class Plots {
       ),
       area,
       element("p", { class: "definition" }, explanation(score, mine)),
+      ...twinNote(score, clip.takes[chosen]),
     );
     const move = (frame) => {
       const value = mine?.values[frame] ?? null;
@@ -148,6 +149,12 @@ function gateMarks(score, scale, frames) {
 
 function windowStartMarks(take) {
   return take.window_starts.map((frame) => svg("path", { class: "line window-start", d: `M${frame} 94V100` }));
+}
+
+// A distance to a twin under another light says little, and must not pass for a verdict.
+function twinNote(score, take) {
+  const compared = score.name.startsWith("twin_") || score.name === "lpips";
+  return compared && take.twin_note ? [element("p", { class: "caution" }, take.twin_note)] : [];
 }
 
 function total(score, plot) {

@@ -291,8 +291,14 @@ function drawVerdict() {
   byId("verdict").className = `verdict ${verdictClass(take)}`;
   byId("verdict").replaceChildren(
     element("p", {}, element("span", { class: "sign" }, SIGNS[take.verdict]), " ", element("b", {}, take.variant), " ", words[take.verdict]),
-    ...list(take.reasons),
+    ...list(take.reasons.map(spelledOut)),
   );
+}
+
+// A reason begins with a score's identifier; people read its title.
+function spelledOut(reason) {
+  const score = data.scores.find(({ name }) => reason.startsWith(`${name} `));
+  return score ? `${score.title} (${score.name})${reason.slice(score.name.length)}` : reason;
 }
 
 function list(texts) {

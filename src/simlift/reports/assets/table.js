@@ -17,7 +17,7 @@ class TakeTable {
       ["Clip", (row) => row.clip.name],
       ["Variant", (row) => row.take.variant],
       ["Verdict", (row) => row.take.verdict],
-      ...this.scores.map((score) => [score.title, (row) => plotOf(row.take, score)?.value ?? null]),
+      ...this.scores.map((score) => [score.title, (row) => plotOf(row.take, score)?.value ?? null, score.name]),
       ["Why", (row) => row.take.reasons.join(" ")],
     ];
     this.buildHead();
@@ -41,7 +41,7 @@ class TakeTable {
       element("td", { class: "variant" }, button),
       element("td", { class: "verdict-cell" }, element("span", { class: "sign" }, SIGNS[take.verdict]), ` ${take.verdict}`),
       ...this.scores.map((score) => scoreCell(score, plotOf(take, score))),
-      element("td", { class: "why" }, take.reasons.join("; ")),
+      element("td", { class: "why" }, take.reasons.map(spelledOut).join("; ")),
     );
     line.addEventListener("click", () => this.pick(c, t));
     return { clip, take, c, t, line, button };
@@ -49,9 +49,9 @@ class TakeTable {
 
   buildHead() {
     const head = element("tr");
-    this.columns.forEach(([name], i) => {
+    this.columns.forEach(([name, , identifier = null], i) => {
       const numeric = i > 2 && i < this.columns.length - 1;
-      const button = element("button", { type: "button", class: "plain" }, name);
+      const button = element("button", { type: "button", class: "plain", title: identifier }, name);
       button.addEventListener("click", () => this.sort(i, this.order.column === i && !this.order.down));
       head.append(element("th", { scope: "col", class: numeric ? "number" : null }, button));
       this.sorter.append(element("option", { value: String(i) }, name));

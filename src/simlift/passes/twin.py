@@ -104,8 +104,8 @@ def light_note(take: Take) -> str | None:
     if same:
         return None
     if same is None:
-        return "distances to the twin: whether it has the take's light is not known"
-    return "distances to the twin: it was rendered under another light, so they say little"
+        return "whether the twin has this take's light is not known"
+    return "the twin was rendered under another light, so this says little"
 
 
 def lock_exposure(look: Look, sample: ClipSample) -> Look:

@@ -100,14 +100,16 @@ def wan_shape(
     }
 
 
-def dense_vae(seed: int = 0) -> AutoencoderKLWan:
+def dense_vae(
+    seed: int = 0, *, width: int = 4, channels: int = 48, multiples: tuple[int, ...] = (1, 2, 2, 2)
+) -> AutoencoderKLWan:
     """An autoencoder of Wan2.2 TI2V-5B's design: residual, 16 times smaller in space."""
     torch.manual_seed(seed)
     return AutoencoderKLWan(
-        base_dim=4,
-        decoder_base_dim=4,
-        z_dim=48,
-        dim_mult=[1, 2, 2, 2],
+        base_dim=width,
+        decoder_base_dim=width,
+        z_dim=channels,
+        dim_mult=list(multiples),
         num_res_blocks=1,
         temperal_downsample=[False, True, True],
         is_residual=True,
@@ -115,8 +117,8 @@ def dense_vae(seed: int = 0) -> AutoencoderKLWan:
         out_channels=12,
         patch_size=2,
         scale_factor_spatial=16,
-        latents_mean=[0.0] * 48,
-        latents_std=[1.0] * 48,
+        latents_mean=[0.0] * channels,
+        latents_std=[1.0] * channels,
     ).eval()
 
 

@@ -15,7 +15,6 @@ import torch
 from diffusers import (
     AutoencoderKLLTX2Audio,
     AutoencoderKLLTX2Video,
-    AutoencoderKLWan,
     Cosmos2_5_TransferPipeline,
     CosmosControlNetModel,
     CosmosTransformer3DModel,
@@ -38,7 +37,7 @@ from transformers import (
     Qwen2_5_VLForConditionalGeneration,
 )
 
-from tiny.models import text_encoder, tokenizer, unipc, vae, wan_shape
+from tiny.models import dense_vae, text_encoder, tokenizer, unipc, vae, wan_shape
 
 _RANK = 2
 
@@ -61,22 +60,7 @@ _COSMOS = {
 
 def lucy(folder: Path) -> Path:
     """Write an editing pipeline: Wan2.2 TI2V-5B's layout, the clean latents as further channels."""
-    torch.manual_seed(0)
-    autoencoder = AutoencoderKLWan(
-        base_dim=3,
-        decoder_base_dim=3,
-        z_dim=4,
-        dim_mult=[1, 1, 1, 1],
-        num_res_blocks=1,
-        temperal_downsample=[False, True, True],
-        is_residual=True,
-        in_channels=12,
-        out_channels=12,
-        patch_size=2,
-        scale_factor_spatial=16,
-        latents_mean=[0.0] * 4,
-        latents_std=[1.0] * 4,
-    ).eval()
+    autoencoder = dense_vae(0, width=3, channels=4, multiples=(1, 1, 1, 1))
     network = WanTransformer3DModel(**wan_shape(8, 4)).eval()
     LucyEditPipeline(
         tokenizer=tokenizer(),

@@ -4,9 +4,11 @@ Editor and propagator seldom fit beside each other, so each works through every 
 the other is loaded. A rejected pair waits for the next round with the next seed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeVar
 
 from simlift.core.clip import ClipReader
 from simlift.core.clip_sample import sample_clip
@@ -24,6 +26,8 @@ from simlift.passes.pairs.task import Task, attempt_each, write_pair
 from simlift.scale.processes import Failure
 from simlift.scale.progress import Progress
 
+M = TypeVar("M")
+
 
 def pair_by_models(
     tasks: Sequence[Task], tool: "Keyframing", progress: Progress, device: str
@@ -34,40 +38,27 @@ def pair_by_models(
     while still:
         unedited = [t for t in still if engine.anchors != "none" and t.row.anchors is None]
         ready = [t for t in still if t not in unedited]
-        if unedited:
-            edited = _edit_all(unedited, tool, failures, progress, device)
-            ready += [task for task in edited if not task.row.done]
-        joined = _join_all(ready, tool, failures, progress, device) if ready else []
+        edited = _work("edit", unedited, engine.open_editor, tool.edit, failures, progress, device)
+        ready += [task for task in edited if not task.row.done]
+        joined = _work("join", ready, engine.open_propagator, tool.join, failures, progress, device)
         still = [task for task in joined if not task.row.done]
     return failures
 
 
-def _edit_all(
+def _work(
+    name: str,
     tasks: Sequence[Task],
-    tool: "Keyframing",
+    open_model: Callable[[str], AbstractContextManager[M]],
+    work: Callable[[M, Task], PairRow],
     failures: list[Failure],
     progress: Progress,
     device: str,
 ) -> list[Task]:
-    with (
-        progress.task("edit", _frames(tasks)) as advance,
-        tool.engine.open_editor(device) as editor,
-    ):
-        return attempt_each(tasks, partial(tool.edit, editor), failures, advance)
-
-
-def _join_all(
-    tasks: Sequence[Task],
-    tool: "Keyframing",
-    failures: list[Failure],
-    progress: Progress,
-    device: str,
-) -> list[Task]:
-    with (
-        progress.task("join", _frames(tasks)) as advance,
-        tool.engine.open_propagator(device) as propagator,
-    ):
-        return attempt_each(tasks, partial(tool.join, propagator), failures, advance)
+    """Open a model once for all tasks, and work at each with it; without tasks open none."""
+    if not tasks:
+        return []
+    with progress.task(name, _frames(tasks)) as advance, open_model(device) as model:
+        return attempt_each(tasks, partial(work, model), failures, advance)
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,23 +13,34 @@ import cv2
 
 from simlift import Layer, Photographic, open_clip
 from simlift.core.clip_sample import sample_clip
+from simlift.engines.photographic.scene.bounding_boxes import half_width
 from simlift.passes.demo import EPISODES, LOOKS, episode_path
+from simlift.pixels.geometry.projection import normals_from_depth
+from simlift.pixels.geometry.voxels import first_hits, visibility_beyond_frustum
+from simlift.pixels.light.occlusion import ambient_occlusion_by_rays, distant_shadow
+from simlift.pixels.light.probes import LightVolume
+from simlift.pixels.light.reflections import screen_space_reflections
+from simlift.pixels.light.shading import shade
+from simlift.pixels.materials.textures import apply_textures
+from simlift.pixels.optics.film import tone_map_8bit
+from simlift.pixels.optics.lens import blur_point_spread
+from simlift.pixels.optics.sensor import expose_bayer
 from simlift.scale.memory import keep_pages
 
 SHOWN = {
-    "normals_from_depth": "normals from depth",
-    "half_width": "width of things (half resolution)",
-    "ambient_occlusion_by_rays": "ambient occlusion (half resolution)",
-    "distant_shadow": "shadows in the image (half resolution)",
-    "visibility_beyond_frustum": "shadows from voxels (quarter resolution)",
-    "at": "light from probes (half resolution)",
-    "first_hits": "reflections of voxels (half resolution)",
-    "wear": "materials",
-    "shade": "light",
-    "screen_space_reflections": "reflections of the image",
-    "blur_point_spread": "softness",
-    "expose_bayer": "sensor",
-    "tone_map_8bit": "film and grade",
+    normals_from_depth: "normals from depth",
+    half_width: "width of things (half resolution)",
+    ambient_occlusion_by_rays: "ambient occlusion (half resolution)",
+    distant_shadow: "shadows in the image (half resolution)",
+    visibility_beyond_frustum: "shadows from voxels (quarter resolution)",
+    LightVolume.at: "light from probes (half resolution)",
+    first_hits: "reflections of voxels (half resolution)",
+    apply_textures: "materials",
+    shade: "light",
+    screen_space_reflections: "reflections of the image",
+    blur_point_spread: "softness",
+    expose_bayer: "sensor",
+    tone_map_8bit: "film and grade",
 }
 
 
@@ -55,13 +66,11 @@ def profile(path: Path, num_frames: int) -> None:
     print(f"{clip.name}, {clip.width}x{clip.height}, one thread")
     print(f"  first look of a frame  {(second - first) / frames * 1e3:7.1f} ms")
     print(f"  each further look      {(third - second) / frames * 1e3:7.1f} ms")
-    found = dict.fromkeys(SHOWN, 0.0)
     stats = pstats.Stats(profiler).stats  # type: ignore[attr-defined]
-    for (_, _, name), (_, _, _, cumulative, _) in stats.items():
-        if name in found:  # a kernel may have its caller's name
-            found[name] = max(found[name], cumulative)
-    for name, seconds in found.items():
-        print(f"    {SHOWN[name]:42}{seconds / frames * 1e3:7.1f} ms")
+    for function, title in SHOWN.items():
+        code = function.__code__
+        ran = stats.get((code.co_filename, code.co_firstlineno, code.co_name))
+        print(f"    {title:42}" + (f"{ran[3] / frames * 1e3:7.1f} ms" if ran else "    not run"))
 
 
 def main() -> None:

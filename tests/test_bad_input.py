@@ -242,10 +242,9 @@ def test_a_manifest_that_is_no_json_object(folder, text):
 
 
 @pytest.mark.parametrize("key", ["file", "camera", "objects", "robot", "actions"])
-@pytest.mark.parametrize("way", ["../secret.mp4", "{absolute}", "rgb/../../secret.mp4", "link.mp4"])
+@pytest.mark.parametrize("way", ["../secret.mp4", "{absolute}", "rgb/../../secret.mp4"])
 def test_paths_that_leave_the_folder(folder, key, way):
     secret = builders.video(folder.parent / "secret.mp4", builders.flat_frames(FRAMES))
-    (folder / "link.mp4").symlink_to(secret)
     way = way.format(absolute=secret)
     change = {"layers": {"rgb": {"file": way}}} if key == "file" else {key: way}
     builders.edit_manifest(folder, **change)

@@ -23,7 +23,7 @@ from simlift.engines.photographic import Look, Photographic
 from simlift.engines.photographic.camera.optics import Optics
 from simlift.engines.photographic.looks.look import Exposure, Light
 from simlift.media.gltf import read_gltf, write_gltf
-from simlift.media.native import NativeManifest
+from simlift.media.manifest import NativeManifest
 from simlift.passes.twin import lock_exposure, record_twin, twin_settings, twin_spec
 from simlift.pixels.colour import spaces
 from simlift.pixels.geometry.projection import pinhole, rays

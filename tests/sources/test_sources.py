@@ -7,14 +7,13 @@ from tiny.clips import FRAMES, HEIGHT, WIDTH
 
 import simlift
 from simlift.core.layers import Layer, Unit
-from simlift.media.decodings import (
-    CameraNormals,
+from simlift.core.read_options import ReadOptions
+from simlift.media.decodings import Colour, PaletteIds
+from simlift.media.geometry_decodings import (
     CarlaDepth,
-    Colour,
-    FloatDepth,
-    PaletteIds,
     RelativeDepth,
     ScaledDepth,
+    StoredNormals,
 )
 from simlift.media.images import write_image
 from simlift.sources import carla
@@ -84,7 +83,7 @@ def test_carla_tags_before_and_after_their_change(tmp_path):
         tags[..., 0] = 1
         write_image(path, tags)
     for tags, name in (("pre0.9.14", "building"), ("0.9.14", "road")):
-        clip = carla.read(folder, tags=tags, fov=60.0)
+        clip = carla.read(folder, ReadOptions(tags=tags, fov=60.0))
         ids = builders.read(clip, Layer.SEGMENTATION, [0, 1])
         assert {clip.labels[i].name for i in np.unique(ids)} == {name}
     focal = clip.camera.intrinsics[0, 0, 0]
@@ -109,16 +108,16 @@ def test_carla_has_one_name_for_each_tag():
 def test_scaled_depth():
     raw = np.array([[[0, 1500, 65535]]], np.uint16)
     truth = np.float32([[[0, 1.5, np.inf]]])
-    np.testing.assert_allclose(ScaledDepth(0.001, 65535)(raw), truth, rtol=1e-6)
+    np.testing.assert_allclose(ScaledDepth(0.001, (65535,))(raw), truth, rtol=1e-6)
     np.testing.assert_allclose(ScaledDepth(0.001)(raw)[0, 0, 2], 65.535)
 
 
 def test_float_depth():
     raw = np.array([[[1.0, 999.0, np.inf]]], np.float64)
-    found = FloatDepth(0.5, far=400.0)(raw)
+    found = ScaledDepth(0.5, far=400.0)(raw)
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found, np.float32([[[0.5, np.inf, np.inf]]]))
-    assert FloatDepth()(raw[..., None]).shape == (1, 1, 3)
+    assert ScaledDepth()(raw[..., None]).shape == (1, 1, 3)
 
 
 def test_carla_depth_by_its_formula():
@@ -145,7 +144,7 @@ def test_normals_are_unit_vectors(dtype):
     whole = np.issubdtype(dtype, np.integer)
     top = np.iinfo(dtype).max if whole else 1
     raw = (np.rint((way + 1) / 2 * top) if whole else way * 0.5).astype(dtype)
-    found = CameraNormals()(raw)
+    found = StoredNormals()(raw)
     np.testing.assert_allclose(np.linalg.norm(found, axis=-1), 1, atol=1e-5)
     np.testing.assert_allclose(found, way, atol=0.01 if dtype is np.uint8 else 1e-4)
 
@@ -154,7 +153,7 @@ def test_normals_are_unit_vectors(dtype):
     "raw", [np.zeros((1, 1, 1, 3), np.float32), np.full((1, 1, 1, 3), 128, np.uint8)]
 )
 def test_normals_of_nothing_face_the_camera(raw):
-    np.testing.assert_array_equal(CameraNormals()(raw), np.float32([[[[0, 0, -1]]]]))
+    np.testing.assert_array_equal(StoredNormals()(raw), np.float32([[[[0, 0, -1]]]]))
 
 
 def test_colour_takes_every_form():

@@ -11,6 +11,7 @@ import numpy as np
 from simlift.core.camera import Camera, Objects, Robot, check_length
 from simlift.core.errors import ClipError
 from simlift.core.layers import FrameReader, Layer, StoredLayer, Unit
+from simlift.core.read_options import ReadOptions
 from simlift.core.window import Motion, Window
 
 
@@ -43,6 +44,8 @@ class Clip:
     actions: Path | None = None
     scene: Path | None = None  # its geometry as binary glTF
     notes: tuple[str, ...] = ()  # what the source assumed, dropped or could not know
+    read_options: ReadOptions = ReadOptions()  # what the user stated when it was opened
+    trusted: tuple[str, ...] = ()  # contradictions between layers that the user overrode
 
     def __post_init__(self) -> None:
         if self.num_frames < 1:
@@ -55,6 +58,13 @@ class Clip:
             )
         for stored in self.layers:
             self._check_layer(stored)
+            if stored.to_camera is not None and self.camera is None:
+                raise ClipError(
+                    self._place(stored),
+                    f"layer {stored.layer.value} is stored in a form that needs the camera to read",
+                    allowed="a clip with a camera",
+                    way_out="state the camera in clip.json",
+                )
         if self.camera is not None:
             check_length(self.path, "camera", len(self.camera.intrinsics), self.num_frames)
         if self.objects is not None:
@@ -157,6 +167,8 @@ class ClipReader:
             inside = np.minimum(wanted, stored.store.num_frames - 1)
             raw = reader.read(inside.tolist())
             arrays[layer] = stored.decode(raw)
+            if stored.to_camera is not None and clip.camera is not None:
+                arrays[layer] = stored.to_camera(arrays[layer], clip.camera.at(wanted))
             if layer is Layer.DEPTH:
                 check_depth(clip, wanted, arrays[layer])
             if layer is Layer.NORMALS:

@@ -20,6 +20,8 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy.typing as npt
 
+from simlift.core.camera import Camera
+
 Array: TypeAlias = npt.NDArray[Any]
 
 
@@ -82,3 +84,5 @@ class StoredLayer:
     decode: Callable[[Array], Array]
     unit: Unit
     note: str = ""
+    # What needs the camera of the frames too: distance along the ray, normals in world axes.
+    to_camera: Callable[[Array, Camera], Array] | None = None

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from simlift.core.errors import RunError
+from simlift.core.read_options import ReadOptions
 from simlift.core.recipe import Recipe
 from simlift.core.score import Score
 from simlift.core.strict_json import digest, dumps, load
@@ -54,6 +55,8 @@ class Take:
     skipped: tuple[str, ...]  # what did not, and why
     notes: tuple[str, ...]  # what the source assumed
     versions: dict[str, str]
+    read_options: ReadOptions = ReadOptions()  # what the user stated when the clip was opened
+    trusted: tuple[str, ...] = ()  # contradictions between layers that the user overrode
 
     @property
     def key(self) -> TakeKey:

@@ -1,5 +1,6 @@
-"""Decode raw stored numbers to the physical quantity of a layer: frozen callables on [t ...]."""
+"""Decode stored colours, ids and flow to what a layer holds: frozen callables on [t ...]."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from simlift.core.errors import ClipError
 from simlift.core.layers import Array
+from simlift.pixels.colour.spaces import linear_to_srgb
 
 
 @dataclass(frozen=True)
@@ -24,87 +26,54 @@ class Colour:
 
 
 @dataclass(frozen=True)
-class ScaledDepth:
-    """Whole numbers times `metres_per_unit`, to float32 metres; the number `sky` becomes +inf."""
-
-    metres_per_unit: float
-    sky: int | None = None
+class LinearColour:
+    """Linear light, 1 being white, to uint8 sRGB [t h w 3]; what is brighter than white is cut."""
 
     def __call__(self, raw: Array) -> Array:
-        depth = raw.astype(np.float32) * np.float32(self.metres_per_unit)
-        if self.sky is not None:
-            depth[raw == self.sky] = np.inf
-        return depth
-
-
-@dataclass(frozen=True)
-class FloatDepth:
-    """Floats in metres, or in units of `metres_per_unit`; beyond `far` is sky."""
-
-    metres_per_unit: float = 1.0
-    far: float = float("inf")
-
-    def __call__(self, raw: Array) -> Array:
-        depth = raw.reshape(raw.shape[:3]).astype(np.float32) * np.float32(self.metres_per_unit)
-        depth[depth >= self.far] = np.inf
-        return depth
-
-
-@dataclass(frozen=True)
-class CarlaDepth:
-    """CARLA's 24-bit depth to float32 metres; `channels` says where red, green and blue stand.
-
-    depth = 1000 m * (R + 256 G + 65536 B) / (2^24 - 1); the far plane at 1000 m is the sky.
-    Source: CARLA documentation, "Sensors reference", depth camera.
-    """
-
-    channels: tuple[int, int, int] = (0, 1, 2)
-
-    def __call__(self, raw: Array) -> Array:
-        red, green, blue = (raw[..., c].astype(np.uint32) for c in self.channels)
-        code = red + (green << 8) + (blue << 16)
-        depth = (code * (1000.0 / (2**24 - 1))).astype(np.float32)
-        depth[code >= 2**24 - 256] = np.inf
-        return depth
-
-
-@dataclass(frozen=True)
-class RelativeDepth:
-    """Gray values to [0, 1], larger is farther; `bright_is_near` for inverse-depth pictures."""
-
-    bright_is_near: bool
-    full: float = 255.0
-
-    def __call__(self, raw: Array) -> Array:
-        gray = raw if raw.ndim == 3 else raw[..., 0]
-        value = gray.astype(np.float32) / np.float32(self.full)
-        return 1 - value if self.bright_is_near else value
-
-
-@dataclass(frozen=True)
-class CameraNormals:
-    """Vectors in the camera frame as floats in [-1, 1], or uint8/uint16 with 0 at mid-range.
-
-    Where nothing was hit (a vector of no length) the normal faces the camera: (0, 0, -1).
-    """
-
-    def __call__(self, raw: Array) -> Array:
-        vector = raw[..., :3].astype(np.float32)
-        if raw.dtype in (np.uint8, np.uint16):
-            vector = vector / np.float32(np.iinfo(raw.dtype).max) * 2 - 1
-        length = np.linalg.norm(vector, axis=-1, keepdims=True)
-        # Renderers write (0, 0, 0) where nothing was hit.
-        nothing = length < np.float32(0.1)
-        towards = np.array([0, 0, -1], dtype=np.float32)
-        return np.where(nothing, towards, vector / np.where(nothing, np.float32(1), length))
+        linear = raw[..., None].repeat(3, axis=-1) if raw.ndim == 3 else raw[..., :3]
+        if linear.dtype.kind == "u":
+            linear = linear.astype(np.float32) / np.iinfo(linear.dtype).max
+        linear = np.nan_to_num(linear.astype(np.float32), nan=0.0, posinf=1.0, neginf=0.0)
+        return np.rint(linear_to_srgb(np.clip(linear, 0, 1)) * 255).astype(np.uint8)
 
 
 @dataclass(frozen=True)
 class Ids:
-    """Whole numbers as they are, to int32 [t h w]."""
+    """Whole numbers as they are, to int32 [t h w]; floats that are whole numbers too."""
 
     def __call__(self, raw: Array) -> Array:
-        return raw.reshape(raw.shape[:3]).astype(np.int32)
+        ids = raw.reshape(raw.shape[:3])
+        if ids.dtype.kind == "f":
+            ids = np.rint(np.nan_to_num(ids, nan=0.0, posinf=0.0, neginf=0.0))
+        return ids.astype(np.int32)
+
+
+@dataclass(frozen=True)
+class ChannelIds:
+    """Numbers in some channels of a colour image, the lowest byte first, to int32 [t h w]."""
+
+    channels: tuple[int, ...]
+
+    def __call__(self, raw: Array) -> Array:
+        planes = raw[..., None] if raw.ndim == 3 else raw
+        if max(self.channels) >= planes.shape[-1]:
+            raise ClipError(
+                "segmentation",
+                f"the images have {planes.shape[-1]} channels",
+                allowed=f"channel {max(self.channels) + 1} is where the ids are stated to be",
+            )
+        parts = [planes[..., c].astype(np.int32) << (8 * k) for k, c in enumerate(self.channels)]
+        return np.asarray(sum(parts[1:], parts[0]))
+
+
+@dataclass(frozen=True)
+class FromBelow:
+    """A decoding of frames whose first row is the lowest, as OpenGL's buffers are."""
+
+    decode: Callable[[Array], Array]
+
+    def __call__(self, raw: Array) -> Array:
+        return self.decode(np.ascontiguousarray(raw[:, ::-1]))
 
 
 @dataclass(frozen=True)
@@ -112,11 +81,13 @@ class PaletteIds:
     """Colours to ids: each pixel takes the id of the nearest palette colour.
 
     `palette` holds (red, green, blue, id). Colours from lossy video are matched on a grid of 5
-    bits for each channel, exact colours from images as they are.
+    bits for each channel, exact colours from images as they are. A colour that is farther than
+    `tolerance` (in any channel) from every colour of the palette is a ClipError.
     """
 
     palette: tuple[tuple[int, int, int, int], ...]
     exact: bool = True
+    tolerance: int = 255
 
     def __call__(self, raw: Array) -> Array:
         if not self.exact:
@@ -126,7 +97,39 @@ class PaletteIds:
         packed = (code[..., 0] << 16) | (code[..., 1] << 8) | code[..., 2]
         colours, inverse = np.unique(packed, return_inverse=True)
         rgb = np.stack([colours >> 16, (colours >> 8) & 255, colours & 255], axis=-1)
-        return _nearest(rgb, self.palette)[inverse].reshape(packed.shape)
+        self._check(rgb, np.bincount(inverse.ravel()))
+        return _nearest(rgb, self.palette)[inverse.ravel()].reshape(packed.shape)
+
+    def _check(self, colours: Array, counts: Array) -> None:
+        table = np.asarray(self.palette, dtype=np.int32)[:, :3]
+        apart = np.abs(colours.astype(np.int32)[:, None] - table[None]).max(-1).min(-1)
+        strange = apart > self.tolerance
+        if strange.any():
+            red, green, blue = colours[strange][counts[strange].argmax()]
+            share = counts[strange].sum() / counts.sum()
+            raise ClipError(
+                "segmentation",
+                f"{share:.1%} of a frame has colours of no name, such as ({red}, {green}, {blue})",
+                allowed=f"the {len(table)} colours that are named, to {self.tolerance} codes",
+                way_out="name the colour under colours in clip.json, or store ids without loss",
+            )
+
+
+@dataclass(frozen=True)
+class ScaledFlow:
+    """Stored numbers to flow in pixels: (stored - zero) * pixels_per_unit, for right and down."""
+
+    pixels_per_unit: tuple[float, float]
+    zero: float = 0.0
+
+    def __call__(self, raw: Array) -> Array:
+        flow = (raw[..., :2].astype(np.float32) - np.float32(self.zero)) * np.asarray(
+            self.pixels_per_unit, dtype=np.float32
+        )
+        # KITTI marks pixels without evidence by 0 in a third channel.
+        if raw.shape[-1] >= 3 and raw.dtype == np.uint16:
+            flow[raw[..., 2] == 0] = np.nan
+        return flow
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
-"""Write native clip folders, and add layers to them; define the manifest `clip.json`.
+"""Write native clip folders, and add layers to them.
 
-clip.json            this manifest
+clip.json            the manifest, see `simlift.media.manifest`
 rgb.mp4              colour; albedo.mp4 the same without light
 depth.mkv            FFV1 gray16le times `metres_per_unit`; the value `sky` is +inf
 segmentation.mkv     FFV1 gray16le ids, named by `labels`
@@ -16,21 +16,21 @@ actions.parquet      state, action, timestamp rows, carried untouched
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from simlift.core.camera import Camera, Objects, Robot
 from simlift.core.clip import Label
-from simlift.core.errors import ClipError, RecipeError
+from simlift.core.errors import ClipError
 from simlift.core.layers import Array, Layer
 from simlift.core.recipe import Encoding
 from simlift.core.scene_geometry import SceneGeometry
-from simlift.core.strict_json import dumps, load
+from simlift.core.strict_json import load
 from simlift.media.gltf import write_gltf
+from simlift.media.manifest import NativeLayer, NativeManifest, manifest_text
 from simlift.media.video_writer import (
     LOSSLESS_GRAY16,
     LOSSLESS_RGB,
@@ -52,67 +52,6 @@ _VIDEOS: Mapping[Layer, tuple[str, Encoding]] = {
     Layer.DEPTH: ("depth.mkv", LOSSLESS_GRAY16),
     Layer.SEGMENTATION: ("segmentation.mkv", LOSSLESS_GRAY16),
 }
-
-
-@dataclass(frozen=True)
-class NativeLayer:
-    """One layer in `clip.json`: a video file, or a pattern of numbered files such as rgb/%06d.png.
-
-    `metres_per_unit` and `sky` belong to depth alone: metres = stored number * metres_per_unit.
-    """
-
-    file: str
-    metres_per_unit: float | None = None
-    sky: int | None = None
-    unit: Literal[
-        "sRGB",
-        "metres",
-        "relative",
-        "camera-space unit vector",
-        "ids",
-        "pixels",
-        "shares of 255",
-        "",
-    ] = ""
-    note: str = ""  # where the layer comes from, such as the model that estimated it
-
-
-@dataclass(frozen=True)
-class NativeManifest:
-    """All that `clip.json` may hold."""
-
-    format: Literal["simlift-clip/1"]
-    name: str
-    fps: Fraction
-    num_frames: int
-    height: int
-    width: int
-    layers: dict[str, NativeLayer]
-    caption: str = ""
-    labels: dict[str, Label] = field(default_factory=dict)
-    camera: str | None = None
-    objects: str | None = None
-    robot: str | None = None
-    actions: str | None = None
-    scene: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.num_frames < 1:
-            raise RecipeError("num_frames", f"found {self.num_frames}", allowed="at least 1")
-        if self.height < 1 or self.width < 1:
-            raise RecipeError(
-                "height, width", f"found {self.height}, {self.width}", allowed="at least 1"
-            )
-        if self.fps <= 0:
-            raise RecipeError("fps", f"found {self.fps}", allowed="a rate above 0")
-        names = {layer.value for layer in Layer}
-        if unknown := set(self.layers) - names:
-            raise RecipeError(
-                "layers", f"found {', '.join(sorted(unknown))}", allowed=", ".join(sorted(names))
-            )
-        for key in self.labels:
-            if not key.isdigit():
-                raise RecipeError("labels", f"found the key {key!r}", allowed="whole numbers")
 
 
 @contextmanager
@@ -169,7 +108,7 @@ def add_layer(
     manifest = load(folder / "clip.json", NativeManifest)
     if layer.value in manifest.layers:
         raise ClipError(
-            folder / manifest.layers[layer.value].file,
+            folder / "clip.json",
             f"the clip has a layer {layer.value} already",
             way_out=f"remove {layer.value} from clip.json to record it again",
         )
@@ -201,7 +140,7 @@ def _check_added(folder: Path, layer: Layer, writer: "ClipWriter", num_frames: i
 
 def _write_manifest(folder: Path, manifest: NativeManifest) -> None:
     partial = folder / ".clip.json.partial"
-    partial.write_text(dumps(manifest), encoding="utf-8")
+    partial.write_text(manifest_text(manifest), encoding="utf-8")
     partial.replace(folder / "clip.json")
 
 

@@ -22,7 +22,8 @@ from simlift.core.errors import ClipError, RecipeError, RunError
 from simlift.core.layers import Array, Layer
 from simlift.core.run import Run, write_text
 from simlift.core.strict_json import digest, dumps, load
-from simlift.media.native import NativeLayer, write_clip
+from simlift.media.manifest import NativeLayer
+from simlift.media.native import write_clip
 from simlift.models.hub.folder import ModelFolder
 from simlift.models.vision.depth import DepthEstimator, gives_metres, require_torch
 from simlift.models.vision.depth_scale import (

@@ -230,4 +230,6 @@ def _provenance(
         skipped=tuple(f"{s.name}: {s.reason}" for s in stages if not s.on),
         notes=clip.notes,
         versions=versions(),
+        read_options=clip.read_options,
+        trusted=clip.trusted,
     )

@@ -72,7 +72,7 @@ def source_clips(run: Run) -> dict[str, Clip]:
     for take in run.takes():
         if take.clip in clips:
             continue
-        clip = open_clip(take.source)
+        clip = open_clip(take.source, take.read_options)
         if source_digest(clip) != take.source_digest:
             raise RunError(
                 take.source,

@@ -1,53 +1,92 @@
 """Read clips from disk layouts in place, without converting them: one module for each layout."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from simlift.core.clip import Clip
-from simlift.core.errors import ClipError
+from simlift.core.errors import ClipError, RecipeError
+from simlift.core.read_options import ReadOptions
 from simlift.media.images import IMAGE_SUFFIXES
 from simlift.media.video import VIDEO_SUFFIXES
 from simlift.sources import carla, cosmos_writer, images, native, video
 
+
+@dataclass(frozen=True)
+class Layout:
+    """A layout on disk: its name, who recognises and reads it, and which options it heeds."""
+
+    name: str
+    recognises: Callable[[Path], bool]
+    read: Callable[[Path, ReadOptions], Clip]
+    options: frozenset[str] = frozenset()
+
+
 # The first layout that recognises a folder reads it; the most specific come first.
-_LAYOUTS: tuple[tuple[str, Callable[[Path], bool], Callable[[Path], Clip]], ...] = (
-    ("native folder (clip.json)", native.recognises, native.read),
-    (
+LAYOUTS: tuple[Layout, ...] = (
+    Layout("native folder (clip.json)", native.recognises, native.read),
+    Layout(
         "CosmosWriter folder (*rgb.mp4 beside *depth.mp4)",
         cosmos_writer.recognises,
         cosmos_writer.read,
+        frozenset({"fov"}),
     ),
-    ("CARLA sensor dump (rgb*, depth*, sem*)", carla.recognises, carla.read),
-    ("image sequence (000000.png ...)", images.recognises, images.read),
-    ("folder with one video", video.recognises, video.read_only_video),
+    Layout(
+        "CARLA sensor dump (rgb*, depth*, sem*)",
+        carla.recognises,
+        carla.read,
+        frozenset({"camera", "fps", "fov", "tags"}),
+    ),
+    Layout(
+        "image sequence (000000.png ...)", images.recognises, images.read, frozenset({"fps", "fov"})
+    ),
+    Layout("folder with one video", video.recognises, video.read_only_video, frozenset({"fov"})),
 )
+_IMAGE = Layout("image", Path.is_file, images.read_single, frozenset({"fps", "fov"}))
+_VIDEO = Layout("video", Path.is_file, video.read, frozenset({"fov"}))
 
 
-def open_clip(path: str | Path) -> Clip:
+def open_clip(path: str | Path, options: ReadOptions = ReadOptions()) -> Clip:
     """Open the clip at a path: a folder of a known layout, a video file, or an image.
 
-    ClipError says what was found, what is allowed and the way out; no frame is kept in memory.
+    `options` state what its files do not say. ClipError says what was found, what is allowed and
+    the way out; no frame is kept in memory.
     """
     path = Path(path)
+    layout = layout_of(path)
+    if stray := sorted(options.stated - layout.options):
+        allowed = ", ".join(f"--{name}" for name in sorted(layout.options)) or "none"
+        raise RecipeError(
+            f"--{stray[0]}",
+            f"is stated for {path}, which is a {layout.name}",
+            allowed=f"options that it heeds: {allowed}",
+            way_out="leave it out"
+            + (", and state it in clip.json" if layout.read is native.read else ""),
+        )
+    return layout.read(path.parent if path.name == "clip.json" else path, options)
+
+
+def layout_of(path: Path) -> Layout:
+    """Return the layout that reads what lies at a path; ClipError where none does."""
     if path.is_dir():
-        for _, recognises, read in _LAYOUTS:
-            if recognises(path):
-                return read(path)
-        known = "; ".join(name for name, _, _ in _LAYOUTS)
+        for layout in LAYOUTS:
+            if layout.recognises(path):
+                return layout
         raise ClipError(
             path,
             f"is a folder of no known layout ({_inside(path)})",
-            allowed=known,
-            way_out="name the clips inside one by one",
+            allowed="; ".join(layout.name for layout in LAYOUTS),
+            way_out=f"simlift init {path} looks what it holds and writes a clip.json; or name the "
+            "clips inside one by one",
         )
     if not path.exists():
         raise ClipError(path, "does not exist", way_out="check the path")
     if path.name == "clip.json":
-        return native.read(path.parent)
+        return LAYOUTS[0]
     if path.suffix.lower() in IMAGE_SUFFIXES:
-        return images.read_single(path)
+        return _IMAGE
     if path.suffix.lower() in VIDEO_SUFFIXES:
-        return video.read(path)
+        return _VIDEO
     raise ClipError(
         path,
         f"has the suffix {path.suffix!r}",

@@ -12,13 +12,15 @@ from pathlib import Path
 
 import numpy as np
 
-from simlift.core.camera import Camera
 from simlift.core.clip import Clip, Label
 from simlift.core.errors import ClipError
 from simlift.core.layers import Array, Layer, StoredLayer, Unit
-from simlift.media.decodings import CarlaDepth, Colour, PaletteIds
+from simlift.core.read_options import ReadOptions
+from simlift.media.decodings import Colour, PaletteIds
+from simlift.media.geometry_decodings import CarlaDepth
 from simlift.media.images import ImageStore, numbered, probe_images, read_image
 from simlift.sources.images import ASSUMED_FPS
+from simlift.sources.lens import fixed_camera
 
 _KINDS = {"rgb": ("rgb",), "depth": ("depth",), "segmentation": ("semantic", "sem", "seg")}
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".npy"}
@@ -79,11 +81,11 @@ def recognises(folder: Path) -> bool:
     return "rgb" in found and ("depth" in found or "segmentation" in found)
 
 
-def read(folder: Path, *, tags: str = "auto", fov: float | None = None) -> Clip:
+def read(folder: Path, options: ReadOptions = ReadOptions()) -> Clip:
     """Read a dump: frames that every sensor has, in order.
 
-    `tags` is "pre0.9.14", "0.9.14" or "auto" (refused where a raw tag could be either); `fov` is
-    the horizontal field of view in degrees, 90 (CARLA's default) where it is not given.
+    Raw tags that either numbering allows are refused until `options.tags` says which. The field of
+    view is 90 degrees (CARLA's default) where it is not stated.
     """
     found = _frames(folder)
     shared = _shared_frames(folder, found)
@@ -97,25 +99,26 @@ def read(folder: Path, *, tags: str = "auto", fov: float | None = None) -> Clip:
     if "depth" in found:
         layers.append(_depth([found["depth"][k] for k in shared], rgb))
     if "segmentation" in found:
-        layers.append(_semantics([found["segmentation"][k] for k in shared], tags))
-    if fov is None:
+        layers.append(_semantics([found["segmentation"][k] for k in shared], options.tags))
+    if options.fov is None:
         notes.append(
             f"no camera is written: a field of view of {_ASSUMED_FOV:.0f} degrees is assumed"
         )
     notes.append("no poses are written: the camera is taken as fixed")
-    if len(shared) > 1:
+    if len(shared) > 1 and options.fps is None:
         notes.append(f"images carry no frame rate: {ASSUMED_FPS} fps is assumed")
     return Clip(
         name=folder.name,
         path=folder,
-        fps=ASSUMED_FPS,
+        fps=options.fps or ASSUMED_FPS,
         num_frames=len(shared),
         height=rgb.height,
         width=rgb.width,
         layers=tuple(layers),
-        camera=_camera(len(shared), rgb.height, rgb.width, fov or _ASSUMED_FOV),
+        camera=fixed_camera(len(shared), rgb.height, rgb.width, options.fov or _ASSUMED_FOV),
         labels={i: Label(name, name) for i, (name, *_) in enumerate(_CLASSES)},
         notes=tuple(notes),
+        read_options=options,
     )
 
 
@@ -173,9 +176,7 @@ def _raw_buffers(paths: list[Path], first: Array, rgb: ImageStore) -> ImageStore
     return ImageStore(tuple(paths), rgb.height, rgb.width, flat_channels=4)
 
 
-def _semantics(paths: list[Path], tags: str) -> StoredLayer:
-    if tags not in ("auto", "pre0.9.14", "0.9.14"):
-        raise ClipError(paths[0], f"tags is {tags!r}", allowed="auto, pre0.9.14, 0.9.14")
+def _semantics(paths: list[Path], tags: str | None) -> StoredLayer:
     store, first = probe_images(paths)
     if first.ndim == 3 and (first[..., 1].any() or first[..., 2].any()):
         palette = tuple(
@@ -183,25 +184,16 @@ def _semantics(paths: list[Path], tags: str) -> StoredLayer:
         )
         return StoredLayer(Layer.SEGMENTATION, store, PaletteIds(palette), Unit.IDS)
     red = first[..., 0] if first.ndim == 3 else first
-    if tags == "auto" and int(red.max()) <= _LAST_OLD_TAG:
+    if tags is None and int(red.max()) <= _LAST_OLD_TAG:
         raise ClipError(
             paths[0],
             "raw tags that either numbering allows",
-            allowed='tags="pre0.9.14" or tags="0.9.14"',
-            way_out="save with ColorConverter.CityScapesPalette, or open it from Python with tags=",
+            allowed="--tags pre0.9.14 or --tags 0.9.14",
+            way_out="state the release of CARLA by --tags; or save with "
+            "ColorConverter.CityScapesPalette",
         )
     decode = RedTags(from_0_9_14=tags != "pre0.9.14")
     return StoredLayer(Layer.SEGMENTATION, store, decode, Unit.IDS)
-
-
-def _camera(num_frames: int, height: int, width: int, fov: float) -> Camera:
-    focal = width / (2 * np.tan(np.radians(fov) / 2))
-    intrinsics = np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1.0]])
-    return Camera(
-        np.repeat(intrinsics[None], num_frames, 0),
-        np.repeat(np.eye(4)[None], num_frames, 0),
-        np.array([0.0, -1.0, 0.0]),
-    )
 
 
 def _frames(folder: Path) -> dict[str, dict[str, Path]]:

@@ -13,8 +13,11 @@ import numpy as np
 from simlift.core.clip import Clip
 from simlift.core.errors import ClipError
 from simlift.core.layers import Layer, StoredLayer, Unit
-from simlift.media.decodings import PaletteIds, RelativeDepth
+from simlift.core.read_options import ReadOptions
+from simlift.media.decodings import PaletteIds
+from simlift.media.geometry_decodings import RelativeDepth
 from simlift.media.video import VideoInfo, VideoStore, probe_video
+from simlift.sources.lens import fixed_camera
 from simlift.sources.video import colour_layer, video_notes
 
 _COLOUR_DISTANCE = 24  # lossy video moves a flat colour by less than this
@@ -27,7 +30,7 @@ def recognises(folder: Path) -> bool:
     return "rgb" in found and len(found) > 1
 
 
-def read(folder: Path) -> Clip:
+def read(folder: Path, options: ReadOptions = ReadOptions()) -> Clip:
     """Read a CosmosWriter clip; ids are found as the flat colours of the segmentation video."""
     files = _files(folder)
     rgb = probe_video(files["rgb"])
@@ -45,9 +48,10 @@ def read(folder: Path) -> Clip:
         notes.append(f"segmentation has no names: {len(palette)} ids from its colours")
         decode_ids = PaletteIds(palette, exact=False)
         layers.append(StoredLayer(Layer.SEGMENTATION, store, decode_ids, Unit.IDS))
-    notes.append(
-        "no camera is written: its pose is taken as fixed, its field of view as 60 degrees"
-    )
+    if options.fov is None:
+        notes.append(
+            "no camera is written: its pose is taken as fixed, its field of view as 60 degrees"
+        )
     return Clip(
         name=folder.name,
         path=folder,
@@ -56,7 +60,11 @@ def read(folder: Path) -> Clip:
         height=rgb.height,
         width=rgb.width,
         layers=tuple(layers),
+        camera=fixed_camera(rgb.num_frames, rgb.height, rgb.width, options.fov)
+        if options.fov
+        else None,
         notes=tuple(notes),
+        read_options=options,
     )
 
 

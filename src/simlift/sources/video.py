@@ -4,8 +4,10 @@ from pathlib import Path
 
 from simlift.core.clip import Clip
 from simlift.core.layers import Layer, StoredLayer, Unit
+from simlift.core.read_options import ReadOptions
 from simlift.media.decodings import Colour
 from simlift.media.video import VIDEO_SUFFIXES, VideoInfo, VideoStore, probe_video
+from simlift.sources.lens import fixed_camera
 
 
 def recognises(folder: Path) -> bool:
@@ -13,12 +15,12 @@ def recognises(folder: Path) -> bool:
     return len(_videos(folder)) == 1
 
 
-def read_only_video(folder: Path) -> Clip:
+def read_only_video(folder: Path, options: ReadOptions = ReadOptions()) -> Clip:
     """Read the one video of a folder."""
-    return read(_videos(folder)[0])
+    return read(_videos(folder)[0], options)
 
 
-def read(path: Path) -> Clip:
+def read(path: Path, options: ReadOptions = ReadOptions()) -> Clip:
     """Read a video of any codec that FFmpeg knows."""
     info = probe_video(path)
     return Clip(
@@ -29,9 +31,13 @@ def read(path: Path) -> Clip:
         height=info.height,
         width=info.width,
         layers=(colour_layer(Layer.RGB, info),),
+        camera=fixed_camera(info.num_frames, info.height, info.width, options.fov)
+        if options.fov
+        else None,
         timestamps=info.timestamps,
         audio=path if info.audio_codec else None,
         notes=video_notes(info),
+        read_options=options,
     )
 
 

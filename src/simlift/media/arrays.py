@@ -1,0 +1,145 @@
+"""Read one named array of .npz files, or one array that holds every frame, as a layer."""
+
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from simlift.core.errors import ClipError
+from simlift.core.layers import Array
+
+
+def read_npz(path: Path, name: str = "") -> Array:
+    """Read an array of an .npz archive; without a name, the only one."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            names = archive.files
+            if name in names or (not name and len(names) == 1):
+                return np.asarray(archive[name or names[0]])
+    except FileNotFoundError:
+        raise ClipError(path, "does not exist", way_out="check the path") from None
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ClipError(
+            path,
+            f"is not a plain .npz archive ({error})",
+            allowed="arrays, without pickles",
+            way_out="save it again with numpy.savez",
+        ) from error
+    raise ClipError(
+        path,
+        f"has no array {name!r}" if name else f"holds {len(names)} arrays",
+        allowed=f"one of {', '.join(names)}",
+        way_out="name it as channel in clip.json",
+    )
+
+
+@dataclass(frozen=True)
+class NpzStore:
+    """Frames of one named array, each in an .npz file of its own."""
+
+    paths: tuple[Path, ...]
+    name: str
+    height: int
+    width: int
+
+    @property
+    def num_frames(self) -> int:
+        return len(self.paths)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return self.paths
+
+    @contextmanager
+    def open(self) -> Iterator["NpzStore"]:
+        """Open the sequence; files are read as they are asked for."""
+        yield self
+
+    def read(self, indices: Sequence[int]) -> Array:
+        """Return the frames at `indices`; ClipError names a file of another size."""
+        frames = []
+        for index in indices:
+            frame = read_npz(self.paths[index], self.name)
+            if frame.shape[:2] != (self.height, self.width):
+                raise ClipError(
+                    self.paths[index],
+                    f"holds {frame.dtype} {frame.shape}, the first frame is "
+                    f"{self.width}x{self.height}",
+                    allowed="one size in the whole sequence",
+                )
+            frames.append(frame)
+        return np.stack(frames)
+
+
+@dataclass(frozen=True)
+class ArrayStore:
+    """Frames that lie one after the other in one array: a .npy, or an array of an .npz archive.
+
+    A .npy is mapped, so that only the frames that are read are in memory; an archive is read whole.
+    """
+
+    path: Path
+    name: str
+    num_frames: int
+    height: int
+    width: int
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return (self.path,)
+
+    @contextmanager
+    def open(self) -> Iterator["ArrayReader"]:
+        """Open the array."""
+        yield ArrayReader(read_stack(self.path, self.name))
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayReader:
+    """An opened array [t h w ...]."""
+
+    frames: Array
+
+    def read(self, indices: Sequence[int]) -> Array:
+        """Return the frames at `indices`."""
+        return np.array(self.frames[np.asarray(indices, dtype=np.int64)])
+
+
+def read_stack(path: Path, name: str = "") -> Array:
+    """Return an array [t h w ...]: a mapped .npy, or an array of an .npz archive."""
+    if path.suffix.lower() == ".npz":
+        return read_npz(path, name)
+    try:
+        return np.asanyarray(np.load(path, mmap_mode="r", allow_pickle=False))
+    except (ValueError, OSError, EOFError) as error:
+        raise ClipError(
+            path,
+            f"is not a plain .npy array ({error})",
+            allowed="numbers, without pickles",
+            way_out="save it again with numpy.save",
+        ) from error
+
+
+def probe_stack(path: Path, name: str) -> tuple[ArrayStore, Array]:
+    """Probe one array that holds every frame: return its store and the first frame."""
+    frames = read_stack(path, name)
+    if frames.ndim not in (3, 4) or not len(frames):
+        raise ClipError(
+            path,
+            f"holds {frames.dtype} {list(frames.shape)}",
+            allowed="[t h w] or [t h w c], with one frame at least",
+        )
+    count, height, width = frames.shape[:3]
+    return ArrayStore(path, name, count, height, width), np.array(frames[0])
+
+
+def probe_npz(paths: Sequence[Path], name: str) -> tuple[NpzStore, Array]:
+    """Probe .npz files of one frame each: return the store of an array, and its first frame."""
+    first = read_npz(paths[0], name)
+    if first.ndim not in (2, 3):
+        raise ClipError(paths[0], f"is an array of shape {first.shape}", allowed="[h w] or [h w c]")
+    return NpzStore(tuple(paths), name, *first.shape[:2]), first

@@ -1,0 +1,112 @@
+"""Check that the poses of bodies move their ids, and that flow leads to where pixels go."""
+
+import cv2
+import numpy as np
+
+from simlift.core.layers import Array, Layer
+from simlift.core.window import Window
+from simlift.evaluation.agreement.evidence import Evidence
+from simlift.evaluation.agreement.findings import Finding, Verdict
+from simlift.pixels.geometry.projection import backward_warp, rigid_flow
+
+BODIES, FLOW = "bodies and ids", "flow and picture"
+_GAIN = 0.1
+_LEAST_MOVED = 1.0  # pixels
+_LEAST_PIXELS = 30
+_CLEAR = 0.75  # error of another reading of flow, over that of the stated one
+
+_READINGS: dict[str, tuple[tuple[float, float], str]] = {
+    "it leads up where it should lead down": ((1, -1), '"axes": "opengl" of flow'),
+    "it leads from a frame to the one before": ((-1, -1), '"pixels_per_unit": [-1, -1] of flow'),
+    "it leads left where it should lead right": ((-1, 1), '"pixels_per_unit": [-1, 1] of flow'),
+    "it stands still": ((0, 0), ""),
+}
+
+
+def check_bodies(evidence: Evidence) -> list[Finding]:
+    """Compare where poses lead the pixels of bodies with where their ids are."""
+    clip = evidence.clip
+    if clip.objects is None or Layer.SEGMENTATION not in clip:
+        return []
+    if clip.camera is None or not clip.metric_depth:
+        return [Finding(BODIES, Verdict.NO_EVIDENCE, "needs a camera and depth in metres")]
+    led, stayed, frames = [], [], []
+    for run in evidence.runs:
+        for one in range(len(run) - 1):
+            if overlap := _overlaps(run, one):
+                led.append(overlap[0])
+                stayed.append(overlap[1])
+                frames.append(int(run.indices[one]))
+    if not led:
+        return [Finding(BODIES, Verdict.NO_EVIDENCE, "no body moves in the frames looked at")]
+    own, fixed = float(np.mean(led)), float(np.mean(stayed))
+    worst = frames[int(np.argmin(led))]
+    text = f"{own:.0%} of moved pixels land on their own id, {fixed:.0%} if they stood still"
+    if own < fixed - _GAIN and own < 0.5:
+        cause = "poses of other frames, other axes, or of the world to the body"
+        return [Finding(BODIES, Verdict.CONTRADICTS, text, cause, "", worst)]
+    verdict = Verdict.AGREES if own >= fixed - 0.02 else Verdict.DOUBT
+    return [Finding(BODIES, verdict, text, frame=worst)]
+
+
+def _overlaps(run: Window, one: int) -> tuple[float, float] | None:
+    """Return the shares of moved bodies' pixels that find their id: led by poses, or staying."""
+    assert run.camera is not None and run.objects is not None
+    other = one + 1
+    poses = run.objects.poses
+    moved = np.abs(poses[one] - poses[other]).max((1, 2)) > 1e-6
+    ids, ids_after = run[Layer.SEGMENTATION][one], run[Layer.SEGMENTATION][other]
+    mask = np.isin(ids, run.objects.ids[moved])
+    if mask.sum() < _LEAST_PIXELS:
+        return None
+    flow, _ = rigid_flow(
+        run[Layer.DEPTH][one],
+        ids,
+        (run.camera.intrinsics[one], run.camera.intrinsics[other]),
+        (run.camera.world_to_camera[one], run.camera.world_to_camera[other]),
+        run.objects.ids,
+        (poses[one], poses[other]),
+    )
+    size = np.hypot(flow[..., 0], flow[..., 1])
+    mask &= np.isfinite(size) & (size > _LEAST_MOVED)
+    if mask.sum() < _LEAST_PIXELS:
+        return None
+    there = backward_warp(ids_after.astype(np.float32), flow, nearest=True)
+    return float((there == ids)[mask].mean()), float((ids_after == ids)[mask].mean())
+
+
+def check_flow(evidence: Evidence) -> list[Finding]:
+    """Compare rgb with the next frame brought back along flow: as stated, and read otherwise."""
+    if Layer.FLOW not in evidence.clip:
+        return []
+    errors: dict[str, list[float]] = {}
+    for run in evidence.runs:
+        for one in range(len(run) - 1):
+            if run.indices[one + 1] != run.indices[one] + 1:
+                continue
+            flow = run[Layer.FLOW][one]
+            if np.median(np.hypot(flow[..., 0], flow[..., 1])[np.isfinite(flow[..., 0])]) < 0.3:
+                continue
+            for name, signs in {
+                "": (1.0, 1.0),
+                **{n: s for n, (s, _) in _READINGS.items()},
+            }.items():
+                errors.setdefault(name, []).append(_error(run, one, flow * np.float32(signs)))
+    if not errors:
+        return [Finding(FLOW, Verdict.NO_EVIDENCE, "hardly anything moves in the frames looked at")]
+    means = {name: float(np.mean(values)) for name, values in errors.items()}
+    own = means.pop("")
+    name, best = min(means.items(), key=lambda item: item[1])
+    text = f"frames differ by {own:.1f} codes from the next ones brought back along it"
+    if best < _CLEAR * own and own > 1:
+        words = f"{text}, by {best:.1f} if {name}"
+        return [Finding(FLOW, Verdict.CONTRADICTS, words, name, _READINGS[name][1])]
+    return [Finding(FLOW, Verdict.AGREES, text)]
+
+
+def _error(run: Window, one: int, flow: Array) -> float:
+    blurred = cv2.GaussianBlur(run.rgb[one + 1], (3, 3), 0).astype(np.float32)
+    back = backward_warp(blurred, np.nan_to_num(flow.astype(np.float32)))
+    here = cv2.GaussianBlur(run.rgb[one], (3, 3), 0).astype(np.float32)
+    inside = back.sum(-1) > 0
+    return float(np.abs(back - here).mean(-1)[inside].mean()) if inside.any() else 255.0

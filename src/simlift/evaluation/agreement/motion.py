@@ -1,0 +1,340 @@
+"""Check that depth, moved by the clip's own camera, meets the depth of later frames.
+
+The share of still pixels that meets is compared with the shares under other conventions: distance
+along the ray, other units, another direction or other axes of the pose, rows from below, a camera
+that comes late. Only what explains the frames clearly better is named.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from simlift.core.layers import Array, Layer
+from simlift.core.window import Window
+from simlift.evaluation.agreement.evidence import Evidence, still
+from simlift.evaluation.agreement.findings import Finding, Verdict
+from simlift.media.geometry_decodings import AlongRay, ray_lengths
+
+CHECK = "depth and camera"
+_TOLERANCES = (0.02, 0.005)  # of inverse depth: what counts as met; the finer for slow cameras
+_LEAST_INSIDE = 0.3  # of the points: fewer that land inside the picture count as if they were
+_POINTS = 8000  # of a frame
+_GAIN = 0.15  # of all points: by so much must another convention meet more often
+_GOOD = 0.6  # share at which depth and camera agree
+_POOR = 0.35  # share below which they contradict each other, whatever the reason
+_SPREAD = 0.04  # between all conventions: less tells nothing
+_FLIP = np.diag([1.0, -1.0, -1.0, 1.0])
+
+
+# By how much numbers in other units are too large.
+_UNITS = ((0.001, "millimetres"), (0.01, "centimetres"), (1000.0, "kilometres"))
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Depth [n h w], intrinsics [n 3 3] and world_to_camera [n 4 4] of a run."""
+
+    depth: Array
+    intrinsics: Array
+    poses: Array
+
+
+@dataclass(frozen=True)
+class Convention:
+    """Another way to read the same files: what it does to the geometry, and how it is stated."""
+
+    cause: str
+    statement: str
+    read: Callable[[Geometry], Geometry]
+
+
+_POSES = (
+    Convention(
+        "poses that lead from the camera to the world",
+        '"camera": {"direction": "camera_to_world", ...}',
+        lambda g: Geometry(g.depth, g.intrinsics, np.linalg.inv(g.poses)),
+    ),
+    Convention(
+        "a camera in OpenGL axes (y up, z backward)",
+        '"camera": {"convention": "opengl", ...}',
+        lambda g: Geometry(g.depth, g.intrinsics, _FLIP @ g.poses),
+    ),
+    Convention(
+        "poses from the camera to the world, in OpenGL axes",
+        '"camera": {"convention": "opengl", "direction": "camera_to_world", ...}',
+        lambda g: Geometry(g.depth, g.intrinsics, _FLIP @ np.linalg.inv(g.poses)),
+    ),
+)
+_ROWS = (
+    Convention(
+        "depth whose first row is the lowest",
+        '"rows": "bottom-up" of depth',
+        lambda g: Geometry(g.depth[:, ::-1], g.intrinsics, g.poses),
+    ),
+    Convention(
+        "depth that is mirrored, left for right",
+        "",
+        lambda g: Geometry(g.depth[:, :, ::-1], g.intrinsics, g.poses),
+    ),
+    Convention(
+        "inverse depth",
+        '"measure": "inverse" of depth',
+        lambda g: Geometry(_inverted(g.depth), g.intrinsics, g.poses),
+    ),
+)
+
+
+def conventions(evidence: Evidence) -> tuple[Convention, ...]:
+    """Return the conventions that engines write instead of the stated one.
+
+    Units are proposed where the scene then has the size of one that a camera sees.
+    """
+    stored = evidence.clip.stored(Layer.DEPTH)
+    unit = getattr(getattr(stored.decode, "decode", stored.decode), "metres_per_unit", 1.0)
+    depth = evidence.frames(Layer.DEPTH)
+    known = depth[np.isfinite(depth) & (depth > 0)]
+    middle = float(np.median(known)) if known.size else 1.0
+    found = [_ray_or_plane(isinstance(stored.to_camera, AlongRay)), *_POSES, *_ROWS]
+    found += [
+        _depth_in(factor, name, unit) for factor, name in _UNITS if _plausible(middle * factor)
+    ]
+    if _plausible(middle):
+        found += [_camera_in(factor, name) for factor, name in _UNITS]
+    if known.size and np.quantile(known, 0.99) <= 1 and middle > 0.5:
+        found += [_z_buffer(near) for near in (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)]
+    if other := _other_size(evidence):
+        found.append(other)
+    return tuple(found)
+
+
+def _plausible(middle: float) -> bool:
+    return 0.02 < middle < 1000
+
+
+def _depth_in(factor: float, name: str, unit: float) -> Convention:
+    return Convention(
+        f"depth in {name}",
+        f'"metres_per_unit": {unit * factor:g} of depth',
+        lambda g: Geometry(g.depth * np.float32(factor), g.intrinsics, g.poses),
+    )
+
+
+def _camera_in(factor: float, name: str) -> Convention:
+    scale = np.ones((4, 4))
+    scale[:3, 3] = factor
+    return Convention(
+        f"a camera in {name}",
+        f'"camera": {{"metres_per_unit": {factor:g}, ...}}',
+        lambda g: Geometry(g.depth, g.intrinsics, g.poses * scale),
+    )
+
+
+def _z_buffer(near: float) -> Convention:
+    def read(g: Geometry) -> Geometry:
+        with np.errstate(divide="ignore"):
+            z = np.where(g.depth < 1, near / (1 - g.depth), np.inf)
+        return Geometry(z.astype(np.float32), g.intrinsics, g.poses)
+
+    return Convention(
+        f"a z-buffer, whose near plane is at about {near:g} m",
+        f'"measure": "z-buffer", "near": {near:g}, "far": (the far plane) of depth',
+        read,
+    )
+
+
+def _other_size(evidence: Evidence) -> Convention | None:
+    """Return the intrinsics of the clip's own size, where the principal point is far off it."""
+    camera = evidence.clip.camera
+    assert camera is not None
+    centre = camera.intrinsics[0, :2, 2]
+    ratio = np.array([evidence.clip.width, evidence.clip.height]) / 2 / centre
+    if np.abs(np.log(np.abs(ratio))).max() < 0.15:
+        return None
+    scale = np.diag([*ratio, 1.0])
+    width, height = np.rint(2 * centre).astype(int)
+    return Convention(
+        f"intrinsics of pictures of {width}x{height}",
+        "intrinsics of the size of the frames",
+        lambda g: Geometry(g.depth, scale @ g.intrinsics, g.poses),
+    )
+
+
+def check_motion(evidence: Evidence) -> list[Finding]:
+    """Compare depth with later depth under the clip's own camera; says where nothing can be said.
+
+    Needs metric depth; without a camera, or with one that stands still, there is no evidence.
+    """
+    clip = evidence.clip
+    if not clip.metric_depth:
+        return []
+    if clip.camera is None:
+        return [Finding(CHECK, Verdict.NO_EVIDENCE, "the clip has no camera")]
+    if not clip.camera.moves:
+        return [Finding(CHECK, Verdict.NO_EVIDENCE, "the camera stands still")]
+    stated = _shares(evidence, lambda g: g)
+    if not stated:
+        return [Finding(CHECK, Verdict.NO_EVIDENCE, "no frame has depth that can be compared")]
+    worst = min(stated, key=lambda item: float(item[1][0]))[0]
+    own, fixed = _mean(stated), _mean(_shares(evidence, _without_motion))
+    rivals = [(c, _mean(_shares(evidence, c.read))) for c in conventions(evidence)]
+    rivals += _late_cameras(evidence)
+    everything = np.stack([own, fixed, *(share for _, share in rivals)])
+    if (np.ptp(everything, axis=0) < _SPREAD).all():
+        return [Finding(CHECK, Verdict.NO_EVIDENCE, "the camera hardly moves between frames")]
+    return [_judge(own, fixed, rivals, worst)]
+
+
+def _judge(own: Array, fixed: Array, rivals: list[tuple[Convention, Array]], worst: int) -> Finding:
+    """Say whether another convention explains the frames better, at the tolerance that tells."""
+    text = f"{own[0]:.0%} of still pixels meet the depth of a later frame"
+    best, level = max(
+        ((k, level) for k in range(len(rivals)) for level in range(len(_TOLERANCES))),
+        key=lambda at: float(rivals[at[0]][1][at[1]] - own[at[1]]),
+    )
+    convention, share = rivals[best]
+    if share[level] > own[level] + _GAIN and share[level] >= _GOOD:
+        if level:
+            text = f"{own[level]:.0%} of still pixels meet a later frame's depth to 0.5 %"
+        cause, statement = convention.cause, convention.statement
+        words = f"{text}, {share[level]:.0%} would"
+        return Finding(CHECK, Verdict.CONTRADICTS, words, cause, statement, worst)
+    if own[0] < _POOR and fixed[0] > own[0] + _GAIN:
+        words = f"{text}, {fixed[0]:.0%} would if the camera stood still"
+        cause = "a camera that does not belong to these frames"
+        return Finding(CHECK, Verdict.CONTRADICTS, words, cause, "", worst)
+    verdict = Verdict.AGREES if own[0] >= _GOOD else Verdict.DOUBT
+    return Finding(CHECK, verdict, text, frame=worst)
+
+
+def met_shares(geometry: Geometry, one: int, other: int, mask: Array) -> Array | None:
+    """Return the share of points of frame `one` that lie where frame `other` sees a surface.
+
+    There is one share for each tolerance; None where too few points are there to say anything.
+    """
+    height, width = geometry.depth.shape[1:]
+    step = max(int(np.sqrt(height * width / _POINTS)), 1)
+    rows, columns = np.mgrid[step // 2 : height : step, step // 2 : width : step]
+    z = geometry.depth[one][rows, columns].astype(np.float64)
+    seen = np.isfinite(z) & (z > 0) & mask[rows, columns]
+    if seen.sum() < 50:
+        return None
+    k = geometry.intrinsics[one]
+    z = z[seen]
+    rays = [(columns[seen] + 0.5 - k[0, 2]) / k[0, 0], (rows[seen] + 0.5 - k[1, 2]) / k[1, 1]]
+    points = np.stack([rays[0] * z, rays[1] * z, z, np.ones_like(z)])
+    ahead = geometry.poses[other] @ np.linalg.inv(geometry.poses[one])
+    x, y, depth = (ahead @ points)[:3]
+    k = geometry.intrinsics[other]
+    in_front = depth > 1e-9
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        u = np.where(in_front, k[0, 0] * x / depth + k[0, 2] - 0.5, -9)
+        v = np.where(in_front, k[1, 1] * y / depth + k[1, 2] - 0.5, -9)
+    inside = in_front & (u >= 0) & (u <= width - 1) & (v >= 0) & (v <= height - 1)
+    # The inverse depth of a plane is linear in the picture, so that this interpolation is exact.
+    seen_there = np.asarray(
+        cv2.remap(
+            _inverse(geometry.depth[other]),
+            np.clip(u, -9, width).astype(np.float32)[None],
+            np.clip(v, -9, height).astype(np.float32)[None],
+            cv2.INTER_LINEAR,
+        )
+    )[0]
+    apart = np.where(inside, np.abs(seen_there * depth - 1), np.inf)
+    met = np.array([(apart < tolerance).sum() for tolerance in _TOLERANCES])
+    return met / max(inside.sum(), _LEAST_INSIDE * len(z), 1)
+
+
+def _shares(evidence: Evidence, read: Callable[[Geometry], Geometry]) -> list[tuple[int, Array]]:
+    """Return (frame, shares that meet) of every pair of frames that is compared."""
+    found = []
+    for run in evidence.runs:
+        geometry = read(geometry_of(run))
+        for one, other in _pairs(run):
+            share = met_shares(geometry, one, other, still(run, one, other))
+            if share is not None:
+                found.append((int(run.indices[one]), share))
+    return found
+
+
+def geometry_of(run: Window) -> Geometry:
+    """Return the depth and the camera of a run."""
+    assert run.camera is not None
+    return Geometry(run[Layer.DEPTH], run.camera.intrinsics, run.camera.world_to_camera)
+
+
+def _pairs(run: Window) -> Iterator[tuple[int, int]]:
+    """Return the neighbours in the middle of a run, and the frames that lie farther apart."""
+    count = len(run)
+    if count > 1:
+        middle = min(count // 2, count - 2)
+        yield middle, middle + 1
+    if count > 4:
+        yield 0, min(6, count - 1)
+    if count > 7:
+        yield 3, count - 1
+
+
+def _late_cameras(evidence: Evidence) -> list[tuple[Convention, Array]]:
+    """Return the shares under a camera that is some frames early or late."""
+    found = []
+    camera = evidence.clip.camera
+    assert camera is not None
+    last = evidence.clip.num_frames - 1
+    for lag in (-2, -1, 1, 2):
+        shares = []
+        for run in evidence.runs:
+            moved = np.clip(run.indices + lag, 0, last)
+            poses = camera.at(moved).world_to_camera
+            geometry = geometry_of(run)
+            geometry = Geometry(geometry.depth, geometry.intrinsics, poses)
+            for one, other in _pairs(run):
+                share = met_shares(geometry, one, other, still(run, one, other))
+                if share is not None:
+                    shares.append((one, share))
+        way = "early" if lag > 0 else "late"
+        words = f"a camera that is {abs(lag)} frame{'s' * (abs(lag) > 1)} {way}"
+        found.append((Convention(words, "", lambda g: g), _mean(shares)))
+    return found
+
+
+def _ray_or_plane(stated_ray: bool) -> Convention:
+    def read(geometry: Geometry, power: int) -> Geometry:
+        height, width = geometry.depth.shape[1:]
+        lengths = ray_lengths(geometry.intrinsics, height, width)
+        return Geometry(geometry.depth * lengths**power, geometry.intrinsics, geometry.poses)
+
+    if stated_ray:
+        return Convention(
+            "depth along the optical axis, not along the ray",
+            '"measure": "z" of depth',
+            lambda g: read(g, 1),
+        )
+    return Convention(
+        "distance along the ray (radial), not along the optical axis",
+        '"measure": "ray" of depth',
+        lambda g: read(g, -1),
+    )
+
+
+def _without_motion(geometry: Geometry) -> Geometry:
+    fixed = np.repeat(np.eye(4)[None], len(geometry.poses), 0)
+    return Geometry(geometry.depth, geometry.intrinsics, fixed)
+
+
+def _inverse(depth: Array) -> Array:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        inverse = np.where(np.isfinite(depth) & (depth > 0), 1 / depth, 0)
+    return np.ascontiguousarray(inverse, dtype=np.float32)
+
+
+def _inverted(depth: Array) -> Array:
+    inverse = _inverse(depth)
+    return np.where(inverse > 0, inverse, np.float32(np.inf))
+
+
+def _mean(shares: list[tuple[int, Array]]) -> Array:
+    if not shares:
+        return np.zeros(len(_TOLERANCES))
+    return np.mean([share for _, share in shares], axis=0)

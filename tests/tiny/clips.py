@@ -44,26 +44,39 @@ def indices_of(frames: np.ndarray, count: int) -> list[int]:
     return np.abs(means[:, None] - levels(count).astype(float)[None]).argmin(1).tolist()
 
 
+# The scene is a wall, y + _SLANT x = _AWAY in the world, under an open sky.
+_SLANT, _AWAY = 0.4, 2.0
+_STRIPE = 0.3  # metres of wall along x that are one body: by turns 1, which stands, and 2
+
+
 def scene(index: int, height: int = HEIGHT, width: int = WIDTH) -> dict[Layer, np.ndarray]:
-    """Return every layer of frame `index` in its physical unit."""
+    """Return every layer of frame `index` in its physical unit.
+
+    `camera` and `objects` see and move this scene, so that all layers agree: a slanted wall with
+    stripes of two bodies, of which the second slides up, and sky in the first rows. Every frame is
+    a little brighter than the one before, and its shading normals a little more turned.
+    """
+    seen = camera(index + 2, height, width)
+    k = seen.intrinsics[0]
     y, x = np.mgrid[0:height, 0:width]
-    rgb = np.stack([(x * 5 + index) % 256, (y * 7) % 256, (x + y + 9 * index) % 256], axis=-1)
-    depth = 1 + 0.05 * index + 0.01 * x + 0.02 * y
-    depth[:3] = np.inf
-    ids = 1 + (x // 8 + index) % 2
-    ids[:3] = 3
-    tilt = 0.1 * index
-    normal = np.stack(
-        [
-            np.full(x.shape, np.sin(tilt)),
-            np.zeros(x.shape),
-            np.full(x.shape, -np.cos(tilt)),
-        ],
-        axis=-1,
-    )
-    flow = np.stack([0.25 * x + index, -0.5 * y], axis=-1)
+    across, down = (x + 0.5 - k[0, 2]) / k[0, 0], (y + 0.5 - k[1, 2]) / k[1, 1]
+    centre = 0.01 * index
+    depth = (_AWAY - _SLANT * centre) / (1 + _SLANT * across)
+    along, up = centre + across * depth, 1 - down * depth  # on the wall, in the world
+    ids = 1 + np.floor(along / _STRIPE).astype(int) % 2
+    rise = np.where(ids == 2, 0.02, 0.0)
+    texture = 20 * np.sin(9 * along) + 15 * np.sin(11 * (up - rise * index))
+    gray = 60 + 70 * (ids == 2) + texture + 9 * index
+    rgb = np.stack([gray, 0.8 * gray + 10, 0.6 * gray + 30], axis=-1)
+    sky = y < 3
+    depth[sky], ids[sky] = np.inf, 3
+    rgb[sky] = (150, 170, 200 + index)
+    tilt = np.arctan(_SLANT) + 0.01 * index
+    normal = np.where(sky[..., None], (0, 0, -1), (-np.sin(tilt), 0, -np.cos(tilt)))
+    with np.errstate(invalid="ignore"):
+        flow = np.stack([-0.01 * k[0, 0] / depth, -rise * k[1, 1] / depth], axis=-1)
     return {
-        Layer.RGB: rgb.astype(np.uint8),
+        Layer.RGB: np.rint(rgb).astype(np.uint8),
         Layer.ALBEDO: np.broadcast_to(np.uint8(120), rgb.shape).astype(np.uint8),
         Layer.DEPTH: np.round(depth, 3).astype(np.float32),
         Layer.SEGMENTATION: ids.astype(np.int32),
@@ -72,7 +85,7 @@ def scene(index: int, height: int = HEIGHT, width: int = WIDTH) -> dict[Layer, n
         Layer.MATERIAL: np.stack([255 - y * 3, 255 * (ids == 2), x * 5 + index], axis=-1).astype(
             np.uint8
         ),
-        Layer.TWIN: (rgb * 3 // 4 + 20).astype(np.uint8),
+        Layer.TWIN: (np.rint(rgb) * 3 // 4 + 20).astype(np.uint8),
     }
 
 

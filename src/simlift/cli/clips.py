@@ -6,11 +6,21 @@ from typing import Literal
 import tyro
 
 from simlift.cli import options
-from simlift.cli.options import Clips, MaybeFloat, MaybeInt, MaybePath, MaybeSize, MaybeText
+from simlift.cli.options import (
+    Clips,
+    MaybeFloat,
+    MaybeInt,
+    MaybePath,
+    MaybeReading,
+    MaybeSize,
+    MaybeText,
+)
 from simlift.core.errors import RecipeError
 
 
-def inspect(clips: Clips, /, out: MaybePath = None) -> int:
+def inspect(
+    clips: Clips, /, out: MaybePath = None, reading: MaybeReading = options.Reading()
+) -> int:
     """Say what is in a clip, and draw a contact sheet of its layers.
 
     Args:
@@ -19,7 +29,7 @@ def inspect(clips: Clips, /, out: MaybePath = None) -> int:
     """
     from simlift.passes.inspect import contact_sheet, describe
 
-    for clip in options.open_clips(clips):
+    for clip in options.open_clips(clips, reading):
         describe(clip, options.out)
         if out is not None:
             options.out.print(

@@ -1,6 +1,8 @@
 """Define what verbs share: types of options, the two consoles, clips and recipes from arguments."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,9 +11,11 @@ import tyro
 from rich.console import Console
 
 from simlift.core.errors import RecipeError
+from simlift.core.strict_json import decode
 
 if TYPE_CHECKING:
     from simlift.core.clip import Clip
+    from simlift.core.read_options import ReadOptions
     from simlift.core.recipe import Recipe
     from simlift.scale.processes import Failure
     from simlift.scale.progress import Terminal
@@ -37,6 +41,36 @@ MaybeFloat = Annotated[float | None, tyro.conf.arg(metavar="FLOAT", help_behavio
 MaybeSize = Annotated[
     tuple[int, int] | None, tyro.conf.arg(metavar="INT INT", help_behavior_hint="")
 ]
+
+Camera = Annotated[str | None, tyro.conf.arg(metavar="NAME", help_behavior_hint="")]
+Fps = Annotated[str | None, tyro.conf.arg(metavar="RATE", help_behavior_hint="")]
+Release = Annotated[str | None, tyro.conf.arg(metavar="RELEASE", help_behavior_hint="")]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the files of a clip leave open."""
+
+    camera: Camera = None
+    """Camera of a rig that holds several."""
+    fps: Fps = None
+    """Frames a second, such as 30 or 30000/1001, where files carry no rate."""
+    fov: MaybeFloat = None
+    """Field of view across the picture in degrees, where files carry no camera."""
+    tags: Release = None
+    """Release of CARLA whose numbers raw semantic images hold: pre0.9.14 or 0.9.14."""
+    trust: bool = False
+    """Take a clip although its layers contradict each other; its takes say so."""
+
+    def options(self) -> "ReadOptions":
+        """Return them as a clip is opened with."""
+        from simlift.core.read_options import ReadOptions
+
+        rate = None if self.fps is None else decode(self.fps, Fraction, "--fps")
+        return ReadOptions(self.camera, rate, self.fov, self.tags, self.trust)
+
+
+MaybeReading = tyro.conf.OmitArgPrefixes[Reading]
 
 out = Console(emoji=False)
 err = Console(stderr=True, emoji=False)
@@ -82,7 +116,7 @@ def torch_device(device: str) -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def open_clips(paths: Sequence[Path]) -> "list[Clip]":
+def open_clips(paths: Sequence[Path], reading: Reading = Reading()) -> "list[Clip]":
     """Return the clips at some paths; RecipeError where none was named."""
     from simlift.scale.progress import Terminal
     from simlift.sources import open_clip
@@ -92,7 +126,7 @@ def open_clips(paths: Sequence[Path]) -> "list[Clip]":
     terminal, clips = Terminal(out), []
     for path in paths:
         with terminal.wait(f"opening {path.name or path}"):
-            clips.append(open_clip(path))
+            clips.append(open_clip(path, reading.options()))
     return clips
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 import tyro
 
 from simlift.cli import options
-from simlift.cli.options import Clips, MaybeText, Settings
+from simlift.cli.options import Clips, MaybeReading, MaybeText, Settings
 
 
 def pair(
@@ -25,6 +25,7 @@ def pair(
     settings: Settings = (),
     device: str = "auto",
     dry_run: bool = False,
+    reading: MaybeReading = options.Reading(),
 ) -> int:
     """Make training pairs of clips, or of a run's accepted takes.
 
@@ -64,17 +65,16 @@ def pair(
         settings=settings,
     )
     of_run = len(clips) == 1 and (clips[0] / "takes").is_dir()
+    opened = [] if of_run else options.open_clips(clips, reading)
     if dry_run:
-        plans = (
-            plan_takes(Run(clips[0])) if of_run else plan_pairs(options.open_clips(clips), recipe)
-        )
+        plans = plan_takes(Run(clips[0])) if of_run else plan_pairs(opened, recipe)
         print_plans(plans, options.out)
         return 0
     if of_run:
         result = pair_takes(Run(clips[0]), recipe, out, progress=options.progress())
     else:
         result = pair_clips(
-            options.open_clips(clips),
+            opened,
             recipe,
             out,
             progress=options.progress(),

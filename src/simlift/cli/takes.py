@@ -4,7 +4,16 @@ import os
 from pathlib import Path
 
 from simlift.cli import options
-from simlift.cli.options import Classes, Clips, Looks, MaybePath, MaybeText, RunFolder, Settings
+from simlift.cli.options import (
+    Classes,
+    Clips,
+    Looks,
+    MaybePath,
+    MaybeReading,
+    MaybeText,
+    RunFolder,
+    Settings,
+)
 
 
 def demo(out: Path = Path("demo-run"), workers: int = os.cpu_count() or 1) -> int:
@@ -49,6 +58,7 @@ def lift(
     device: str = "auto",
     workers: int = 1,
     dry_run: bool = False,
+    reading: MaybeReading = options.Reading(),
 ) -> int:
     """Lift clips into takes; run it again to resume.
 
@@ -94,7 +104,7 @@ def lift(
         adapter=adapter,
         settings=settings,
     )
-    opened, place = options.open_clips(clips), options.engine_device(device, engine)
+    opened, place = options.open_clips(clips, reading), options.engine_device(device, engine)
     if dry_run:
         print_plans(plan_lift(opened, recipe, device=place), options.out)
         return 0

@@ -11,12 +11,14 @@ class ReadOptions:
     """What files leave open: the `camera` of a rig, `fps`, `fov` in degrees across, CARLA's `tags`.
 
     `tags` is "pre0.9.14" or "0.9.14", the release whose numbers of semantic tags the images hold.
+    `trust` takes the clip although its layers contradict each other.
     """
 
     camera: str | None = None
     fps: Fraction | None = None
     fov: float | None = None
     tags: str | None = None
+    trust: bool = False
 
     def __post_init__(self) -> None:
         if self.fps is not None and self.fps <= 0:
@@ -30,5 +32,6 @@ class ReadOptions:
 
     @property
     def stated(self) -> frozenset[str]:
-        """The names of the options that the user stated."""
-        return frozenset(f.name for f in fields(self) if getattr(self, f.name) is not None)
+        """The names of the options about files that the user stated."""
+        stated = (f.name for f in fields(self) if getattr(self, f.name) is not None)
+        return frozenset(stated) - {"trust"}

@@ -108,7 +108,7 @@ def add_layer(
     manifest = load(folder / "clip.json", NativeManifest)
     if layer.value in manifest.layers:
         raise ClipError(
-            folder / "clip.json",
+            folder / str(manifest.layers[layer.value].file),
             f"the clip has a layer {layer.value} already",
             way_out=f"remove {layer.value} from clip.json to record it again",
         )

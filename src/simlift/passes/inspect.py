@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from simlift.controls import EngineEdges
@@ -13,10 +14,22 @@ from simlift.core.clip import Clip
 from simlift.core.layers import Array, Layer
 from simlift.core.window import Window
 from simlift.engines.photographic import Photographic
+from simlift.evaluation.agreement import Agreement, Verdict
 from simlift.media.images import write_image
+from simlift.passes.agreement import examine
 
 _TILE = 320  # width of a tile in pixels
 _COLUMNS = 5  # frames across the sheet
+_MARGIN = 3  # pixels around a tile
+_RED = (230, 40, 30)
+
+# How a verdict is printed: a word, and a colour.
+_VERDICTS = {
+    Verdict.AGREES: ("agrees", "green"),
+    Verdict.NO_EVIDENCE: ("no evidence", "dim"),
+    Verdict.DOUBT: ("doubt", "yellow"),
+    Verdict.CONTRADICTS: ("contradicts", "red"),
+}
 
 
 def describe(clip: Clip, console: Console) -> None:
@@ -38,12 +51,29 @@ def describe(clip: Clip, console: Console) -> None:
             table.add_row("[dim]absent", f"[dim]{layer.value}", "", "")
     for name, found in _tracks(clip).items():
         table.add_row("track" if found else "[dim]absent", name if found else f"[dim]{name}", found)
+    agreement = examine(clip)
+    if agreement.depth_range is not None:
+        low, high = agreement.depth_range
+        sky = f"nothing hit in {agreement.sky or 0:.1%} of pixels"
+        table.add_row("depth", f"{low:.3g} to {high:.4g} m", "of 98 % of pixels", sky)
     for stage in Photographic().check(clip):
         mark = "stage on" if stage.on else "[dim]stage off"
         table.add_row(mark, stage.name if stage.on else f"[dim]{stage.name}", stage.reason)
     console.print(table)
+    _print_findings(agreement, console)
     for note in clip.notes:
         console.print(f"  note: {note}", markup=False)
+
+
+def _print_findings(agreement: Agreement, console: Console) -> None:
+    """Print whether layers agree with each other, each check as a paragraph of its own."""
+    table = Table(box=None, padding=(0, 2), show_header=False)
+    for finding in agreement.findings:
+        mark, style = _VERDICTS[finding.verdict]
+        worst = f" (worst: frame {finding.frame})" if style == "red" and finding.frame else ""
+        table.add_row(f"[{style}]{mark}", escape(finding.text() + worst))
+    if agreement.findings:
+        console.print(table)
 
 
 def _tracks(clip: Clip) -> dict[str, str]:
@@ -63,8 +93,14 @@ def _tracks(clip: Clip) -> dict[str, str]:
 
 
 def contact_sheet(clip: Clip, path: Path) -> Path:
-    """Write a sheet with one row for each layer, and one for the geometry edges, and return it."""
-    indices = np.unique(np.linspace(0, clip.num_frames - 1, _COLUMNS).astype(int))
+    """Write a sheet with one row for each layer, and one for the geometry edges, and return it.
+
+    The frame in which layers agree least has a red frame, where they contradict each other.
+    """
+    found = examine(clip)
+    worst = found.worst_frame if found.contradictions else None
+    even = np.linspace(0, clip.num_frames - 1, _COLUMNS).astype(int)
+    indices = np.unique([*even, *([] if worst is None else [worst])])
     with clip.open(Layer) as reader:
         windows = [reader.window([int(i)]) for i in indices]
     rows = [
@@ -75,14 +111,19 @@ def contact_sheet(clip: Clip, path: Path) -> Path:
     edges = EngineEdges()
     if any(layer in clip for layer in (Layer.DEPTH, Layer.NORMALS, Layer.SEGMENTATION)):
         rows.append(np.hstack([_tile(edges.draw(window)[0]) for window in windows]))
-    write_image(path, np.vstack(rows))
+    sheet = np.vstack(rows)
+    if worst is not None:
+        width = _TILE + 2 * _MARGIN
+        left = int(np.searchsorted(indices, worst)) * width
+        cv2.rectangle(sheet, (left, 0), (left + width - 1, len(sheet) - 1), _RED, _MARGIN)
+    write_image(path, sheet)
     return path
 
 
 def _tile(picture: Array) -> Array:
     height = max(round(picture.shape[0] * _TILE / picture.shape[1]), 1)
     tile = cv2.resize(picture, (_TILE, height), interpolation=cv2.INTER_AREA)
-    return np.pad(tile, ((2, 2), (2, 2), (0, 0)), constant_values=24)
+    return np.pad(tile, ((_MARGIN,) * 2, (_MARGIN,) * 2, (0, 0)), constant_values=24)
 
 
 def _depth(window: Window) -> Array:

@@ -13,6 +13,7 @@ from simlift.core.recipe import Recipe
 from simlift.core.run import Run, TakeKey, write_text
 from simlift.core.strict_json import dumps
 from simlift.engines.photographic import Look
+from simlift.passes.agreement import require_agreement
 from simlift.passes.lift_windows import LiftJob, lift_clip
 from simlift.passes.plan import check_disk
 from simlift.passes.provenance import describe_machine
@@ -38,8 +39,12 @@ def lift_clips(
     progress: Progress,
     device: str = "cpu",
 ) -> LiftResult:
-    """Fill a run folder; whatever can be refused is refused before the first frame is made."""
+    """Fill a run folder; whatever can be refused is refused before the first frame is made.
+
+    ClipError where the layers of a clip contradict each other, unless it was opened with `trust`.
+    """
     check_names(clips)
+    clips = require_agreement(clips)
     for variant in recipe.variants:
         spec = variant.engine.load()
         for clip in clips:

@@ -88,6 +88,8 @@ def _table(folder: Path, stated: NativeCamera, manifest: NativeManifest) -> dict
         found = _frames(_mapping(path), stated, path)
     else:
         raise ClipError(path, f"has the suffix {suffix!r}", allowed=".npz, .json or .csv")
+    if "pose" not in found and "world_to_camera" in found:  # as camera.npz calls it
+        found = {**found, "pose": found["world_to_camera"]}
     wanted = {name: stated.keys.get(name, name) for name in CAMERA_KEYS - {"frames"}}
     stray = [key for name, key in stated.keys.items() if name != "frames" and key not in found]
     if stray:

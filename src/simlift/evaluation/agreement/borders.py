@@ -12,11 +12,15 @@ from simlift.evaluation.agreement.findings import Finding, Verdict
 from simlift.pixels.geometry.projection import discontinuities
 
 _LAGS = (-3, -2, -1, 1, 2, 3)  # frames
-_SHIFT = 6  # pixels of a small frame: how far is looked for a constant shift
+_LINES_A_PIXEL = 30  # lines of a frame for each pixel of the constant shift that is looked for
+_LEAST_SHIFT = 2  # pixels: edges are as wide as that
+_SHIFT_GAIN = 0.01
 _LEAST_BORDER = 60  # pixels of a frame
 _GAIN = 0.1  # by how much edges must be stronger under another reading
 _CLEAR = 1.4  # and how many times
-_LAG_GAIN = 0.03  # the same for lags, which move borders by little
+_LEAST_LIFT = 0.15  # of the better reading: pictures have patterns that fit anything a little
+_LAG_GAIN = 0.03  # of borders that move: right clips lose 0.1 to 0.2
+_LEAST_MOVED = 100  # pixels of borders that moved, in all frames
 _DOUBT = 0.04  # lift below which borders are hardly better than chance
 
 _FLIPS: dict[str, tuple[Callable[[Array], Array], str]] = {
@@ -29,12 +33,14 @@ _FLIPS: dict[str, tuple[Callable[[Array], Array], str]] = {
 def check_borders(evidence: Evidence) -> list[Finding]:
     """Compare borders of depth and of ids with edges of rgb."""
     layers = [x for x in (Layer.DEPTH, Layer.SEGMENTATION) if x in evidence.clip]
-    return [_check(evidence, layer) for layer in layers]
+    if not layers:
+        return []
+    ranks = [[edge_rank(frame) for frame in run.rgb] for run in evidence.runs]
+    return [_check(evidence, layer, ranks) for layer in layers]
 
 
-def _check(evidence: Evidence, layer: Layer) -> Finding:
+def _check(evidence: Evidence, layer: Layer, ranks: list[list[Array]]) -> Finding:
     check = f"{'ids' if layer is Layer.SEGMENTATION else layer.value} and picture"
-    ranks = [[_rank(frame) for frame in run.rgb] for run in evidence.runs]
     borders = [_borders(run, layer) for run in evidence.runs]
     middles = [
         (r, k)
@@ -51,17 +57,25 @@ def _check(evidence: Evidence, layer: Layer) -> Finding:
     for reading, statement, lifts in _readings(ranks, borders, middles):
         gain = lifts.mean() - own.mean()
         consistent = (lifts > own).mean() >= 0.6
-        if gain > _GAIN and lifts.mean() > _CLEAR * max(own.mean(), 0) and consistent:
+        clear = lifts.mean() > max(_CLEAR * own.mean(), _LEAST_LIFT)
+        if gain > _GAIN and clear and consistent:
             words = f"{text}, {lifts.mean():+.2f} if {reading}"
             line = statement.format(layer=layer.value)
             return Finding(check, Verdict.CONTRADICTS, words, reading, line, worst)
     if lag := _lag(evidence, ranks, borders):
-        frames, own_lift, lift = lag
+        frames, gain = lag
         when = f"{abs(frames)} frame{'s' * (abs(frames) > 1)} {'late' if frames > 0 else 'early'}"
-        words = f"edges of rgb are {own_lift:+.2f} stronger on its borders, {lift:+.2f} on those "
-        words += f"{abs(frames)} frames {'later' if frames > 0 else 'earlier'}"
+        words = f"where it moves, edges of rgb are {gain:+.2f} stronger on its borders "
+        words += f"{abs(frames)} frames {'later' if frames > 0 else 'earlier'} than on those now"
         line = f'"number_offset" of {layer.value}, if its files are numbered'
         return Finding(check, Verdict.CONTRADICTS, words, f"a sensor that is {when}", line, worst)
+    dx, dy, gain = _shift(ranks, borders, middles)
+    fits = own.mean() + gain > _LEAST_LIFT and gain > _SHIFT_GAIN
+    if max(abs(dx), abs(dy)) >= _LEAST_SHIFT and fits:
+        scale = evidence.clip.height / evidence.shape[0]
+        cause = f"a layer that is shifted by about ({-dx * scale:.0f}, {-dy * scale:.0f}) pixels"
+        words = f"{text}, by {gain:.2f} more so if it is moved back"
+        return Finding(check, Verdict.CONTRADICTS, words, cause, "", worst)
     if own.mean() < _DOUBT:
         return Finding(
             check, Verdict.DOUBT, text, "layers of different frames or cameras", "", worst
@@ -82,72 +96,73 @@ def _readings(
     for words, (flip, statement) in _FLIPS.items():
         lifts = np.array([_lift(ranks[r][k], flip(borders[r][k])) for r, k in middles])
         found.append((words, statement, lifts))
-    shifts = [(x, y) for x in range(-_SHIFT, _SHIFT + 1) for y in range(-_SHIFT, _SHIFT + 1)]
-    lifts = np.array(
-        [
-            [_lift(ranks[r][k], np.roll(borders[r][k], (y, x), (0, 1))) for r, k in middles]
-            for x, y in shifts
-            if max(abs(x), abs(y)) in (3, _SHIFT) and x % 3 == 0 and y % 3 == 0
-        ]
-    )
-    kept = [
-        (x, y)
-        for x, y in shifts
-        if max(abs(x), abs(y)) in (3, _SHIFT) and x % 3 == 0 and y % 3 == 0
-    ]
-    best = int(lifts.mean(1).argmax())
-    x, y = kept[best]
-    found.append(
-        (f"it is shifted by about ({x}, {y}) pixels of a frame of 240 lines", "", lifts[best])
-    )
     return sorted(found, key=lambda item: -float(item[2].mean()))
+
+
+def _shift(
+    ranks: list[list[Array]], borders: list[list[Array]], middles: list[tuple[int, int]]
+) -> tuple[float, float, float]:
+    """Return (dx, dy) in pixels of the small frame that lays borders on edges, and what it gains.
+
+    The lift is correlated over all shifts at once, and averaged over frames.
+    """
+    reach = max(len(ranks[0][0]) // _LINES_A_PIXEL, _LEAST_SHIFT)
+    total = np.zeros((2 * reach + 1, 2 * reach + 1))
+    for r, k in middles:
+        rank, border = ranks[r][k], borders[r][k]
+        spectrum = np.fft.rfft2(rank - rank.mean()) * np.conj(np.fft.rfft2(border.astype(float)))
+        lifts = np.fft.irfft2(spectrum, rank.shape) / border.sum()
+        total += np.roll(lifts, (reach, reach), (0, 1))[: 2 * reach + 1, : 2 * reach + 1]
+    total /= len(middles)
+    y, x = np.unravel_index(int(total.argmax()), total.shape)
+    gain = float(total[y, x] - total[reach, reach])
+    return float(x) - reach, float(y) - reach, gain
 
 
 def _lag(
     evidence: Evidence, ranks: list[list[Array]], borders: list[list[Array]]
-) -> tuple[int, float, float] | None:
-    """Return (frames, lift now, lift then) where borders fit a constant number of frames later."""
-    lifts: dict[int, list[float]] = {lag: [] for lag in (0, *_LAGS)}
-    per_run: dict[int, list[float]] = {lag: [] for lag in (0, *_LAGS)}
+) -> tuple[int, float] | None:
+    """Return (frames, gain) where borders fit the picture a constant number of frames later.
+
+    Only borders that move tell, for those that stay lie in both frames: edges on the borders of the
+    other frame alone are compared with those on the borders of this frame alone.
+    """
+    gains = dict.fromkeys(_LAGS, 0.0)
+    pixels = dict.fromkeys(_LAGS, 0)
     for run, rank, border in zip(evidence.runs, ranks, borders, strict=True):
-        run_lifts: dict[int, list[float]] = {lag: [] for lag in (0, *_LAGS)}
         position = {int(index): k for k, index in enumerate(run.indices)}
-        for index, k in position.items():
-            there = {lag: position.get(index + lag) for lag in (0, *_LAGS)}
-            for lag, other in there.items():
-                if other is not None and min(border[other].sum(), border[k].sum()) >= _LEAST_BORDER:
-                    # Only borders that move tell: those that stay lie in both frames.
-                    moved = border[other] & ~_near(border[k]) if lag else None
-                    if moved is not None and moved.sum() >= 20:
-                        still = border[k] & ~_near(border[other])
-                        gain = _lift(rank[k], moved) - _lift(rank[k], still)
-                        run_lifts[lag].append(gain)
-        for lag, values in run_lifts.items():
-            if values:
-                per_run[lag].append(float(np.mean(values)))
-                lifts[lag] += values
-    best = max(_LAGS, key=lambda lag: float(np.mean(lifts[lag])) if lifts[lag] else -1.0)
-    values = per_run[best]
-    if not values or min(values) < _LAG_GAIN or len(lifts[best]) < 2:
+        near = [_near(mask) for mask in border]
+        for lag in _LAGS:
+            for index, k in position.items():
+                other = position.get(index + lag)
+                if other is None:
+                    continue
+                there, here = border[other] & ~near[k], border[k] & ~near[other]
+                count = int(min(there.sum(), here.sum()))
+                gains[lag] += count * (_lift(rank[k], there) - _lift(rank[k], here))
+                pixels[lag] += count
+    means = {lag: gains[lag] / pixels[lag] for lag in _LAGS if pixels[lag] >= _LEAST_MOVED}
+    if not means:
         return None
-    opposite = lifts[-best]
-    if opposite and np.mean(opposite) > np.mean(lifts[best]) - _LAG_GAIN:
+    best = max(means, key=lambda lag: means[lag])
+    # What moves to and fro, or repeats itself, fits as well on the other side.
+    if means[best] < _LAG_GAIN or means.get(-best, -1.0) > means[best] - _LAG_GAIN:
         return None
-    gain = float(np.mean(lifts[best]))
-    return best, 0.0, gain
+    return best, means[best]
 
 
 def _near(mask: Array) -> Array:
     return np.asarray(cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)
 
 
-def _rank(frame: Array) -> Array:
+def edge_rank(frame: Array) -> Array:
     """Return how strong the edge at each pixel is among those of its frame, 0 to 1."""
     gray = cv2.GaussianBlur(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY).astype(np.float32), (3, 3), 0.7)
     size = np.hypot(cv2.Sobel(gray, cv2.CV_32F, 1, 0), cv2.Sobel(gray, cv2.CV_32F, 0, 1))
-    size = cv2.dilate(size, np.ones((3, 3), np.uint8))
-    order = np.searchsorted(np.sort(size, axis=None), size.ravel(), side="right")
-    return (order / size.size).reshape(size.shape).astype(np.float32)
+    size = np.asarray(cv2.dilate(size, np.ones((3, 3), np.uint8)))
+    codes = np.minimum(size * 4, 4095).astype(np.uint16)
+    below = np.cumsum(np.bincount(codes.ravel(), minlength=4096)) / codes.size
+    return below[codes].astype(np.float32)
 
 
 def _lift(rank: Array, border: Array) -> float:

@@ -102,7 +102,7 @@ def conventions(evidence: Evidence) -> tuple[Convention, ...]:
     ]
     if _plausible(middle):
         found += [_camera_in(factor, name) for factor, name in _UNITS]
-    if known.size and np.quantile(known, 0.99) <= 1 and middle > 0.5:
+    if coded and middle > 0.5:
         found += [_z_buffer(near) for near in (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)]
     if other := _other_size(evidence):
         found.append(other)

@@ -10,7 +10,7 @@ from simlift.evaluation.agreement.findings import Finding, Verdict
 RANGE, LENS = "range of depth", "lens and size"
 _MANY = 0.005  # share of pixels at one number that is then looked at
 _APART = 4.0  # how far beyond all others a farthest number lies that means nothing was hit
-_FAR, _VERY_FAR, _NEAR = 1000.0, 3000.0, 0.02  # metres, of the median
+_FAR, _VERY_FAR, _NEAR = 300.0, 1000.0, 0.02  # metres, of the median
 _OFF_CENTRE, _FAR_OFF_CENTRE = 0.15, 0.45  # of half the size
 _SQUARE = 0.1  # difference of the focal lengths across and down
 
@@ -50,9 +50,7 @@ def _size(depth: Array, known: Array) -> Finding:
     low, middle, high = np.quantile(depth[known], [0.01, 0.5, 0.99])
     text = f"{low:.3g} to {high:.4g} m, half of it within {middle:.3g} m"
     if middle > _VERY_FAR or middle < _NEAR:
-        cause = (
-            "another unit, such as millimetres" if middle > _FAR else "a z-buffer or another unit"
-        )
+        cause = "another unit, such as millimetres" if middle > 1 else "a z-buffer or another unit"
         return Finding(
             RANGE, Verdict.CONTRADICTS, text, cause, '"metres_per_unit" or "measure" of depth'
         )

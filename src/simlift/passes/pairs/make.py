@@ -18,6 +18,7 @@ from simlift.core.strict_json import digest
 from simlift.evaluation.metrics.anchors import novelty
 from simlift.media.decodings import Colour
 from simlift.media.video import VideoStore, probe_video
+from simlift.passes.agreement import require_agreement
 from simlift.passes.lift import check_layers, check_names
 from simlift.passes.pairs.captions import FILES, Captions, captions_from
 from simlift.passes.pairs.from_targets import drop_repeats, pair_from_targets
@@ -67,6 +68,7 @@ def pair_clips(
     `captions` replaces those that the recipe describes.
     """
     check_names(clips)
+    clips = require_agreement(clips)
     recipe.check_makes_something()
     if recipe.engine is not None:
         for clip in clips:

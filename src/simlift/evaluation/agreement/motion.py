@@ -97,9 +97,9 @@ def conventions(evidence: Evidence) -> tuple[Convention, ...]:
     known = depth[np.isfinite(depth) & (depth > 0)]
     middle = float(np.median(known)) if known.size else 1.0
     found = [_ray_or_plane(isinstance(stored.to_camera, AlongRay)), *_POSES, *_ROWS]
-    found += [
-        _depth_in(factor, name, unit) for factor, name in _UNITS if _plausible(middle * factor)
-    ]
+    coded = bool(known.size) and float(np.quantile(known, 0.99)) <= 1
+    units = [unit for unit in _UNITS if not (coded and unit[0] > 1)]
+    found += [_depth_in(f, name, unit) for f, name in units if _plausible(middle * f)]
     if _plausible(middle):
         found += [_camera_in(factor, name) for factor, name in _UNITS]
     if coded and middle > 0.5:

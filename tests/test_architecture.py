@@ -237,6 +237,7 @@ def test_every_folder_has_its_place_in_the_contract():
 COMMANDS = """
 demo    --out --workers
 inspect CLIPS --out --camera --fps --fov --tags --trust
+init    FOLDER --near --far --force --camera --fps --fov --tags --trust
 record  {tabletop,drive,model} --out --seed --frames --size --model --camera --twin --look --samples
 estimate CLIP --out --depth --segmentation --near --far --fov --device
 lift    CLIPS --out --engine --look --variants --seed --environment --backdrop --replace --like

@@ -38,6 +38,43 @@ def inspect(
     return 0
 
 
+def init(
+    folder: tyro.conf.Positional[Path],
+    /,
+    near: MaybeFloat = None,
+    far: MaybeFloat = None,
+    force: bool = False,
+    reading: MaybeReading = options.Reading(),
+) -> int:
+    """Write clip.json for a folder of unknown layout, and say what it found and assumed.
+
+    Conventions are chosen by trying them against each other.
+
+    Args:
+        folder: Folder with frames, depth, ids, normals, a camera file.
+        near: Metres that a picture of depth shows as nearest.
+        far: Metres that it shows as farthest.
+        force: Write it although one is there, or although the layout is known.
+    """
+    from simlift.passes.init import init_folder
+    from simlift.passes.inspect import print_findings
+
+    made = init_folder(folder, reading.options(), near=near, far=far, force=force)
+    for title, lines in (
+        ("found", made.proposal.found),
+        ("assumed", made.proposal.assumed),
+        ("needs to be told", made.proposal.untold),
+        ("not read", made.proposal.unread),
+    ):
+        for line in lines:
+            options.out.print(f"  {title:<17}{line}", markup=False, highlight=False)
+    print_findings(made.agreement, options.out)
+    options.out.print(
+        f"wrote {made.manifest}; see it with: simlift inspect {folder} --out .", markup=False
+    )
+    return 1 if made.agreement.contradictions else 0
+
+
 def record(
     scene: tyro.conf.Positional[Literal["tabletop", "drive", "model"]],
     /,

@@ -60,12 +60,12 @@ def describe(clip: Clip, console: Console) -> None:
         mark = "stage on" if stage.on else "[dim]stage off"
         table.add_row(mark, stage.name if stage.on else f"[dim]{stage.name}", stage.reason)
     console.print(table)
-    _print_findings(agreement, console)
+    print_findings(agreement, console)
     for note in clip.notes:
         console.print(f"  note: {note}", markup=False)
 
 
-def _print_findings(agreement: Agreement, console: Console) -> None:
+def print_findings(agreement: Agreement, console: Console) -> None:
     """Print whether layers agree with each other, each check as a paragraph of its own."""
     table = Table(box=None, padding=(0, 2), show_header=False)
     for finding in agreement.findings:

@@ -15,11 +15,15 @@ _LEAST_MOVED = 1.0  # pixels
 _LEAST_PIXELS = 30
 _CLEAR = 0.75  # error of another reading of flow, over that of the stated one
 
-_READINGS: dict[str, tuple[tuple[float, float], str]] = {
-    "it leads up where it should lead down": ((1, -1), '"axes": "opengl" of flow'),
-    "it leads from a frame to the one before": ((-1, -1), '"pixels_per_unit": [-1, -1] of flow'),
-    "it leads left where it should lead right": ((-1, 1), '"pixels_per_unit": [-1, 1] of flow'),
-    "it stands still": ((0, 0), ""),
+# By signs of the numbers that lead right and down: what is wrong, and how it is stated.
+_READINGS: dict[tuple[float, float], tuple[str, str]] = {
+    (1, -1): ("it leads up where it should lead down", '"axes": "opengl" of flow'),
+    (-1, -1): (
+        "it leads from a frame to the one before",
+        '"pixels_per_unit": [-1, -1] of flow',
+    ),
+    (-1, 1): ("it leads left where it should lead right", '"pixels_per_unit": [-1, 1] of flow'),
+    (0, 0): ("it stands still", ""),
 }
 
 
@@ -79,7 +83,25 @@ def check_flow(evidence: Evidence) -> list[Finding]:
     """Compare rgb with the next frame brought back along flow: as stated, and read otherwise."""
     if Layer.FLOW not in evidence.clip:
         return []
-    errors: dict[str, list[float]] = {}
+    means = flow_errors(evidence)
+    if not means:
+        return [Finding(FLOW, Verdict.NO_EVIDENCE, "hardly anything moves in the frames looked at")]
+    own = means.pop((1.0, 1.0))
+    signs, best = min(means.items(), key=lambda item: item[1])
+    text = f"frames differ by {own:.1f} codes from the next ones brought back along it"
+    if best < _CLEAR * own and own > 1:
+        name, statement = _READINGS[signs]
+        words = f"{text}, by {best:.1f} if {name}"
+        return [Finding(FLOW, Verdict.CONTRADICTS, words, name, statement)]
+    return [Finding(FLOW, Verdict.AGREES, text)]
+
+
+def flow_errors(evidence: Evidence) -> dict[tuple[float, float], float]:
+    """Return how far frames differ from the next ones brought back, for each pair of signs.
+
+    Codes of 255. Empty where nothing moves.
+    """
+    errors: dict[tuple[float, float], list[float]] = {}
     for run in evidence.runs:
         for one in range(len(run) - 1):
             if run.indices[one + 1] != run.indices[one] + 1:
@@ -87,20 +109,10 @@ def check_flow(evidence: Evidence) -> list[Finding]:
             flow = run[Layer.FLOW][one]
             if np.median(np.hypot(flow[..., 0], flow[..., 1])[np.isfinite(flow[..., 0])]) < 0.3:
                 continue
-            errors.setdefault("", []).append(_error(run, one, flow))
-            for name, (signs, _) in _READINGS.items():
+            for signs in ((1.0, 1.0), *_READINGS):
                 turned = flow * np.asarray(signs, dtype=np.float32)
-                errors.setdefault(name, []).append(_error(run, one, turned))
-    if not errors:
-        return [Finding(FLOW, Verdict.NO_EVIDENCE, "hardly anything moves in the frames looked at")]
-    means = {name: float(np.mean(values)) for name, values in errors.items()}
-    own = means.pop("")
-    name, best = min(means.items(), key=lambda item: item[1])
-    text = f"frames differ by {own:.1f} codes from the next ones brought back along it"
-    if best < _CLEAR * own and own > 1:
-        words = f"{text}, by {best:.1f} if {name}"
-        return [Finding(FLOW, Verdict.CONTRADICTS, words, name, _READINGS[name][1])]
-    return [Finding(FLOW, Verdict.AGREES, text)]
+                errors.setdefault(signs, []).append(_error(run, one, turned))
+    return {signs: float(np.mean(values)) for signs, values in errors.items()}
 
 
 def _error(run: Window, one: int, flow: Array) -> float:

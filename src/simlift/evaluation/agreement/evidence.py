@@ -34,9 +34,9 @@ class Evidence:
         return np.concatenate([run[layer] for run in self.runs])
 
 
-def gather(clip: Clip) -> Evidence:
+def gather(clip: Clip, compared: Sequence[Layer] = COMPARED) -> Evidence:
     """Read the runs; a run begins at a key frame of the colour video, where there is one."""
-    layers = [layer for layer in COMPARED if layer in clip]
+    layers = [layer for layer in compared if layer in clip]
     runs = []
     with clip.open(layers) as reader:
         for start in _starts(clip):

@@ -22,6 +22,7 @@ _TOLERANCES = (0.02, 0.005)  # of inverse depth: what counts as met; the finer f
 _LEAST_INSIDE = 0.3  # of the points: fewer that land inside the picture count as if they were
 _POINTS = 8000  # of a frame
 _GAIN = 0.15  # of all points: by so much must another convention meet more often
+_LEAST_GAIN = 0.03  # over the same depth without motion
 _GOOD = 0.6  # share at which depth and camera agree
 _POOR = 0.35  # share below which they contradict each other, whatever the reason
 _SPREAD = 0.04  # between all conventions: less tells nothing
@@ -100,7 +101,7 @@ def conventions(evidence: Evidence) -> tuple[Convention, ...]:
     coded = bool(known.size) and float(np.quantile(known, 0.99)) <= 1
     units = [unit for unit in _UNITS if not (coded and unit[0] > 1)]
     found += [_depth_in(f, name, unit) for f, name in units if _plausible(middle * f)]
-    if _plausible(middle):
+    if _plausible(middle) and not coded:
         found += [_camera_in(factor, name) for factor, name in _UNITS]
     if coded and middle > 0.5:
         found += [_z_buffer(near) for near in (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)]
@@ -183,29 +184,47 @@ def check_motion(evidence: Evidence) -> list[Finding]:
     everything = np.stack([own, fixed, *(share for _, share in rivals)])
     if (np.ptp(everything, axis=0) < _SPREAD).all():
         return [Finding(CHECK, Verdict.NO_EVIDENCE, "the camera hardly moves between frames")]
-    return [_judge(own, fixed, rivals, worst)]
+    return [_judge(evidence, own, fixed, rivals, worst)]
 
 
-def _judge(own: Array, fixed: Array, rivals: list[tuple[Convention, Array]], worst: int) -> Finding:
+def _judge(
+    evidence: Evidence, own: Array, fixed: Array, rivals: list[tuple[Convention, Array]], worst: int
+) -> Finding:
     """Say whether another convention explains the frames better, at the tolerance that tells."""
     text = f"{own[0]:.0%} of still pixels meet the depth of a later frame"
-    best, level = max(
+    ranked = sorted(
         ((k, level) for k in range(len(rivals)) for level in range(len(_TOLERANCES))),
-        key=lambda at: float(rivals[at[0]][1][at[1]] - own[at[1]]),
+        key=lambda at: -float(rivals[at[0]][1][at[1]] - own[at[1]]),
     )
-    convention, share = rivals[best]
-    if share[level] > own[level] + _GAIN and share[level] >= _GOOD:
+    for k, level in ranked:
+        convention, share = rivals[k]
+        if share[level] < own[level] + _GAIN or share[level] < _GOOD:
+            continue
+        # What makes a scene so large that no motion shows in it explains nothing.
+        without = _mean(_shares(evidence, lambda g, c=convention: _without_motion(c.read(g))))
+        if share[level] < without[level] + _LEAST_GAIN:
+            continue
         if level:
             text = f"{own[level]:.0%} of still pixels meet a later frame's depth to 0.5 %"
-        cause, statement = convention.cause, convention.statement
         words = f"{text}, {share[level]:.0%} would"
-        return Finding(CHECK, Verdict.CONTRADICTS, words, cause, statement, worst)
+        return Finding(
+            CHECK, Verdict.CONTRADICTS, words, convention.cause, convention.statement, worst
+        )
     if own[0] < _POOR and fixed[0] > own[0] + _GAIN:
         words = f"{text}, {fixed[0]:.0%} would if the camera stood still"
         cause = "a camera that does not belong to these frames"
         return Finding(CHECK, Verdict.CONTRADICTS, words, cause, "", worst)
     verdict = Verdict.AGREES if own[0] >= _GOOD else Verdict.DOUBT
     return Finding(CHECK, verdict, text, frame=worst)
+
+
+def agreement_share(evidence: Evidence) -> tuple[float, float]:
+    """Return the share of still pixels that meet later frames, and without the camera's motion.
+
+    Both are means over the tolerances.
+    """
+    led, fixed = (_mean(_shares(evidence, read)) for read in (lambda g: g, _without_motion))
+    return float(led.mean()), float(fixed.mean())
 
 
 def met_shares(geometry: Geometry, one: int, other: int, mask: Array) -> Array | None:

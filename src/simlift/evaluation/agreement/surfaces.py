@@ -76,6 +76,22 @@ _MEASURES = {
 }
 
 
+def straight_share(evidence: Evidence) -> float:
+    """Return the share of smooth pixels that lie on straight surfaces, as depth is stated."""
+    found = []
+    for run in evidence.runs:
+        depth = run[Layer.DEPTH][len(run) // 2]
+        found.append(_straight_share(_inverses(run, depth, stated_ray=False)[""]))
+    return float(np.mean(found))
+
+
+def median_cosine(evidence: Evidence) -> float:
+    """Return the median cosine of stored normals with those of depth; 0 without a surface."""
+    pairs = [_normal_pairs(run) for run in evidence.runs]
+    stored, computed = (np.concatenate([pair[k] for pair in pairs]) for k in (0, 1))
+    return _median_cosine(stored, computed) if len(stored) else 0.0
+
+
 def _inverses(run: Window, depth: Array, stated_ray: bool) -> dict[str, Array]:
     """Return the inverse depth under the stated measure (named "") and under others."""
     with np.errstate(divide="ignore", invalid="ignore"):

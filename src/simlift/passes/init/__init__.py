@@ -1,0 +1,70 @@
+"""Write clip.json for a folder of unknown layout, in the conventions under which it agrees."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from simlift.core.clip import Clip
+from simlift.core.errors import ClipError
+from simlift.core.read_options import ReadOptions
+from simlift.evaluation.agreement import Agreement
+from simlift.media.manifest import manifest_text
+from simlift.passes.agreement import examine
+from simlift.passes.init.choose import built, choose
+from simlift.passes.init.propose import Proposal, propose
+from simlift.sources import LAYOUTS
+
+__all__ = ["InitResult", "init_folder"]
+
+# Layouts that any folder of pictures fits: they say nothing of the other files in it.
+_GENERAL = ("image sequence", "folder with one video")
+
+
+@dataclass(frozen=True, eq=False)
+class InitResult:
+    """What was found, the clip it makes, and whether its layers agree."""
+
+    manifest: Path
+    proposal: Proposal
+    clip: Clip
+    agreement: Agreement
+
+
+def init_folder(
+    folder: Path,
+    options: ReadOptions = ReadOptions(),
+    *,
+    near: float | None = None,
+    far: float | None = None,
+    force: bool = False,
+) -> InitResult:
+    """Write `clip.json` into a folder and open it; ClipError where nothing can be made of it.
+
+    Layers are recognised by their names and contents. What names leave open is chosen by trying it:
+    depth moved by the camera must meet the next frame, normals must agree with depth, borders must
+    lie on edges. `near` and `far` are the metres of depth that is a picture.
+    """
+    if not folder.is_dir():
+        raise ClipError(folder, "is no folder", way_out="name the folder that holds the frames")
+    manifest = folder / "clip.json"
+    if manifest.exists() and not force:
+        raise ClipError(
+            manifest, "is there already", way_out="edit it, or --force to write it anew"
+        )
+    known = [] if force else [x.name for x in LAYOUTS if _reads(x.name) and x.recognises(folder)]
+    if known:
+        raise ClipError(
+            folder,
+            f"is read as it is: {known[0]}",
+            way_out=f"simlift inspect {folder}; or --force to write a clip.json instead",
+        )
+    proposal = choose(propose(folder, options, near=near, far=far))
+    clip = built(proposal)
+    agreement = examine(clip)
+    partial = folder / ".clip.json.partial"
+    partial.write_text(manifest_text(proposal.manifest), encoding="utf-8")
+    partial.replace(manifest)
+    return InitResult(manifest, proposal, clip, agreement)
+
+
+def _reads(name: str) -> bool:
+    return not name.startswith(_GENERAL)

@@ -201,7 +201,7 @@ def _judge(
         if share[level] < own[level] + _GAIN or share[level] < _GOOD:
             continue
         # What makes a scene so large that no motion shows in it explains nothing.
-        without = _mean(_shares(evidence, lambda g, c=convention: _without_motion(c.read(g))))
+        without = _mean(_shares(evidence, _unmoved(convention)))
         if share[level] < without[level] + _LEAST_GAIN:
             continue
         if level:
@@ -335,6 +335,10 @@ def _ray_or_plane(stated_ray: bool) -> Convention:
         '"measure": "ray" of depth',
         lambda g: read(g, -1),
     )
+
+
+def _unmoved(convention: Convention) -> Callable[[Geometry], Geometry]:
+    return lambda geometry: _without_motion(convention.read(geometry))
 
 
 def _without_motion(geometry: Geometry) -> Geometry:

@@ -22,8 +22,7 @@ from simlift.sources.native import build
 _CLEARLY = 0.03  # share of pixels by which a convention must be better than the first guess
 _POOR = 0.4  # share below which positions in other units are tried too
 _UNITS = (1.0, 0.001, 0.01, 0.0002, 0.0001)  # metres: m, mm, cm, 1/5000 (TUM), 0.1 mm
-_FLOAT_POOR = 0.4  # share below which positions in other units are tried too
-_UNITS = (1.0, 0.001, 0.01)
+_FLOAT_UNITS = (1.0, 0.001, 0.01)
 _CODED: tuple[Measure, ...] = ("z-buffer", "reversed z-buffer", "linear", "inverse")
 _AXES = ("opencv", "opengl", "world", "unity")
 

@@ -117,7 +117,7 @@ def _files(
         if missing:
             raise ClipError(
                 path.parent,
-                f"layer {layer.value} has no frame {', '.join(map(str, missing[:8]))}",
+                f"layer {layer.value} has no file {', '.join(map(str, missing[:8]))}",
                 allowed="a file for each number in frames",
                 way_out="correct frames, or number_offset of the layer, in clip.json",
             )

@@ -232,7 +232,9 @@ def _parts(
     else:
         faces = np.arange(len(vertices), dtype=np.int32)
     faces = faces.reshape(-1, 3)
-    if len(faces) and not 0 <= faces.min() <= faces.max() < len(vertices):
+    if len(faces) == 0:
+        return
+    if not 0 <= faces.min() <= faces.max() < len(vertices):
         raise ValueError(f"node {placed.node} has faces of vertices that are not there")
     uv_name = f"TEXCOORD_{surface.uv_set}"
     if uv_name in attributes:

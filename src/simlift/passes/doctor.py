@@ -185,7 +185,7 @@ def _try_numba() -> None:
 
 
 def _try_mujoco() -> None:
-    from simlift.simulators.mujoco._graphics import check_drawing
+    from simlift.simulators.mujoco._renderer import check_drawing
 
     check_drawing()
 

@@ -7,8 +7,6 @@ from contextlib import contextmanager
 
 from simlift.core.errors import RunError, SimliftError
 
-_SIZE = 16  # pixels of the picture that shows whether anything can be drawn
-
 
 @contextmanager
 def drawing() -> Iterator[None]:
@@ -36,17 +34,3 @@ def graphics_error(error: Exception) -> RunError:
         "with an NVIDIA GPU also NVIDIA_DRIVER_CAPABILITIES=all; or MUJOCO_GL=osmesa with apt "
         "install libosmesa6",
     )
-
-
-def check_drawing() -> None:
-    """Draw nothing once; RunError says why it fails. It takes a tenth of a second."""
-    from simlift.simulators.mujoco._library import mujoco
-
-    with drawing():
-        context = mujoco.GLContext(_SIZE, _SIZE)
-        try:
-            context.make_current()
-            model = mujoco.MjModel.from_xml_string("<mujoco/>")
-            mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100).free()
-        finally:
-            context.free()

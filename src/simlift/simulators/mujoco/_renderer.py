@@ -68,6 +68,18 @@ def open_renderer(
         yield Renderer(model, camera, option, scene, smooth, exact)
 
 
+def check_drawing() -> None:
+    """Draw nothing once; RunError says why it fails. It takes a tenth of a second."""
+    with drawing():
+        context = mujoco.GLContext(1, 1)
+        try:
+            context.make_current()
+            model = mujoco.MjModel.from_xml_string("<mujoco/>")
+            mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100).free()
+        finally:
+            context.free()
+
+
 @dataclass(frozen=True, eq=False)
 class Renderer:
     """Renders the layers of one frame at a time; opened by `open_renderer`."""

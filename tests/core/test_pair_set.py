@@ -147,3 +147,12 @@ def test_the_hash_is_that_of_the_bytes(tmp_path):
     (tmp_path / "empty").write_bytes(b"")
     # BLAKE2b of no bytes at 16 bytes of digest, as any other tool gives it: b2sum -l 128.
     assert file_digest(tmp_path / "empty") == "cae66941d9efbd404e4d88758ea67670"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"num_frames": 10**9}, {"width": 10**12}, {"fps": Fraction(10**400)}, {"fps": Fraction(0)}],
+)
+def test_numbers_that_no_video_has_are_refused(changes):
+    with pytest.raises(InputError, match="none above 1,000,000"):
+        pair("a", **changes)

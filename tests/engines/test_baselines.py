@@ -15,10 +15,8 @@ from simlift.core.errors import MissingLibrary, RecipeError, RunError
 from simlift.core.layers import Layer
 from simlift.core.recipe import Plugin
 from simlift.engines.diffusers import LICENCES, Cosmos, Ditto, Ltx, Lucy, _engine
-from simlift.engines.diffusers._vace_lora import read_vace_lora
 from simlift.engines.diffusers.cosmos_controls import draw
 from simlift.engines.diffusers.shape import Shape
-from simlift.engines.diffusers.weights import find_lora
 from simlift.engines.diffusers.window_blend import blend_window
 from simlift.engines.remote.aleph import Aleph
 from simlift.models.hub.offload import check_offload
@@ -218,8 +216,9 @@ def test_adapters_that_do_not_fit_are_refused(tiny, clip, tmp_path):
     whole = next((tiny / "ditto" / "vae").glob("*.safetensors"))
     with pytest.raises(RecipeError, match="whole weights belong into --base"):
         Ditto(base=base, lora=str(whole)).check(clip)
-    with pytest.raises(RecipeError, match="names no layer of the base"):
-        read_vace_lora(find_lora(ltx, "x"), torch.nn.Linear(2, 2))
+    foreign = Ditto(base=base, lora=ltx, **FAST)
+    with pytest.raises(RecipeError, match="8 of 8 tensors have no place"), foreign.open("cpu"):
+        pass
     with pytest.raises(RecipeError, match=r"found 4; allowed: 2, with which ltx-lora"):
         Ltx(base=str(tiny / "ltx"), lora=ltx, downscale=4).check(clip)
 

@@ -18,6 +18,7 @@ from simlift.core.pair import NEAR_LOSSLESS, Pair, PairSet, file_digest
 from simlift.core.strict_json import dumps
 from simlift.exports import TRAINERS
 from simlift.exports.ltx import buckets_of
+from simlift.exports.musubi import frames_kept
 from simlift.media.video_writer import write_video
 from simlift.passes.export import export_pairs
 from simlift.scale.progress import Silent
@@ -427,14 +428,31 @@ def test_toml_holds_any_path():
     assert config["datasets"][0]["video_jsonl_file"] == str(out / "64x32x9-16fps.jsonl")
 
 
-def test_frames_that_retiming_leaves_are_counted_as_the_trainer_counts():
-    pair = made_of(num_frames=81, fps=Fraction(30))
+@pytest.mark.parametrize(
+    ("frames", "fps", "kept", "target"),
+    [
+        (81, 20, 64, 61),  # the sum of 16/20 reaches 63.99.., where 80 * 16/20 is 64
+        (97, 24, 64, 61),
+        (121, 30, 64, 61),
+        (121, 60, 32, 29),
+        (81, 30, 43, 41),
+        (81, 24, 54, 53),
+        (97, 20, 77, 77),
+        (121, Fraction(30000, 1001), 65, 65),
+        (97, Fraction(24000, 1001), 65, 65),
+    ],
+)
+def test_frames_that_retiming_leaves_are_counted_as_the_trainer_counts(frames, fps, kept, target):
+    rate = float(fps)
+    sums = np.concatenate([[0.0], np.cumsum(np.full(frames - 1, 16 / rate))])  # one after the other
+    assert frames_kept(frames, rate) == len(np.unique(sums.astype(int))) == kept
+    pair = made_of(num_frames=frames, fps=Fraction(fps))
     text = TRAINERS["musubi"].texts([pair], Path("/out"))["dataset.toml"]
-    # The trainer keeps frame i where int(i * 16 / 30) is another than that of the frame before.
-    kept, last, place = 0, -1, 0.0
-    for _ in range(81):
-        if int(place) != last:
-            kept, last = kept + 1, int(place)
-        place += 16 / 30
-    assert kept == 43
-    assert "source_fps = 30.0 and target_frames = [41]" in text
+    assert f"source_fps = {rate!r} and target_frames = [{target}]" in text
+
+
+def test_a_rate_that_leaves_too_few_frames_is_said():
+    pair = made_of(num_frames=49, fps=Fraction(240))
+    text = TRAINERS["musubi"].texts([pair], Path("/out"))["dataset.toml"]
+    assert "source_fps = 240.0 would leave 4 of the frames, too few to train on" in text
+    assert tomllib.loads(text)["datasets"][0]["target_frames"] == [49]

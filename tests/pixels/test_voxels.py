@@ -371,14 +371,14 @@ def test_a_flat_wall_that_is_all_that_was_seen_fills_voxels(tmp_path):
 
 def test_boxes_of_bodies_are_those_of_their_parts(tmp_path):
     boxes = stored_boxes(read_stored_scene(hall(tmp_path)))
-    np.testing.assert_allclose(boxes.low[1:], [[-3, -0.5, -2], [-1, 1, -1], [-0.3, 0, -0.2]])
-    np.testing.assert_allclose(boxes.high[1:], [[3, 3, 2], [1, 1, 1], [0.3, 0, 0.2]])
-    assert not boxes.low[0].any()
+    assert boxes.ids.tolist() == [1, 2, 3]
+    np.testing.assert_allclose(boxes.low, [[-3, -0.5, -2], [-1, 1, -1], [-0.3, 0, -0.2]])
+    np.testing.assert_allclose(boxes.high, [[3, 3, 2], [1, 1, 1], [0.3, 0, 0.2]])
 
 
-@pytest.mark.parametrize("turn", [0.0, 0.5])
-def test_a_thing_is_as_deep_as_sight_stays_in_its_box(turn):
-    """A cube of 1 m, 3 m ahead; its box tells where sight leaves it."""
+@pytest.mark.parametrize(("turn", "number"), [(0.0, 1), (0.5, 1), (0.5, 2**31 - 1)])
+def test_a_thing_is_as_deep_as_sight_stays_in_its_box(turn, number):
+    """A cube of 1 m, 3 m ahead; its box tells where sight leaves it, whatever its id is."""
     height, width = 240, 320
     lens = pinhole(height, width, np.radians(60))
     pose = np.eye(4)
@@ -393,20 +393,19 @@ def test_a_thing_is_as_deep_as_sight_stays_in_its_box(turn):
         arrays={
             Layer.RGB: np.zeros((1, height, width, 3), np.uint8),
             Layer.DEPTH: np.where(seen, enter, 9.0).astype(np.float32)[None],
-            Layer.SEGMENTATION: seen.astype(np.int32)[None],
+            Layer.SEGMENTATION: np.where(seen, number, 0).astype(np.int32)[None],
         },
         num_frames=1,
         fps=24.0,
         metric_depth=True,
         camera=Camera(lens[None], np.eye(4)[None], np.array([0.0, -1, 0])),
-        objects=Objects(np.array([1]), pose[None, None]),
+        objects=Objects(np.array([number]), pose[None, None]),
     )
     half = np.float32(0.5)
-    low, high = np.zeros((2, 3), np.float32), np.zeros((2, 3), np.float32)
-    low[1], high[1] = -half, half
-    boxes = BoundingBoxes(low, high, np.zeros(2, np.float32))
+    low = np.full((1, 3), -half)
+    boxes = BoundingBoxes(np.array([number]), low, -low, np.zeros(1, np.float32))
     light = np.eye(9, dtype=np.float32)[0]
-    found = FindOccluders(boxes, np.array([1]), light)(window)
+    found = FindOccluders(boxes, np.array([number]), light)(window)
     deep = (leave - enter)[::2, ::2]
     inner = cv2.erode(seen.astype(np.uint8), np.ones((9, 9)))[::2, ::2] > 0
     # In the corners, where the thing is narrow, it is taken to be thinner.

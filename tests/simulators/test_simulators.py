@@ -1,16 +1,18 @@
 """Embedded recorders: layers, poses and physics agree with each other and with closed forms."""
 
 import itertools
+import os
 import subprocess
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from simlift.core.errors import RecipeError
 from simlift.core.layers import Layer
-from simlift.media.gltf import read_gltf
+from simlift.media.gltf_reader import read_gltf
 from simlift.pixels.colour.spaces import srgb_to_linear
 from simlift.simulators import Drive, ModelScene, Tabletop
 from simlift.simulators.record import record
@@ -100,6 +102,90 @@ def test_layers_agree_with_closed_forms(one_box):
     np.testing.assert_array_equal(frame.albedo[5, 5], np.round(np.array([0.6, 0.2, 0.4]) * 255))
     assert abs(frame.albedo[45, 80].astype(int) - np.array([26, 128, 230])).max() <= 1
     np.testing.assert_allclose(frame.world_to_camera[2, :3], [1, 0, 0], atol=1e-6)
+
+
+ORTHOGRAPHIC = """<mujoco><visual><global orthographic="{scene}" fovy="3"/></visual><worldbody>
+  <geom type="box" pos="0 2 0" size=".4 .1 .4"/>{camera}</worldbody></mujoco>"""
+PARALLEL = '<camera name="flat" projection="orthographic" fovy="3"/>'
+
+
+@pytest.mark.parametrize(
+    ("scene", "camera", "words"),
+    [
+        ("false", PARALLEL, "the camera flat is orthographic"),
+        ("true", "", "the free camera .* is orthographic"),
+    ],
+)
+def test_a_camera_of_parallel_rays_is_refused_before_the_first_frame(
+    tmp_path, scene, camera, words
+):
+    path = tmp_path / "flat.xml"
+    path.write_text(ORTHOGRAPHIC.format(scene=scene, camera=camera))
+    with pytest.raises(RecipeError, match=rf"flat.xml: {words}.*a clip's camera is a pinhole"):
+        record(ModelScene(path, num_frames=1, **SMALL), tmp_path / "clip", 0, lambda _: None)
+    assert not (tmp_path / "clip").exists()
+
+
+def test_a_perspective_camera_beside_an_orthographic_one_is_recorded(tmp_path):
+    path = tmp_path / "both.xml"
+    other = '<camera name="deep" xyaxes="1 0 0 0 0 1" fovy="40"/>'
+    path.write_text(ORTHOGRAPHIC.format(scene="true", camera=PARALLEL + other))
+    scene = ModelScene(path, camera="deep", num_frames=1, **SMALL)
+    frame = next(scene.simulate(0).render())
+    assert frame.depth.min() == pytest.approx(1.9, abs=1e-3)
+
+
+def test_the_field_of_older_mujocos_is_read():
+    from simlift.simulators.mujoco._episode import orthographic_cameras
+
+    older = SimpleNamespace(cam_orthographic=np.array([0, 1]), ncam=2)
+    assert orthographic_cameras(older) == [False, True]
+    assert orthographic_cameras(SimpleNamespace(ncam=1)) == [False]
+    assert orthographic_cameras(SimpleNamespace(cam_projection=np.array([1, 0]))) == [True, False]
+
+
+def test_a_camera_with_a_sensor_and_an_off_centre_principal_point_is_honoured(one_box):
+    """MuJoCo counts the principal point from the sensor's centre, right and up."""
+    lens = """<camera name="lens" pos="0 0 0" xyaxes="0 -1 0 0 0 1" resolution="160 90"
+      sensorsize="0.016 0.009" focalpixel="140 130" principalpixel="12 -7"/>"""
+    one_box.write_text(ONE_BOX.replace("<camera", lens + "<camera", 1))
+    frame = next(ModelScene(one_box, camera="lens", num_frames=1, **SMALL).simulate(0).render())
+    k = frame.intrinsics
+    np.testing.assert_allclose((k[0, 0], k[1, 1]), (140, 130), rtol=1e-4)
+    # The ball, 2 m ahead on the camera's axis, is seen where the intrinsics put it.
+    rows, columns = np.nonzero(frame.segmentation == frame.segmentation[frame.depth < 3.5][0])
+    seen = (columns.min() + columns.max() + 1) / 2, (rows.min() + rows.max() + 1) / 2
+    np.testing.assert_allclose(seen, (k[0, 2], k[1, 2]), atol=1)
+    assert abs(k[0, 2] - 80) > 10
+    assert abs(k[1, 2] - 45) > 5
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"MUJOCO_GL": "nonsense"}, "MUJOCO_GL nonsense"),
+        ({"MUJOCO_GL": "disable"}, "MUJOCO_GL disable"),
+        ({"MUJOCO_GL": "egl", "PYOPENGL_PLATFORM": "osmesa"}, "MUJOCO_GL egl"),
+    ],
+)
+def test_a_machine_without_opengl_is_told_what_it_lacks(tmp_path, variables, words):
+    code = (
+        "import simlift.passes.record as r; from simlift.scale.progress import Silent;"
+        "from simlift.core.errors import RunError; from pathlib import Path\n"
+        f"try: r.record_scene('tabletop', Path({str(tmp_path / 'clip')!r}), Silent())\n"
+        "except RunError as error: print(error)"
+    )
+    made = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f"MuJoCo's OpenGL ({words}): cannot draw here" in made.stdout
+    assert "way out: MUJOCO_GL=egl with apt install libegl1" in made.stdout
+    assert not (tmp_path / "clip").exists()
+    assert made.stderr == ""
 
 
 def test_a_material_layer_holds_what_the_model_states(one_box):

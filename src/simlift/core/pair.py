@@ -28,6 +28,7 @@ T = TypeVar("T")
 # Targets teach every pixel: coded so that what the codec adds stays below a code value of noise.
 NEAR_LOSSLESS = Encoding(crf=4, preset="medium", chroma="yuv444p")
 
+_MOST = 1_000_000  # of frames, pixels of a side, frames a second: no video has more
 _MAKE_AGAIN = "copy the file again, or make the set again with simlift pair"
 
 
@@ -87,11 +88,12 @@ class Pair:
         for name, path in (("video", self.video), ("reference_video", self.reference_video)):
             if path.is_absolute() or ".." in path.parts or path == Path():
                 raise InputError(name, f"found {str(path)!r}", allowed="a path inside the folder")
-        if min(self.num_frames, self.height, self.width) < 1 or self.fps <= 0:
+        sizes = (self.num_frames, self.height, self.width)
+        if not (1 <= min(sizes) <= max(sizes) <= _MOST and 0 < self.fps <= _MOST):
             raise InputError(
                 self.id,
                 f"{self.num_frames} frames of {self.width}x{self.height} at {self.fps} fps",
-                allowed="at least one frame of one pixel, at a rate above 0",
+                allowed=f"at least one frame of one pixel, at a rate above 0; none above {_MOST:,}",
             )
 
 

@@ -11,6 +11,7 @@ import enum
 import hashlib
 import json
 import math
+import re
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -22,6 +23,8 @@ from simlift.core.errors import RecipeError
 from simlift.core.renamed import KEYS, VALUES
 
 T = TypeVar("T")
+# Without exponents: "1e999999999" is a number whose digits alone take gigabytes.
+_SHORT_FRACTION = re.compile(r"\s*[-+]?\d{1,40}(\.\d{0,40}|/\d{1,40})?\s*", re.ASCII)
 
 
 def encode(value: object) -> Any:
@@ -187,8 +190,10 @@ def _decode_scalar(data: Any, kind: Any, where: str) -> Any:
         return Path(_expect(isinstance(data, str), data, where, "a path", data))
     if kind is Fraction:
         try:
+            if isinstance(data, str) and not _SHORT_FRACTION.fullmatch(data):
+                raise ValueError
             return Fraction(data)
-        except (TypeError, ValueError, ZeroDivisionError):
+        except (TypeError, ValueError, ZeroDivisionError, OverflowError):
             return _expect(False, data, where, 'a number or a fraction such as "30000/1001"', 0)
     if kind is Any or kind is object:
         return data

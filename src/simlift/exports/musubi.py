@@ -7,7 +7,9 @@ and `caption`; a `[[datasets]]` table names one JSONL, its resolution (width, he
 tasks (docs/wan.md: t2v-14B-FC and others); it has no in-context training. Paths are absolute, as in
 its documentation: versions before 2026 look for relative ones in the working directory. Videos are
 read by PyAV (src/musubi_tuner/dataset/media_utils.py), scaled to cover the resolution and cut at
-the centre. Every frame is used whatever the file's rate is, unless `source_fps` is set.
+the centre. Every frame is used whatever the file's rate is, unless `source_fps` is set: then
+`load_video` of that file adds 16 / source_fps in double precision, frame after frame, and keeps a
+frame where the whole part of the sum is another one than before.
 """
 
 import json
@@ -117,11 +119,30 @@ def _retiming(shape: _Shape) -> str:
     """Return the comment that says how frames are dropped down to Wan's rate."""
     if shape.fps <= _WAN_RATE:
         return ""
-    left = len({int(i * _WAN_RATE / shape.fps) for i in range(shape.frames)})
+    rate = float(shape.fps)
+    left = frames_kept(shape.frames, rate)
+    if left <= _STRIDE:
+        return (
+            f"# source_fps = {rate!r} would leave {left} of the frames, too few to train on: "
+            f"at least {_STRIDE + 1}\n"
+        )
     return (
-        f"# To drop frames down to {_WAN_RATE} a second: source_fps = {float(shape.fps)!r} and "
+        f"# To drop frames down to {_WAN_RATE} a second: source_fps = {rate!r} and "
         f"target_frames = [{truncated_length(left, _STRIDE)}]\n"
     )
+
+
+def frames_kept(frames: int, source_fps: float) -> int:
+    """Return how many frames the trainer keeps when it drops a video down to Wan's rate.
+
+    Its sum is not i * 16 / source_fps: rounding adds up, and at whole numbers decides.
+    """
+    step, place, before, kept = float(_WAN_RATE) / source_fps, 0.0, -1, 0
+    for _ in range(frames):
+        kept += int(place) != before
+        before = int(place)
+        place += step
+    return kept
 
 
 def _text(path: Path) -> str:

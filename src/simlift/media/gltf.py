@@ -1,4 +1,4 @@
-"""Write and read scene geometry as binary glTF 2.0 (.glb).
+"""Write scene geometry as binary glTF 2.0 (.glb).
 
 Source: Khronos, "glTF 2.0 specification". Each part is a node named by its segmentation id, which
 is also in the node's `extras`; nodes stand at the identity, and the clip's poses move them. What
@@ -14,15 +14,15 @@ from typing import Any
 import cv2
 import numpy as np
 
-from simlift.core.errors import ClipError
-from simlift.core.scene_geometry import Material, Part, SceneGeometry
+from simlift.core.scene_geometry import SceneGeometry
+from simlift.media.gltf_materials import EMISSIVE_STRENGTH
+from simlift.media.gltf_reader import ID, UPWARDS
 
 _MAGIC, _JSON, _BINARY = 0x46546C67, 0x4E4F534A, 0x004E4942
 _FLOAT, _UINT, _USHORT = 5126, 5125, 5123
 _KINDS = {_FLOAT: np.float32, _UINT: np.uint32, _USHORT: np.uint16}
 _JPEG = (cv2.IMWRITE_JPEG_QUALITY, 92, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, 0x111111)  # 4:4:4
 _MOST = 2**16 - 1  # vertices of a part with short indices; the last number may not be used
-_STRENGTH, _ID = "KHR_materials_emissive_strength", "segmentation_id"
 
 
 def write_gltf(path: Path, geometry: SceneGeometry) -> None:
@@ -47,7 +47,7 @@ def write_gltf(path: Path, geometry: SceneGeometry) -> None:
             entry["alphaMode"] = "BLEND"
         if material.emission > 0:
             entry["emissiveFactor"] = [1.0, 1.0, 1.0]
-            entry["extensions"] = {_STRENGTH: {"emissiveStrength": material.emission}}
+            entry["extensions"] = {EMISSIVE_STRENGTH: {"emissiveStrength": material.emission}}
         materials.append(entry)
     meshes: list[dict[str, Any]] = []
     nodes: list[dict[str, Any]] = []
@@ -66,11 +66,11 @@ def write_gltf(path: Path, geometry: SceneGeometry) -> None:
             ),
             "material": part.material,
         }
-        nodes.append({"name": str(part.id), "mesh": len(meshes), "extras": {_ID: part.id}})
+        nodes.append({"name": str(part.id), "mesh": len(meshes), "extras": {ID: part.id}})
         meshes.append({"primitives": [primitive]})
     # glTF's up is +y, the clip's world is +z up: one root turns the whole scene for viewers.
     root = {"name": "world", "children": list(range(len(nodes)))}
-    root["rotation"] = [-(0.5**0.5), 0.0, 0.0, 0.5**0.5]
+    root["rotation"] = list(UPWARDS)
     document = {
         "asset": {"version": "2.0", "generator": "simlift"},
         "scene": 0,
@@ -81,7 +81,7 @@ def write_gltf(path: Path, geometry: SceneGeometry) -> None:
         "accessors": chunks.accessors,
         "bufferViews": chunks.views,
         "buffers": [{"byteLength": len(chunks.data)}],
-        "extensionsUsed": [_STRENGTH],
+        "extensionsUsed": [EMISSIVE_STRENGTH],
     }
     if images:
         document |= {"textures": textures, "images": images}
@@ -130,104 +130,3 @@ class _Chunks:
             self._accessors[key] = len(self.accessors)
             self.accessors.append(entry)
         return self._accessors[key]
-
-
-def read_gltf(path: Path) -> SceneGeometry:
-    """Read a .glb whose nodes carry segmentation ids; ClipError when it is damaged or foreign."""
-    try:
-        document, data = _split(path.read_bytes())
-        return _geometry(document, data)
-    except OSError as error:
-        raise ClipError(path, f"cannot be read ({error.strerror})") from error
-    except (LookupError, ValueError, TypeError, AttributeError, struct.error, cv2.error) as error:
-        raise ClipError(
-            path,
-            f"is not a scene that simlift wrote ({error})",
-            allowed="a whole binary glTF 2.0 file whose nodes carry a segmentation_id",
-            way_out="record the clip again",
-        ) from error
-
-
-def _split(raw: bytes) -> tuple[dict[str, Any], bytes]:
-    magic, version, size = struct.unpack_from("<III", raw)
-    if magic != _MAGIC or version != 2:
-        raise ValueError("no glTF 2.0 header")
-    if size != len(raw):
-        raise ValueError(f"{len(raw)} of {size} bytes are there")
-    length, kind = struct.unpack_from("<II", raw, 12)
-    if kind != _JSON:
-        raise ValueError("the first chunk is not JSON")
-    return json.loads(raw[20 : 20 + length]), raw[20 + length + 8 :]
-
-
-def _geometry(document: dict[str, Any], data: bytes) -> SceneGeometry:
-    views = [data[v["byteOffset"] : v["byteOffset"] + v["byteLength"]] for v in
-             document["bufferViews"]]  # fmt: skip
-
-    def array(index: int) -> np.ndarray:
-        entry = document["accessors"][index]
-        kind = _KINDS[entry["componentType"]]
-        width = 1 if entry["type"] == "SCALAR" else int(entry["type"][3:])
-        values = np.frombuffer(views[entry["bufferView"]], kind)
-        return values if width == 1 else values.reshape(-1, width)
-
-    def image(surface: dict[str, Any]) -> np.ndarray | None:
-        if "baseColorTexture" not in surface:
-            return None
-        source = document["textures"][surface["baseColorTexture"]["index"]]["source"]
-        coded = np.frombuffer(views[document["images"][source]["bufferView"]], np.uint8)
-        bgr = cv2.imdecode(coded, cv2.IMREAD_COLOR)
-        if bgr is None:
-            raise ValueError("a texture is no image")
-        return np.ascontiguousarray(bgr[..., ::-1])
-
-    materials = []
-    for entry in document["materials"]:
-        surface = entry["pbrMetallicRoughness"]
-        *colour, opacity = surface["baseColorFactor"]
-        materials.append(
-            Material(
-                name=entry["name"],
-                colour=tuple(colour),
-                roughness=float(surface["roughnessFactor"]),
-                metallic=float(surface["metallicFactor"]),
-                emission=float(
-                    entry.get("extensions", {}).get(_STRENGTH, {}).get("emissiveStrength", 0.0)
-                ),
-                opacity=float(opacity),
-                texture=image(surface),
-            )
-        )
-    parts = []
-    for node in document["nodes"]:
-        if "mesh" not in node:
-            continue
-        primitive = document["meshes"][node["mesh"]]["primitives"][0]
-        attributes = primitive["attributes"]
-        parts.append(
-            Part(
-                id=int(node["extras"][_ID]),
-                material=int(primitive["material"]),
-                vertices=array(attributes["POSITION"]),
-                normals=array(attributes["NORMAL"]),
-                uv=array(attributes["TEXCOORD_0"]),
-                faces=array(primitive["indices"]).astype(np.int32).reshape(-1, 3),
-            )
-        )
-    for part in parts:
-        _check(part, len(materials))
-    return SceneGeometry(tuple(materials), tuple(parts))
-
-
-def _check(part: Part, num_materials: int) -> None:
-    """Raise ValueError on what a renderer would read beyond its arrays for."""
-    count = len(part.vertices)
-    shapes = [part.vertices.shape, part.normals.shape, part.uv.shape]
-    if shapes != [(count, 3), (count, 3), (count, 2)]:
-        raise ValueError(f"node {part.id} has vertices, normals and uv of the shapes {shapes}")
-    if len(part.faces) and not 0 <= part.faces.min() <= part.faces.max() < count:
-        raise ValueError(f"node {part.id} has faces of vertices that are not there")
-    if not 0 <= part.material < num_materials:
-        raise ValueError(f"node {part.id} is of material {part.material} of {num_materials}")
-    if not (np.isfinite(part.vertices).all() and np.isfinite(part.normals).all()):
-        raise ValueError(f"node {part.id} has a vertex that is not finite")

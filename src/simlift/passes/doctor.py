@@ -185,12 +185,9 @@ def _try_numba() -> None:
 
 
 def _try_mujoco() -> None:
-    os.environ.setdefault("MUJOCO_GL", "egl")
-    mujoco = importlib.import_module("mujoco")
-    model = mujoco.MjModel.from_xml_string("<mujoco><worldbody><light/></worldbody></mujoco>")
-    with mujoco.Renderer(model, 8, 8) as renderer:
-        renderer.update_scene(mujoco.MjData(model))
-        renderer.render()
+    from simlift.simulators.mujoco._renderer import check_drawing
+
+    check_drawing()
 
 
 def _try_mitsuba() -> None:

@@ -32,6 +32,9 @@ def record_scene(
         scene = replace(scene, num_frames=frames)
     if size is not None:
         scene = replace(scene, width=size[0], height=size[1])
+    from simlift.simulators.mujoco._renderer import check_drawing
+
+    check_drawing()  # before an episode is simulated that nobody can see
     with progress.task("record", scene.num_frames) as advance:
         return record(scene, out, seed, advance)
 

@@ -1,27 +1,28 @@
-"""Load LTX-2's in-context adapter and build what the pipeline is conditioned on."""
+"""Name LTX-2's layers as its authors do, and build what the pipeline is conditioned on."""
 
+import re
 from typing import Any
 
 from diffusers.pipelines.ltx2.pipeline_ltx2_condition import LTX2VideoCondition
 from diffusers.pipelines.ltx2.pipeline_ltx2_ic_lora import LTX2ReferenceCondition
 from PIL.Image import Image
 
-from simlift.engines.diffusers._adapters import ADAPTER, adapter_errors, check_adapter
-from simlift.engines.diffusers.weights import LoraFile
+_PARTS = (
+    (r"^(audio_)?proj_in$", r"\1patchify_proj"),
+    (r"^(audio_)?time_embed\.", r"\1adaln_single."),
+    (r"^(audio_)?prompt_adaln\.", r"\1prompt_adaln_single."),
+    (r"^av_cross_attn_(video|audio)_scale_shift\.", r"av_ca_\1_scale_shift_adaln_single."),
+    (r"^av_cross_attn_video_a2v_gate\.", "av_ca_a2v_gate_adaln_single."),
+    (r"^av_cross_attn_audio_v2a_gate\.", "av_ca_v2a_gate_adaln_single."),
+    (r"\.norm_(q|k)$", r".\1_norm"),
+)
 
 
-def load_in_context_lora(pipeline: Any, lora: LoraFile, scale: float) -> None:
-    """Put an adapter into a pipeline; RecipeError where it does not fit."""
-    with adapter_errors(lora, "ltx.lora"):
-        pipeline.load_lora_weights(
-            str(lora.path.parent),
-            weight_name=lora.path.name,
-            adapter_name=ADAPTER,
-            local_files_only=True,
-            use_safetensors=True,
-        )
-        pipeline.set_adapters([ADAPTER], [scale])
-        check_adapter(pipeline, lora, "ltx.lora")
+def ltx_name(name: str) -> str:
+    """Return the authors' name of a layer."""
+    for pattern, replacement in _PARTS:
+        name = re.sub(pattern, replacement, name)
+    return name
 
 
 def reference(images: list[Image], strength: float) -> Any:

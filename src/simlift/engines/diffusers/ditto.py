@@ -10,6 +10,7 @@ from simlift.core.protocols import Stage
 from simlift.core.window import Frames, PreviousFrames, Window
 from simlift.engines.diffusers.pipeline_spec import PipelineSpec
 from simlift.engines.diffusers.weights import LoraFile, find_lora
+from simlift.models.wan.layer_names import wan_name
 
 _KEEP, _MAKE = 0, 255  # of VACE's masks
 
@@ -57,12 +58,13 @@ class Ditto(PipelineSpec):
 
     def prepare(self, pipeline: Any) -> None:
         """Set the scheduler's shift and load the adapter."""
-        from simlift.engines.diffusers._vace_lora import load_vace_lora, set_flow_shift
+        from simlift.engines.diffusers._adapters import put_adapter
+        from simlift.engines.diffusers._ditto import set_flow_shift
 
         if self.shift is not None:
             set_flow_shift(pipeline, self.shift)
         if (lora := self.adapter()) is not None:
-            load_vace_lora(pipeline, lora, self.lora_scale)
+            put_adapter(pipeline, lora, self.lora_scale, wan_name)
 
     def source(self, window: Window, previous: PreviousFrames | None) -> Frames:
         """Return the frames that were made before, and the render behind them."""

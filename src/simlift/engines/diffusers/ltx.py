@@ -99,9 +99,10 @@ class Ltx(PipelineSpec):
 
     def prepare(self, pipeline: Any) -> None:
         """Load the adapter."""
-        from simlift.engines.diffusers._ltx import load_in_context_lora
+        from simlift.engines.diffusers._adapters import put_adapter
+        from simlift.engines.diffusers._ltx import ltx_name
 
-        load_in_context_lora(pipeline, self.adapter(), self.lora_scale)
+        put_adapter(pipeline, self.adapter(), self.lora_scale, ltx_name)
 
     def arguments(
         self, images: list[Image], previous: list[Image], window: Window

@@ -14,24 +14,18 @@ from simlift.core.protocols import Stage, WindowSize
 from simlift.engines.diffusers.licences import licence_of
 from simlift.engines.diffusers.shape import Shape
 from simlift.models.hub.locate import PICKLES
+from simlift.models.hub.lora_header import read_lora_header
 from simlift.models.hub.pipeline_folder import PipelineFolder, check_whole, find_pipeline
 from simlift.models.wan.base_model import EXTRA
-
-_LORA_ENDS = ("lora_A", "lora_B", "lora_down", "lora_up")
 
 
 @dataclass(frozen=True)
 class LoraFile:
-    """An adapter on disk: its tensors' names, and what its header says of it."""
+    """An adapter on disk: how many low-rank matrices it holds, and what its header says of it."""
 
     path: Path
-    names: tuple[str, ...]
+    matrices: int
     metadata: dict[str, str]
-
-    @property
-    def matrices(self) -> int:
-        """How many low-rank matrices it holds."""
-        return sum(any(f".{end}." in name for end in _LORA_ENDS) for name in self.names)
 
 
 def find_base(name: str, engine: str, kinds: Sequence[str], parts: Sequence[str]) -> PipelineFolder:
@@ -69,18 +63,14 @@ def find_lora(name: str, where: str) -> LoraFile:
         found = "is a pickle, which runs what it holds" if path.suffix in PICKLES else "is no such"
         raise RecipeError(where, f"{path} {found}", allowed="a .safetensors file")
     header: dict[str, Any] = check_whole(path)
-    file = LoraFile(
-        path,
-        tuple(sorted(key for key in header if key != "__metadata__")),
-        {key: str(value) for key, value in header.get("__metadata__", {}).items()},
-    )
-    if not file.matrices:
+    metadata = {key: str(value) for key, value in header.pop("__metadata__", {}).items()}
+    if not any("lora_" in name for name in header):
         raise RecipeError(
             where,
-            f"{path} holds no low-rank matrices ({', '.join(file.names[:3])}, ..)",
+            f"{path} holds no low-rank matrices ({', '.join(sorted(header)[:3])}, ..)",
             allowed="an adapter with lora_A and lora_B; whole weights belong into --base",
         )
-    return file
+    return LoraFile(path, read_lora_header(path).matrices, metadata)
 
 
 def plan_stages(

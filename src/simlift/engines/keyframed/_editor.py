@@ -13,13 +13,13 @@ from PIL import Image as PilImage
 from transformers import AutoTokenizer, BatchFeature
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
-from simlift.core.errors import RecipeError
 from simlift.engines.keyframed._pipelines import place_for_inference, step_callback, weight_dtype
 from simlift.engines.keyframed.editing_size import editing_size
 from simlift.engines.keyframed.protocols import Image
 from simlift.engines.keyframed.settings import Editing
 from simlift.models.hub._device import open_device
 from simlift.models.hub._loading import loading
+from simlift.models.hub._lora import put_lora, read_lora
 from simlift.models.hub._pipelines import free_memory, load_pipeline, to_frames
 from simlift.models.hub.offload import Dtype, Offload
 from simlift.models.hub.pipeline_folder import PipelineFolder
@@ -79,13 +79,8 @@ class QwenEditor:
 
     def _distil(self, file: Any) -> None:
         """Load a few-step LoRA, and the schedule that such are distilled for."""
-        with loading(file):
-            self._pipeline.load_lora_weights(file.parent, weight_name=file.name)
-        names = [n for n, _ in self._pipeline.transformer.named_parameters() if "lora_" in n]
-        if not names:
-            raise RecipeError(
-                file, "matches no layer of the editor", allowed="a LoRA of Qwen-Image-Edit"
-            )
+        network = self._pipeline.transformer
+        put_lora(network, read_lora(file, network), name="distilled", path=file)
         shift = math.log(3)
         self._pipeline.scheduler = diffusers.FlowMatchEulerDiscreteScheduler.from_config(
             self._pipeline.scheduler.config,

@@ -19,8 +19,9 @@ from simlift.engines.keyframed.settings import (
     Where,
     expect,
 )
+from simlift.models.hub.lora_header import read_lora_header
 from simlift.models.hub.offload import Dtype, Offload, check_offload
-from simlift.models.hub.pipeline_folder import PipelineFolder, check_whole, find_pipeline
+from simlift.models.hub.pipeline_folder import PipelineFolder, find_pipeline
 from simlift.models.wan.base_model import EXTRA
 from simlift.pixels.image.letterbox import letterbox
 
@@ -127,7 +128,7 @@ class Keyframed:
                     raise RecipeError(
                         self.editing.lora, "does not exist", allowed="a *.safetensors file"
                     )
-                check_whole(self.editing.lora)
+                read_lora_header(self.editing.lora)
         return found
 
     def digests(self) -> dict[str, str]:

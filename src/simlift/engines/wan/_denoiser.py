@@ -23,7 +23,8 @@ from simlift.core.progress import report_step
 from simlift.engines.wan._sampler import Conditions, Sampler
 from simlift.engines.wan.settings import WanSettings, lora_file
 from simlift.models.hub._device import open_device
-from simlift.models.wan._adapter import ADAPTER, load_lora, read_adapter, read_lora, store_in_8_bits
+from simlift.models.hub._lora import load_lora, put_lora, read_lora
+from simlift.models.wan._adapter import ADAPTER, read_adapter, store_in_8_bits
 from simlift.models.wan._incontext import InContextTransformer
 from simlift.models.wan._offload import BlockStream, on_device
 from simlift.models.wan._parts import DTYPES, load_transformer
@@ -31,6 +32,7 @@ from simlift.models.wan._token_shards import Place
 from simlift.models.wan.adapter import Adapter
 from simlift.models.wan.base_model import WanBase
 from simlift.models.wan.flow_matching import Expert
+from simlift.models.wan.layer_names import wan_name
 
 Tensor: TypeAlias = torch.Tensor
 _PATIENCE = timedelta(minutes=10)  # for one exchange, before a lost process is noticed
@@ -202,8 +204,10 @@ def _load_expert(model: Model, expert: Expert, place: Place) -> InContextTransfo
         names.append(ADAPTER)
     for number, lora in enumerate(spec.loras):
         file = lora_file(lora, expert)
-        load_lora(made, read_lora(file), name=f"lora{number}", path=file)
-        names.append(f"lora{number}")
+        found = read_lora(file, made, wan_name)
+        put_lora(made, found, name=f"lora{number}", path=file)
+        if found.weights:
+            names.append(f"lora{number}")
     if names:
         made.set_adapters(names, [1.0] * len(names))
     if spec.attention_backend is not None:

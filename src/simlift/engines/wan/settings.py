@@ -6,6 +6,7 @@ from typing import Literal
 
 from simlift.core.errors import RecipeError
 from simlift.core.protocols import WindowSize
+from simlift.models.hub.lora_header import read_lora_header
 from simlift.models.hub.offload import Dtype, Offload, check_offload
 from simlift.models.wan.adapter import Adapter, find_adapter
 from simlift.models.wan.base_model import WanBase, find_wan
@@ -124,7 +125,7 @@ class WanSettings:
             )
         for lora in self.loras:
             for expert in base.experts.names:
-                lora_file(lora, expert)
+                read_lora_header(lora_file(lora, expert))
         if self.vae is not None and not (Path(self.vae) / "config.json").is_file():
             raise RecipeError(
                 self.vae,

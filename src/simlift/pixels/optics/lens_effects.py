@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Int
 
+from simlift.pixels.id_rows import rows_of
+
 _LEVELS = 4  # halvings of the image, less one: the widest circle has a radius of 60 pixels
 _FINE, _COARSE = np.float32(3.5), np.float32(5.0)  # radii between which a coarser level takes over
 _OCTAVES = 5  # of glare, each twice as wide as the one before, from 5 pixels
@@ -125,10 +127,7 @@ def rigid_motion(
     if ids is None or len(body_ids) == 0:
         bodies = np.zeros(depth.shape, np.int32)
     else:
-        most = max(int(ids.max()), int(body_ids.max()))
-        table = np.zeros(most + 1, np.int32)
-        table[body_ids] = np.arange(1, len(body_ids) + 1)
-        bodies = table[np.maximum(ids, 0)]
+        bodies = (rows_of(np.maximum(ids, 0), body_ids) + 1).astype(np.int32)
     return np.asarray(kernels.rigid(depth, bodies, steps))
 
 

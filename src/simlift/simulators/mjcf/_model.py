@@ -6,7 +6,13 @@ import numpy as np
 
 from simlift.core.camera import Robot
 from simlift.core.errors import RecipeError
-from simlift.simulators.mujoco._episode import Episode, fixed_camera, robot_track, save_state
+from simlift.simulators.mujoco._episode import (
+    Episode,
+    check_pinhole,
+    fixed_camera,
+    robot_track,
+    save_state,
+)
 from simlift.simulators.mujoco._library import mujoco
 from simlift.simulators.mujoco._segments import actuated_bodies, segments_of
 from simlift.simulators.recording import Actions, Recording
@@ -18,6 +24,7 @@ def simulate_model(
     """Step the model from its first keyframe, or from rest with zero control."""
     model = _load(path)
     view = _view(model, path, camera)
+    check_pinhole(model, view, path)
     robots = actuated_bodies(model)
     data = mujoco.MjData(model)
     if model.nkey:

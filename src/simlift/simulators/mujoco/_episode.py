@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from simlift.core.camera import Robot
+from simlift.core.errors import RecipeError
 from simlift.simulators.mujoco._library import mujoco
 from simlift.simulators.mujoco._renderer import open_renderer
 from simlift.simulators.mujoco._scene_geometry import scene_geometry
@@ -87,6 +89,37 @@ def fixed_camera(model: "mujoco.MjModel", name: str) -> "mujoco.MjvCamera":
     camera.type = mujoco.mjtCamera.mjCAMERA_FIXED
     camera.fixedcamid = model.camera(name).id
     return camera
+
+
+def check_pinhole(model: "mujoco.MjModel", camera: "mujoco.MjvCamera", where: object) -> None:
+    """Raise RecipeError for a camera whose rays are parallel: a clip's camera is a pinhole."""
+    if camera.type == mujoco.mjtCamera.mjCAMERA_FIXED:
+        name = model.camera(camera.fixedcamid).name or f"number {camera.fixedcamid}"
+        found, parallel = f"the camera {name}", orthographic_cameras(model)[camera.fixedcamid]
+        way_out = 'give it projection="perspective" and a fovy in degrees, or name another --camera'
+    else:
+        found = "the free camera (visual/global)"
+        parallel = getattr(camera, "orthographic", False) or getattr(
+            model.vis.global_, "orthographic", False
+        )
+        way_out = 'set orthographic="false" in visual/global, or give the model a camera'
+    if parallel:
+        raise RecipeError(
+            where,
+            f"{found} is orthographic: its rays are parallel",
+            allowed="perspective cameras: a clip's camera is a pinhole with intrinsics",
+            way_out=way_out,
+        )
+
+
+def orthographic_cameras(model: Any) -> list[bool]:
+    """Return for each camera whether it is orthographic; older MuJoCos name the field otherwise."""
+    if hasattr(model, "cam_projection"):
+        perspective = int(mujoco.mjtProjection.mjPROJ_PERSPECTIVE)
+        return [int(kind) != perspective for kind in model.cam_projection]
+    if hasattr(model, "cam_orthographic"):
+        return [bool(parallel) for parallel in model.cam_orthographic]
+    return [False] * int(model.ncam)
 
 
 def robot_track(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Float32, Int32, UInt8
 
+from simlift.simulators.mujoco._graphics import drawing
 from simlift.simulators.mujoco._library import mujoco
 from simlift.simulators.mujoco._segments import Segments
 from simlift.simulators.recording import Frame
@@ -34,10 +35,11 @@ def _open_target(
 ) -> Iterator[_Target]:
     model.vis.quality.offsamples = num_samples
     model.vis.global_.offheight, model.vis.global_.offwidth = height, width
-    gl = mujoco.GLContext(width, height)
-    gl.make_current()
-    context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
-    mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, context)
+    with drawing():
+        gl = mujoco.GLContext(width, height)
+        gl.make_current()
+        context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
+        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, context)
     context.readDepthMap = mujoco.mjtDepthMap.mjDEPTH_ZEROFAR
     try:
         yield _Target(gl, context, mujoco.MjrRect(0, 0, width, height))
@@ -64,6 +66,18 @@ def open_renderer(
         option.sitegroup[:] = 0
         scene = mujoco.MjvScene(model, maxgeom=MAX_GEOMS)
         yield Renderer(model, camera, option, scene, smooth, exact)
+
+
+def check_drawing() -> None:
+    """Draw nothing once; RunError says why it fails. It takes a tenth of a second."""
+    with drawing():
+        context = mujoco.GLContext(1, 1)
+        try:
+            context.make_current()
+            model = mujoco.MjModel.from_xml_string("<mujoco/>")
+            mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100).free()
+        finally:
+            context.free()
 
 
 @dataclass(frozen=True, eq=False)

@@ -45,7 +45,7 @@ def static_scene(window: Window) -> StaticScene | None:
         return None
     geometry = read_stored_scene(window)
     boxes = observed_boxes(window) if geometry is None else stored_boxes(geometry)
-    seen = observed_surfaces(window, boxes.least)
+    seen = observed_surfaces(window, boxes.depth_of)
     if seen is None:
         return None
     if geometry is None:

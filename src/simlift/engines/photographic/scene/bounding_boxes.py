@@ -9,6 +9,7 @@ from jaxtyping import Float, Int, UInt8
 from simlift.core.layers import Layer
 from simlift.core.window import Window
 from simlift.engines.photographic.scene import frame_geometry
+from simlift.pixels.id_rows import rows_of
 from simlift.pixels.light.environment import rotate_harmonics
 from simlift.pixels.light.occlusion import Occluders
 
@@ -19,19 +20,24 @@ _FAR = 1e4  # metres; the sky
 
 @dataclass(frozen=True, eq=False)
 class BoundingBoxes:
-    """How far every segment reaches in its body's axes, by its id, in metres; 0 if unknown.
+    """How far segments reach in their bodies' axes, a row for each id, in metres; 0 if unknown.
 
     `least` is how deep it goes at least from wherever it is seen.
     """
 
-    low: Float[np.ndarray, "ids 3"]
-    high: Float[np.ndarray, "ids 3"]
-    least: Float[np.ndarray, "ids"]
+    ids: Int[np.ndarray, "n"]
+    low: Float[np.ndarray, "n 3"]
+    high: Float[np.ndarray, "n 3"]
+    least: Float[np.ndarray, "n"]
 
     @property
     def known(self) -> bool:
         """Whether anything is known of any."""
         return bool((self.high > self.low).any())
+
+    def depth_of(self, ids: Int[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
+        """Return how deep each id goes at least, 0 where it has no row."""
+        return np.append(self.least, np.float32(0))[rows_of(ids, self.ids)]
 
 
 def observed_boxes(window: Window) -> BoundingBoxes:
@@ -40,11 +46,12 @@ def observed_boxes(window: Window) -> BoundingBoxes:
     An image shows no backs. A thing is taken to be as deep as the middle one of its three extents,
     in the axes it moves in, over all sampled frames.
     """
-    most = int(window[Layer.SEGMENTATION].max()) if Layer.SEGMENTATION in window else 0
-    low, high = np.zeros((most + 1, 3), np.float32), np.zeros((most + 1, 3), np.float32)
-    least = np.zeros(most + 1, np.float32)
+    bodies = np.zeros(0, int) if window.objects is None else window.objects.ids
+    low, high = np.zeros((len(bodies), 3), np.float32), np.zeros((len(bodies), 3), np.float32)
+    least = np.zeros(len(bodies), np.float32)
+    boxes = BoundingBoxes(bodies, low, high, least)
     if Layer.SEGMENTATION not in window or window.objects is None:
-        return BoundingBoxes(low, high, least)
+        return boxes
     ids = window[Layer.SEGMENTATION]
     points = np.stack(
         [frame_geometry.world_points(frame) for frame in window.derive(frame_geometry.split)]
@@ -57,11 +64,12 @@ def observed_boxes(window: Window) -> BoundingBoxes:
         where = (ids == number) & finite
         if where.sum() < _FEWEST:
             continue
-        pose = window.objects.poses[np.nonzero(where)[0], known[number]]
+        row = known[number]
+        pose = window.objects.poses[np.nonzero(where)[0], row]
         local = np.einsum("ndc,nd->nc", pose[:, :3, :3], points[where] - pose[:, :3, 3])
-        low[number], high[number] = np.quantile(local, [0.02, 0.98], axis=0)
-        least[number] = min(float(np.sort(high[number] - low[number])[1]), _THICKEST)
-    return BoundingBoxes(low, high, least)
+        low[row], high[row] = np.quantile(local, [0.02, 0.98], axis=0)
+        least[row] = min(float(np.sort(high[row] - low[row])[1]), _THICKEST)
+    return boxes
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +97,7 @@ class FindOccluders:
         per_pixel = np.float32(_WIDTHS / half.view.intrinsics[0, 0])
         girth = half_width(inside) * np.minimum(half.view.depth, np.float32(_FAR)) * per_pixel
         thick = np.minimum(self._depth(frame, half), girth)
-        moves = np.isin(np.arange(int(ids.max()) + 1), self.moving)[ids]
+        moves = rows_of(ids, self.moving) >= 0
         light = rotate_harmonics(self.light, frame_geometry.camera_to_world(frame))
         return Occluders(np.asarray(thick, np.float32), moves, self._placed(frame), light)
 
@@ -100,12 +108,13 @@ class FindOccluders:
         """
         if frame.objects is None or self.boxes.least.any():
             return np.zeros((0, 15), np.float32)
-        numbers = self.moving[self.moving < len(self.boxes.low)]
+        rows = rows_of(self.moving, self.boxes.ids)
+        numbers, rows = self.moving[rows >= 0], rows[rows >= 0]
         poses = _poses(frame)
         view = np.linalg.inv(frame_geometry.camera_pose(frame))
         placed = np.array([poses[number] for number in numbers.tolist()]).reshape(-1, 4, 4)
         local = np.einsum("ab,nbc->nac", view, placed)[:, :3]
-        low, high = self.boxes.low[numbers], self.boxes.high[numbers]
+        low, high = self.boxes.low[rows], self.boxes.high[rows]
         centres = np.einsum("nab,nb->na", local[:, :, :3], (low + high) / 2) + local[:, :, 3]
         axes = local[:, :, :3].transpose(0, 2, 1).reshape(-1, 9)
         return np.hstack([centres, axes, (high - low) / 2]).astype(np.float32)
@@ -115,22 +124,20 @@ class FindOccluders:
         from simlift.pixels.light import _occlusion_kernels as kernels
 
         ids, boxes = half.segmentation, self.boxes
-        out = np.append(boxes.least, np.float32(0))[np.minimum(ids, len(boxes.least))]
+        out = boxes.depth_of(ids)
         if frame.objects is None:
             return out
-        known = [k for k, i in enumerate(frame.objects.ids.tolist()) if i < len(boxes.low)]
-        numbers = frame.objects.ids[known]
-        rows = np.full(max(int(ids.max()), len(boxes.low)) + 1, -1)
-        rows[numbers] = np.arange(len(numbers))
+        rows = rows_of(frame.objects.ids, boxes.ids)
+        known, rows = np.flatnonzero(rows >= 0), rows[rows >= 0]
         to_box = np.linalg.inv(frame.objects.poses[0][known])
         to_box = np.einsum("nab,bc->nac", to_box, frame_geometry.camera_pose(frame))[:, :3]
         kernels.sight(
-            rows[ids],
+            rows_of(ids, frame.objects.ids[known]),
             half.points,
             half.view.depth,
             to_box.astype(np.float32),
-            boxes.low[numbers],
-            boxes.high[numbers],
+            boxes.low[rows],
+            boxes.high[rows],
             out,
         )
         return np.clip(out, 0, _THICKEST)

@@ -1,5 +1,6 @@
 """Collect static surfaces that the sampled images show -> surface samples and voxels."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -36,11 +37,11 @@ class ObservedSurfaces:
 
 
 def observed_surfaces(
-    window: Window, thickness: Float[np.ndarray, "ids"]
+    window: Window, thickness: Callable[[Int[np.ndarray, "n"]], Float[np.ndarray, "n"]]
 ) -> ObservedSurfaces | None:
     """Return what the sampled window shows of what stands still; None where it is next to nothing.
 
-    `thickness` tells in metres how deep each segment is likely to be.
+    `thickness` tells in metres how deep the segments of some ids are likely to be.
     """
     near = _NEAR * frame_geometry.median_depth(window)
     found = []
@@ -50,9 +51,10 @@ def observed_surfaces(
         world = frame_geometry.camera_to_world(frame).astype(np.float32)
         facing = cv2.transform(frame.derive(frame_geometry.normals), world)
         surface = frame[Layer.ALBEDO][0] if Layer.ALBEDO in frame else frame.rgb[0]
-        ids = frame[Layer.SEGMENTATION][0][seen] if Layer.SEGMENTATION in frame else 0
         places = frame_geometry.world_points(frame)[seen]
-        inside = thickness[ids] * np.ones(len(places), np.float32)
+        inside = np.zeros(len(places), np.float32)
+        if Layer.SEGMENTATION in frame:
+            inside += thickness(frame[Layer.SEGMENTATION][0][seen])
         rest = (
             facing[seen],
             spaces.decode_srgb(surface)[seen],

@@ -11,7 +11,7 @@ from simlift.core.scene_geometry import Material, SceneGeometry
 from simlift.core.window import Window
 from simlift.engines.photographic.scene.bounding_boxes import BoundingBoxes
 from simlift.engines.photographic.scene.observed_surfaces import moving_ids
-from simlift.media.gltf import read_gltf
+from simlift.media.gltf_reader import read_gltf
 from simlift.pixels.colour import spaces
 from simlift.pixels.geometry.voxels import Mesh, Voxels, voxelise_meshes
 
@@ -65,15 +65,14 @@ def stored_voxels(
 
 def stored_boxes(geometry: SceneGeometry) -> BoundingBoxes:
     """Return how far the bodies of a scene reach."""
-    most = max((part.id for part in geometry.parts), default=0)
-    low = np.full((most + 1, 3), np.inf, np.float32)
-    high = np.full((most + 1, 3), -np.inf, np.float32)
+    ids = np.unique(np.array([part.id for part in geometry.parts], int))
+    low = np.full((len(ids), 3), np.inf, np.float32)
+    high = np.full((len(ids), 3), -np.inf, np.float32)
     for part in geometry.parts:
-        low[part.id] = np.minimum(low[part.id], part.vertices.min(0))
-        high[part.id] = np.maximum(high[part.id], part.vertices.max(0))
-    none = ~np.isfinite(low)
-    low[none], high[none] = 0, 0
-    return BoundingBoxes(low, high, np.zeros(most + 1, np.float32))
+        row = int(np.searchsorted(ids, part.id))
+        low[row] = np.minimum(low[row], part.vertices.min(0))
+        high[row] = np.maximum(high[row], part.vertices.max(0))
+    return BoundingBoxes(ids, low, high, np.zeros(len(ids), np.float32))
 
 
 def _meshes(

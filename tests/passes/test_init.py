@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -54,7 +55,7 @@ def test_conventions_are_found_by_trying_them(tmp_path):
 
 def test_a_right_folder_is_left_as_it_is(tmp_path):
     folder = drive().write(tmp_path / "clip")
-    made = init_folder(folder, ReadOptions(fps=25))
+    made = init_folder(folder, ReadOptions(fps=Fraction(25)))
     entry = json.loads((folder / "clip.json").read_text())
     assert entry["layers"]["depth"]["metres_per_unit"] == 1.0
     assert "measure" not in entry["layers"]["depth"] and "convention" not in entry["camera"]
@@ -101,10 +102,10 @@ def test_several_cameras_are_named_and_one_is_chosen(tmp_path):
 def test_videos_beside_each_other(tmp_path):
     """rgb_0.mp4 and depth_0.mp4: a picture of depth stays relative until its metres are told."""
     e = excerpt("tabletop", 10, 4)
-    builders.video(tmp_path / "rgb_0.mp4", e.layers[Layer.RGB], crf=12)
+    builders.video(tmp_path / "rgb_0.mp4", e.layers[Layer.RGB])
     inverse = np.clip(0.8 / e.layers[Layer.DEPTH], 0, 1)
     codes = np.rint(inverse * 255).astype(np.uint8)[..., None].repeat(3, -1)
-    builders.video(tmp_path / "depth_0.mp4", codes, crf=12)
+    builders.video(tmp_path / "depth_0.mp4", codes, options={"crf": "12"})
     made = init_folder(tmp_path)
     assert made.clip.stored(Layer.DEPTH).unit is Unit.RELATIVE
     assert any("--near and --far" in line for line in made.proposal.untold)

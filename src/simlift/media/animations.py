@@ -43,13 +43,16 @@ def open_animation(path: Path) -> Animation | None:
     data = path.read_bytes()
     try:
         header = read_header(data)
-        return _open(path, data, header) if header.frames > 1 and header.format != "TIFF" else None
+    except (DamagedImage, UnreadableImage):
+        return None  # as a still it is refused, in words
+    if header.frames < 2 or header.format == "TIFF":
+        return None
+    try:
+        return _open(path, data, header)
     except DamagedImage as error:
         raise ClipError(
-            path, str(error), allowed="a whole file", way_out="export it again"
+            path, str(error), allowed="a whole file", way_out="export or copy it again"
         ) from error
-    except UnreadableImage:
-        return None  # as a still it is refused, in words
 
 
 def _open(path: Path, data: bytes, header: ImageHeader) -> Animation:

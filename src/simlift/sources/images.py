@@ -103,6 +103,7 @@ def _clip(
         if options.fov
         else None,
         notes=tuple(notes),
+        read_options=options,
     )
 
 

@@ -1,6 +1,7 @@
 """Read images and arrays as raw frames, held upright and never half; write images."""
 
 import mmap
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -151,7 +152,10 @@ def _read_npy(path: Path) -> Array:
 
 
 def write_image(path: Path, pixels: Array) -> None:
-    """Write uint8 or uint16 [h w], [h w 3] RGB, or [h w 4] RGBA; the suffix names the format."""
+    """Write uint8 or uint16 [h w], [h w 3] RGB, or [h w 4] RGBA; the suffix names the format.
+
+    The file appears by rename when it is whole.
+    """
     if pixels.ndim == 3:
         code = cv2.COLOR_RGB2BGR if pixels.shape[2] == 3 else cv2.COLOR_RGBA2BGRA
         pixels = cv2.cvtColor(pixels, code)
@@ -160,7 +164,9 @@ def write_image(path: Path, pixels: Array) -> None:
         raise ClipError(path, f"cannot be written as {path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data.tobytes())
+        partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+        partial.write_bytes(data.tobytes())
+        partial.replace(path)
     except OSError as error:
         raise RunError(path, f"cannot be written ({error.strerror})") from error
 

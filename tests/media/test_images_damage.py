@@ -1,7 +1,5 @@
 """Image files that are cut, zeroed or damaged are refused by name: never half a picture."""
 
-import zlib
-
 import cv2
 import numpy as np
 import pytest
@@ -170,49 +168,3 @@ def test_a_cut_array_is_named_when_it_is_opened(tmp_path):
     path.write_bytes(path.read_bytes()[:-64])
     with pytest.raises(ClipError, match=r"000003.npy.*64 bytes are missing"):
         simlift.open_clip(folder)
-
-
-# --- colours -------------------------------------------------------------------------------------
-
-
-def icc(name):
-    """A colour profile of version 4 that says nothing but its name."""
-    text = name.encode("utf-16-be")
-    tag = b"mluc" + bytes(4) + (1).to_bytes(4, "big") + (12).to_bytes(4, "big") + b"enUS"
-    tag += len(text).to_bytes(4, "big") + (28).to_bytes(4, "big") + text
-    table = (1).to_bytes(4, "big") + b"desc" + (144).to_bytes(4, "big")
-    return bytes(128) + table + len(tag).to_bytes(4, "big") + tag
-
-
-def chunk(name, body):
-    data = name + body
-    return len(body).to_bytes(4, "big") + data + zlib.crc32(data).to_bytes(4, "big")
-
-
-@pytest.mark.parametrize(
-    ("body", "words"),
-    [
-        (chunk(b"iCCP", b"icc\0\0" + zlib.compress(icc("Display P3"))), "'Display P3'"),
-        (chunk(b"iCCP", b"icc\0\0" + zlib.compress(icc("sRGB IEC61966-2.1"))), ""),
-        (chunk(b"cICP", b"\x09\x10\0\1"), "primaries 9 and curve 16"),
-        (chunk(b"gAMA", (100_000).to_bytes(4, "big")), "gamma 1"),
-        (chunk(b"gAMA", (45_455).to_bytes(4, "big")), ""),
-        (chunk(b"sRGB", b"\0") + chunk(b"gAMA", (100_000).to_bytes(4, "big")), ""),
-    ],
-)
-def test_colours_that_are_not_srgb_are_said(tmp_path, body, words):
-    data = coded(".png")
-    (tmp_path / "a.png").write_bytes(data[:33] + body + data[33:])
-    notes = " ".join(simlift.open_clip(tmp_path / "a.png").notes)
-    assert words in notes
-    assert ("read as sRGB" in notes) == bool(words)
-
-
-def test_the_profile_of_a_jpeg_may_come_in_parts(tmp_path):
-    data, profile = coded(".jpg"), icc("Adobe RGB (1998)")
-    parts = b""
-    for k, part in enumerate((profile[:150], profile[150:])):
-        body = b"ICC_PROFILE\0" + bytes([k + 1, 2]) + part
-        parts += b"\xff\xe2" + (len(body) + 2).to_bytes(2, "big") + body
-    (tmp_path / "a.jpg").write_bytes(data[:2] + parts + data[2:])
-    assert "Adobe RGB (1998)" in " ".join(simlift.open_clip(tmp_path / "a.jpg").notes)

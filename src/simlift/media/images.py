@@ -17,10 +17,12 @@ from simlift.media.image_formats import (
     DamagedImage,
     ImageHeader,
     UnreadableImage,
-    colour_profile,
+    colour_words,
+    icc_profile,
     read_header,
 )
 from simlift.media.image_formats.exif import turn_upright
+from simlift.media.image_formats.icc import conversion_to_srgb
 from simlift.media.image_formats.jpeg import check_jpeg_scan
 from simlift.media.image_formats.png import as_samples
 from simlift.media.image_formats.tiff import check_tiff_strips
@@ -45,7 +47,8 @@ _FORMATS = "a whole PNG, JPEG, WebP, TIFF or BMP file"
 def read_image(path: Path, *, samples: bool = False) -> Array:
     """Read an image: [h w], [h w 3] RGB or [h w 4] RGBA, uint8 or uint16, or a .npy.
 
-    Pixels are turned upright where EXIF data says so. With `samples`, numbers come as they are
+    Pixels are turned upright where EXIF data says so, and colours of an ICC profile of primaries
+    and curves are converted to sRGB. With `samples`, numbers come as they are
     stored: the indices of a palette, and 1, 2 and 4 bit gray without scaling. ClipError where the
     file is cut, zeroed or damaged, as far as its format tells: BMP and uncompressed TIFF have no
     marks, JPEG and WebP no checksums.
@@ -66,7 +69,11 @@ def read_image(path: Path, *, samples: bool = False) -> Array:
             check_tiff_strips(data)
     except DamagedImage as error:
         raise _damaged(path, str(error)) from error
-    return _read_samples(path, data, header) if samples else _decode(path, data, header)
+    if samples:
+        return _read_samples(path, data, header)
+    pixels = _decode(path, data, header)
+    convert = conversion_to_srgb(icc_profile(data)) if pixels.ndim == 3 else None
+    return pixels if convert is None else convert(pixels)
 
 
 def _decode(path: Path, data: bytes, header: ImageHeader) -> Array:
@@ -256,7 +263,7 @@ def probe_images(paths: Sequence[Path], *, samples: bool = False) -> tuple[Image
     if turned:
         notes.append(f"{turned} of {len(paths)} images are turned upright, as their EXIF data asks")
     if colours := _colours(paths[0]):
-        notes.append(f"the images state {colours}: their colours are read as sRGB")
+        notes.append(colours)
     kind = _kind(first)
     return ImageStore(
         tuple(paths), height, width, kind=kind, samples=samples, notes=tuple(notes)
@@ -276,7 +283,7 @@ def _colours(path: Path) -> str:
     if path.suffix.lower() == ".npy":
         return ""
     with _mapped(path) as data:
-        return colour_profile(data)
+        return colour_words(data)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from simlift.sources.lens import fixed_camera
 
 # Image files carry no rate; this is what film and most viewers assume.
 ASSUMED_FPS = Fraction(24)
+_DARK = 4096  # of 65535: 12 bits, stored as they are
 SINGLE_SUFFIXES = IMAGE_SUFFIXES | ANIMATION_SUFFIXES
 
 
@@ -72,6 +73,11 @@ def _sequence(name: str, path: Path, paths: tuple[Path, ...], options: ReadOptio
         notes.append("the alpha channel is dropped")
     if first.dtype == np.uint16:
         notes.append("16-bit colour is read as 8 bit")
+        if 0 < first.max() < _DARK:
+            notes.append(
+                f"no value of the first image is above {first.max()} of 65535: it is read as dark; "
+                "numbers of 10 or 12 bits are to be scaled to 16 before"
+            )
     if first.ndim == 2:
         notes.append("the images are gray: colour is three equal channels")
     if len(paths) > 1 and options.fps is None:

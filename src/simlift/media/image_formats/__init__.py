@@ -6,13 +6,14 @@ from simlift.media.image_formats.header import (
     ImageHeader,
     UnreadableImage,
 )
-from simlift.media.image_formats.sniff import colour_profile, read_header
+from simlift.media.image_formats.sniff import colour_words, icc_profile, read_header
 
 __all__ = [
     "Buffer",
     "DamagedImage",
     "ImageHeader",
     "UnreadableImage",
-    "colour_profile",
+    "colour_words",
+    "icc_profile",
     "read_header",
 ]

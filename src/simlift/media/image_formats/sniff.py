@@ -3,7 +3,7 @@
 from simlift.media.image_formats.bmp import bmp_header
 from simlift.media.image_formats.gif import gif_header
 from simlift.media.image_formats.header import Buffer, ImageHeader, UnreadableImage
-from simlift.media.image_formats.icc import profile_name
+from simlift.media.image_formats.icc import conversion_to_srgb, profile_name
 from simlift.media.image_formats.jpeg import jpeg_header, jpeg_profile
 from simlift.media.image_formats.png import SIGNATURE, png_colours, png_header
 from simlift.media.image_formats.tiff import tiff_header, tiff_profile
@@ -45,22 +45,28 @@ def read_header(data: Buffer) -> ImageHeader:
     raise UnreadableImage(f"is {_foreign(head)}")
 
 
-def colour_profile(data: Buffer) -> str:
-    """Return what a file says of its colours where that is not sRGB, or ""."""
+def icc_profile(data: Buffer) -> bytes:
+    """Return the ICC profile of a file, or nothing."""
     head = data[:12]
-    words, profile = "", b""
     if head[:8] == SIGNATURE:
-        profile, words = png_colours(data)
-    elif head[:3] == b"\xff\xd8\xff":
-        profile = jpeg_profile(data)
-    elif head[:4] == b"RIFF":
-        profile = webp_profile(data)
-    elif head[:4] in _TIFF:
-        profile = tiff_profile(data)
-    if not profile:
-        return words
-    name = profile_name(profile)
-    return "" if "srgb" in name.lower() else f"the colour profile {name!r}"
+        return png_colours(data)[0]
+    if head[:3] == b"\xff\xd8\xff":
+        return jpeg_profile(data)
+    if head[:4] == b"RIFF":
+        return webp_profile(data)
+    return tiff_profile(data) if head[:4] in _TIFF else b""
+
+
+def colour_words(data: Buffer) -> str:
+    """Say what becomes of the colours of a file that does not state sRGB, or ""."""
+    if profile := icc_profile(data):
+        name = profile_name(profile)
+        if conversion_to_srgb(profile) is not None:
+            return f"colours are converted from the profile {name!r} to sRGB"
+        known = "srgb" in name.lower()
+        return "" if known else f"the colour profile {name!r} is not heeded: read as sRGB"
+    words = png_colours(data)[1] if data[:8] == SIGNATURE else ""
+    return f"the images state {words}, which is not heeded: read as sRGB" if words else ""
 
 
 def _foreign(head: bytes) -> str:

@@ -289,12 +289,17 @@ def _colours(path: Path) -> str:
 @contextmanager
 def _mapped(path: Path) -> Iterator[mmap.mmap]:
     """Map a file, so that only the pages that are looked at are read."""
-    if not path.is_file():
-        raise ClipError(path, "does not exist", way_out="check the path")
-    if path.stat().st_size == 0:
-        raise _empty(path)
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        yield data
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        raise ClipError(path, "does not exist", way_out="check the path") from None
+    with file:
+        try:
+            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except ValueError:
+            raise _empty(path) from None
+        with data:
+            yield data
 
 
 def _npy_size(path: Path) -> tuple[int, int] | None:

@@ -100,3 +100,19 @@ def test_a_palette_of_another_format_is_named(tmp_path):
     (tmp_path / "a.bmp").write_bytes(data)
     with pytest.raises(ClipError, match=r"a.bmp.*palette"):
         read_image(tmp_path / "a.bmp", samples=True)
+
+
+@pytest.mark.parametrize(("dtype", "samples"), [(np.uint8, True), (np.uint16, False)])
+def test_tiff_files_whose_white_is_0(tmp_path, dtype, samples):
+    """As pictures they are turned round, where the decoder does so; as numbers they are refused."""
+    good, coded = cv2.imencode(".tif", IDS.astype(dtype), [cv2.IMWRITE_TIFF_COMPRESSION, 1])
+    assert good
+    data = bytearray(coded.tobytes())
+    at = int.from_bytes(data[4:8], "little")
+    entry = data.index((262).to_bytes(2, "little") + b"\3\0\1\0\0\0", at)
+    data[entry + 8] = 0
+    (tmp_path / "a.tif").write_bytes(data)
+    with pytest.raises(ClipError, match=r"a.tif.*(inverted|white as 0)"):
+        read_image(tmp_path / "a.tif", samples=samples)
+    if dtype is np.uint8:
+        np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), 255 - IDS)

@@ -105,10 +105,13 @@ def _read_samples(path: Path, data: bytes, header: ImageHeader) -> Array:
         # Samples of fewer than 8 bits decode to gray of full range: exact multiples.
         return _decode(path, gray, header) // np.uint8(255 // ((1 << min(header.bits, 8)) - 1))
     pixels = _decode(path, data, header)
-    if header.palette and (pixels.ndim == 3 or header.bits < 8):
+    if header.inverted or (header.palette and pixels.ndim == 3) or header.bits < 8:
+        kind = (
+            "inverted" if header.inverted else "colours of a palette" if header.palette else "gray"
+        )
         raise ClipError(
             path,
-            f"holds colours of a palette, no numbers ({header.format}, {header.bits} bits)",
+            f"holds no plain numbers ({header.format}: {kind}, {header.bits} bits)",
             allowed="gray of 8 or 16 bits, or PNG, whose palette indices are read",
             way_out="write the numbers as gray PNG",
         )

@@ -25,6 +25,7 @@ class ImageHeader:
     orientation: int = 1  # EXIF: 1 is upright, 6 is to be turned clockwise by 90 degrees
     bits: int = 8  # of a stored sample
     palette: bool = False  # samples are indices into a table of colours
+    inverted: bool = False  # white is stored as 0
     lossy: bool = False
     frames: int = 1  # of an animation; pages of a TIFF file
 

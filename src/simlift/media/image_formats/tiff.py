@@ -17,7 +17,7 @@ from simlift.media.image_formats.header import (
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 7: 1, 16: 8}  # bytes of the types of numbers that are read here
 _SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 254, 256, 257, 258, 259, 262
 _STRIPS, _ORIENTATION, _STRIP_BYTES, _TILES, _TILE_BYTES, _ICC = 273, 274, 279, 324, 325, 34675
-_PALETTE, _CMYK = 3, 5  # photometric interpretations
+_WHITE_IS_ZERO, _PALETTE, _CMYK = 0, 3, 5  # photometric interpretations
 _LZW, _JPEG, _DEFLATE = 5, (6, 7), (8, 32946)  # compressions
 _MOST_PAGES = 65536
 
@@ -62,8 +62,11 @@ def tiff_header(data: Buffer) -> ImageHeader:
     """Read a TIFF header; DamagedImage where a strip reaches beyond the end of the file."""
     pages = _pages(data)
     first = pages[0]
-    if first.get(_PHOTOMETRIC, [1])[0] == _CMYK:
+    kind, bits = first.get(_PHOTOMETRIC, [1])[0], first.get(_BITS, [1])[0]
+    if kind == _CMYK:
         raise UnreadableImage("holds CMYK colours")
+    if kind == _WHITE_IS_ZERO and bits > 8:  # OpenCV turns 8 bits round, and 16 not
+        raise UnreadableImage(f"stores white as 0, in {bits} bits")
     end = int(_strips(first).max(initial=0))
     if end > len(data):
         raise DamagedImage(f"is cut short: at least {end - len(data)} bytes are missing")
@@ -78,8 +81,9 @@ def tiff_header(data: Buffer) -> ImageHeader:
         height,
         width,
         orientation,
-        bits=first.get(_BITS, [1])[0],
-        palette=first.get(_PHOTOMETRIC, [1])[0] == _PALETTE,
+        bits=bits,
+        palette=kind == _PALETTE,
+        inverted=kind == _WHITE_IS_ZERO,
         lossy=first.get(_COMPRESSION, [1])[0] in _JPEG,
         frames=max(frames, 1),
     )

@@ -1,5 +1,6 @@
 """Animated GIF, PNG and WebP are clips of all their frames, with their times."""
 
+import json
 from fractions import Fraction
 
 import av
@@ -98,6 +99,17 @@ def test_a_folder_with_one_animation(tmp_path, suffix):
     write(tmp_path / "clip" / f"walk{suffix}", frames())
     clip = simlift.open_clip(tmp_path / "clip")
     assert (clip.name, clip.num_frames) == ("clip", 9)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_an_animation_is_the_rgb_of_a_native_folder(tmp_path, suffix):
+    """As an estimate leaves it: the source's own file beside the layers."""
+    write(tmp_path / f"rgb{suffix}", frames())
+    layers = {"rgb": {"file": f"rgb{suffix}"}}
+    data = builders.manifest(layers, num_frames=9, height=32, width=48)
+    (tmp_path / "clip.json").write_text(json.dumps(data))
+    clip = simlift.open_clip(tmp_path)
+    assert builders.read(clip, Layer.RGB, range(9)).shape == (9, 32, 48, 3)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".webp"])

@@ -40,11 +40,13 @@ def open_animation(path: Path) -> Animation | None:
 
     ClipError where the file is not whole.
     """
+    if not path.is_file():
+        return None
     data = path.read_bytes()
     try:
         header = read_header(data)
     except (DamagedImage, UnreadableImage):
-        return None  # as a still it is refused, in words
+        return None  # as a still picture it is refused, in words
     if header.frames < 2 or header.format == "TIFF":
         return None
     try:

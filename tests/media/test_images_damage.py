@@ -70,7 +70,7 @@ def test_a_sequence_names_the_damaged_file_when_it_is_opened(tmp_path, suffix, s
 
 @pytest.mark.parametrize(
     ("suffix", "settings"),
-    [(".jpg", ()), (".png", ()), (".tif", DEFLATE)],
+    [(".jpg", ()), (".png", ()), (".tif", DEFLATE), (".webp", LOSSY), (".webp", ())],
 )
 def test_damage_in_the_middle_is_found_when_the_file_is_read(tmp_path, suffix, settings):
     path = tmp_path / f"a{suffix}"

@@ -26,6 +26,7 @@ from simlift.media.image_formats.icc import conversion_to_srgb
 from simlift.media.image_formats.jpeg import check_jpeg_scan
 from simlift.media.image_formats.png import as_samples
 from simlift.media.image_formats.tiff import check_tiff_strips
+from simlift.media.image_formats.webp import check_webp_picture
 from simlift.media.numbered import numbered
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
 
 PHOTO_SUFFIXES = frozenset([".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"])
 IMAGE_SUFFIXES = PHOTO_SUFFIXES | {".npy"}
+_CHECKS = {"JPEG": check_jpeg_scan, "TIFF": check_tiff_strips, "WebP": check_webp_picture}
 _FORMATS = "a whole PNG, JPEG, WebP, TIFF or BMP file"
 
 
@@ -63,10 +65,8 @@ def read_image(path: Path, *, samples: bool = False) -> Array:
         raise _empty(path)
     header = _header(path, data)
     try:
-        if header.format == "JPEG":
-            check_jpeg_scan(data)
-        elif header.format == "TIFF":
-            check_tiff_strips(data)
+        if check := _CHECKS.get(header.format):
+            check(data)
     except DamagedImage as error:
         raise _damaged(path, str(error)) from error
     if samples:

@@ -35,11 +35,27 @@ def webp_header(data: Buffer) -> ImageHeader:
             orientation = read_orientation(exif.removeprefix(b"Exif\0\0"))
     if not coded[1] or not size[0]:
         raise DamagedImage("is cut short: it holds no picture")
-    allowed = 64 + size[0] * size[1] // _BLOCK // 8
-    if not any(data[max(coded[1] - allowed, coded[0]) : coded[1]]):
+    if not any(data[max(coded[1] - _most_zeros(*size), coded[0]) : coded[1]]):
         raise DamagedImage("is zeroed: the end of its picture is missing")
     height, width = upright_size(*size, orientation)
     return ImageHeader("WebP", height, width, orientation, lossy=lossy, frames=max(frames, 1))
+
+
+def check_webp_picture(data: Buffer) -> None:
+    """Raise DamagedImage on more zeros within the picture than a flat one holds."""
+    size = (0, 0)
+    for name, start, stop in webp_chunks(data):
+        if name == b"VP8X":
+            size = _canvas(data[start : start + 10])
+        elif name in (b"VP8 ", b"VP8L"):
+            size = size if size[0] else _coded_size(name, data[start : start + 10])
+            lost = data.find(bytes(_most_zeros(*size) + 1), start, stop)
+            if lost >= 0:
+                raise DamagedImage(f"is damaged: zeros in place of its picture from byte {lost}")
+
+
+def _most_zeros(height: int, width: int) -> int:
+    return 64 + height * width // _BLOCK // 8
 
 
 def webp_profile(data: Buffer) -> bytes:

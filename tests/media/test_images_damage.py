@@ -37,7 +37,7 @@ def zeroed(data, share=0.6):
     return data[:kept] + bytes(len(data) - kept)
 
 
-def hole(data, size=512):
+def hole(data, size):
     at = len(data) // 2
     return data[:at] + bytes(size) + data[at + size :]
 
@@ -69,14 +69,20 @@ def test_a_sequence_names_the_damaged_file_when_it_is_opened(tmp_path, suffix, s
 
 
 @pytest.mark.parametrize(
-    ("suffix", "settings"),
-    [(".jpg", ()), (".png", ()), (".tif", DEFLATE), (".webp", LOSSY), (".webp", ())],
+    ("suffix", "settings", "size"),
+    [
+        (".jpg", (), 512),
+        (".png", (), 512),
+        (".tif", DEFLATE, 512),
+        (".webp", LOSSY, 512),
+        (".webp", (), 4096),
+    ],
 )
-def test_damage_in_the_middle_is_found_when_the_file_is_read(tmp_path, suffix, settings):
+def test_damage_in_the_middle_is_found_when_the_file_is_read(tmp_path, suffix, settings, size):
     path = tmp_path / f"a{suffix}"
     path.write_bytes(coded(suffix, settings))
     read_image(path)
-    path.write_bytes(hole(coded(suffix, settings)))
+    path.write_bytes(hole(coded(suffix, settings), size))
     with pytest.raises(ClipError, match=f"a{suffix}.*damaged"):
         read_image(path)
 

@@ -36,7 +36,7 @@ class Animation:
 
 
 def open_animation(path: Path) -> Animation | None:
-    """Open an animated GIF, PNG or WebP; None where the file is a still picture.
+    """Open a GIF, or an animated PNG or WebP; None where the file is another picture.
 
     ClipError where the file is not whole.
     """
@@ -47,7 +47,7 @@ def open_animation(path: Path) -> Animation | None:
         header = read_header(data)
     except (DamagedImage, UnreadableImage):
         return None  # as a still picture it is refused, in words
-    if header.frames < 2 or header.format == "TIFF":
+    if header.format != "GIF" and (header.frames < 2 or header.format == "TIFF"):
         return None
     try:
         return _open(path, data, header)
@@ -91,7 +91,7 @@ def _timed(
         clear = (reader.read([0])[..., 3] < 255).any()
     if clear:  # most files declare an alpha channel and use none
         notes.append("the alpha channel is dropped")
-    if lost := sum(not delay for delay in delays):
+    if len(delays) > 1 and (lost := sum(not delay for delay in delays)):
         notes.append(f"{lost} of {len(delays)} frames state no time: 1/10 s is assumed")
     stated = [delay or _UNSTATED for delay in delays]
     fps = even_rate(stated, tick)

@@ -19,6 +19,7 @@ from simlift.sources.lens import fixed_camera
 # Image files carry no rate; this is what film and most viewers assume.
 ASSUMED_FPS = Fraction(24)
 _DARK = 4096  # of 65535: 12 bits, stored as they are
+_ONE_FRAME = "the clip has one frame: scores over time have no evidence"
 SINGLE_SUFFIXES = IMAGE_SUFFIXES | ANIMATION_SUFFIXES
 
 
@@ -45,7 +46,10 @@ def _read_file(name: str, where: Path, path: Path, options: ReadOptions) -> Clip
     if animation is None:
         return _sequence(name, where, (path,), options)
     notes = animation.notes
-    if options.fps is not None:
+    still = animation.store.num_frames == 1
+    if still:
+        notes = (*notes, _ONE_FRAME)
+    elif options.fps is not None:
         notes = (*notes, f"the file's own frame times (about {animation.fps} fps) are not used")
     return _clip(
         name,
@@ -53,7 +57,7 @@ def _read_file(name: str, where: Path, path: Path, options: ReadOptions) -> Clip
         animation.store,
         notes,
         options,
-        fps=animation.fps,
+        fps=ASSUMED_FPS if still else animation.fps,
         timestamps=animation.timestamps if options.fps is None else None,
     )
 
@@ -83,7 +87,7 @@ def _sequence(name: str, path: Path, paths: tuple[Path, ...], options: ReadOptio
     if len(paths) > 1 and options.fps is None:
         notes.append(f"images carry no frame rate: {ASSUMED_FPS} fps is assumed")
     if len(paths) == 1:
-        notes.append("the clip has one frame: scores over time have no evidence")
+        notes.append(_ONE_FRAME)
     return _clip(name, path, store, notes, options)
 
 

@@ -5,8 +5,11 @@ import zlib
 import cv2
 import numpy as np
 import pytest
+from tiny import clips as builders
 
+import simlift
 from simlift.core.errors import ClipError
+from simlift.core.layers import Layer
 from simlift.media.images import probe_images, read_image, write_image
 
 IDS = np.random.default_rng(0).integers(0, 2, (13, 21)).astype(np.uint8)
@@ -79,6 +82,16 @@ def test_a_sequence_of_samples(tmp_path):
     np.testing.assert_array_equal(first, IDS)
     with store.open() as reader:
         np.testing.assert_array_equal(reader.read([0, 2]), [IDS, IDS + 2])
+
+
+@pytest.mark.parametrize("palette", [False, True])
+def test_ids_of_a_native_folder_are_samples(tmp_path, palette):
+    folder = builders.native_images(tmp_path / "clip")
+    ids = builders.scene(0)[Layer.SEGMENTATION].astype(np.uint8)
+    for path in (folder / "segmentation").iterdir():
+        path.write_bytes(png(ids, 4, palette))
+    clip = simlift.open_clip(folder)
+    np.testing.assert_array_equal(builders.read(clip, Layer.SEGMENTATION, [3])[0], ids)
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".webp"])

@@ -88,7 +88,9 @@ def _store(
         return _checked(layer, entry, files[0], probe_npz(files, entry.channel))
     if one and layer in _PICTURES and (animation := open_animation(files[0])) is not None:
         return animation.store, "uint8"
-    return _checked(layer, entry, files[0], probe_images(files))
+    # The colours of a palette, and gray stretched to its full range, are other numbers.
+    numbers = layer is Layer.SEGMENTATION and entry.encoding != "colours"
+    return _checked(layer, entry, files[0], probe_images(files, samples=numbers))
 
 
 def _checked(

@@ -1,7 +1,8 @@
 """Read and write a run folder: recipe, takes with their provenance, scores, events, lock.
 
     run/recipe.json  environment.json  events.jsonl
-    run/takes/<clip>/<variant>.mp4 + .json      run/scores/<clip>/<variant>.json
+    run/takes/<clip>/<variant>.mp4 + .json (+ .png of a clip of one frame)
+    run/scores/<clip>/<variant>.json
 
 A take appears by rename when it is complete: its existence means done.
 """
@@ -88,6 +89,10 @@ class Run:
 
     def take_video(self, key: TakeKey) -> Path:
         return self.path / "takes" / key.clip / f"{key.variant}.mp4"
+
+    def take_picture(self, key: TakeKey) -> Path:
+        """The frame of a clip of one frame, without loss; it is there before the video is."""
+        return self.take_video(key).with_suffix(".png")
 
     def take_file(self, key: TakeKey) -> Path:
         return self.take_video(key).with_suffix(".json")

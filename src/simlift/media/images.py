@@ -1,6 +1,7 @@
-"""Read numbered images and arrays as raw frames; a gap in the numbers is an error."""
+"""Read images and arrays as raw frames, held upright and never half; write images."""
 
-import re
+import mmap
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,29 +12,140 @@ import numpy as np
 
 from simlift.core.errors import ClipError, RunError
 from simlift.core.layers import Array
-from simlift.media.image_size import image_size
+from simlift.media.image_formats import (
+    Buffer,
+    DamagedImage,
+    ImageHeader,
+    UnreadableImage,
+    colour_words,
+    icc_profile,
+    read_header,
+)
+from simlift.media.image_formats.exif import turn_upright
+from simlift.media.image_formats.icc import conversion_to_srgb
+from simlift.media.image_formats.jpeg import check_jpeg_scan
+from simlift.media.image_formats.png import as_samples
+from simlift.media.image_formats.tiff import check_tiff_strips
+from simlift.media.image_formats.webp import check_webp_picture
+from simlift.media.numbered import numbered
 
-IMAGE_SUFFIXES = frozenset([".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".npy"])
-_NUMBER = re.compile(r"(\d+)(?!.*\d)")
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "PHOTO_SUFFIXES",
+    "ImageReader",
+    "ImageStore",
+    "numbered",
+    "probe_images",
+    "read_image",
+    "write_image",
+]
+
+PHOTO_SUFFIXES = frozenset([".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"])
+IMAGE_SUFFIXES = PHOTO_SUFFIXES | {".npy"}
+_CHECKS = {"JPEG": check_jpeg_scan, "TIFF": check_tiff_strips, "WebP": check_webp_picture}
+_FORMATS = "a whole PNG, JPEG, WebP, TIFF or BMP file"
 
 
-def read_image(path: Path) -> Array:
-    """Read an image as stored: [h w], [h w 3] RGB or [h w 4] RGBA, uint8 or uint16, or a .npy."""
+def read_image(path: Path, *, samples: bool = False) -> Array:
+    """Read an image: [h w], [h w 3] RGB or [h w 4] RGBA, uint8 or uint16, or a .npy.
+
+    Pixels are turned upright where EXIF data says so, and colours of an ICC profile of primaries
+    and curves are converted to sRGB. With `samples`, numbers come as they are
+    stored: the indices of a palette, and 1, 2 and 4 bit gray without scaling. ClipError where the
+    file is cut, zeroed or damaged, as far as its format tells: BMP and uncompressed TIFF have no
+    marks, JPEG and WebP no checksums.
+    """
     if not path.is_file():
         found = "is not a file" if path.exists() else "does not exist"
         raise ClipError(path, found, way_out="check the path")
-    if path.suffix == ".npy":
+    if path.suffix.lower() == ".npy":
         return _read_npy(path)
-    data = np.fromfile(path, dtype=np.uint8)
-    pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
+    data = path.read_bytes()
+    if not data:
+        raise _empty(path)
+    header = _header(path, data)
+    try:
+        if check := _CHECKS.get(header.format):
+            check(data)
+    except DamagedImage as error:
+        raise _damaged(path, str(error)) from error
+    if samples:
+        return _read_samples(path, data, header)
+    pixels = _decode(path, data, header)
+    convert = conversion_to_srgb(icc_profile(data)) if pixels.ndim == 3 else None
+    return pixels if convert is None else convert(pixels)
+
+
+def _decode(path: Path, data: bytes, header: ImageHeader) -> Array:
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error as error:
+        raise _damaged(path, f"cannot be read as an image ({error.err})") from error
     if pixels is None:
-        found = "the file is empty (0 bytes)" if not data.size else "cannot be read as an image"
-        raise ClipError(path, found, allowed="a whole image file", way_out="export it again")
+        raise _damaged(path, f"is damaged: its {header.format} data cannot be read as an image")
     if pixels.ndim == 3 and pixels.shape[2] == 3:
-        return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
-    if pixels.ndim == 3 and pixels.shape[2] == 4:
-        return cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA)
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+    elif pixels.ndim == 3 and pixels.shape[2] == 4:
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA)
+    # OpenCV turns TIFF files itself.
+    return pixels if header.format == "TIFF" else turn_upright(pixels, header.orientation)
+
+
+def _read_samples(path: Path, data: bytes, header: ImageHeader) -> Array:
+    """Read numbers as they are stored; ClipError where coding or a palette has changed them."""
+    if header.lossy:
+        raise ClipError(
+            path,
+            f"holds numbers in lossy {header.format} coding, which changes them",
+            allowed="PNG, or another format without loss",
+            way_out="write them again as PNG",
+        )
+    if header.format == "PNG" and (header.palette or header.bits < 8):
+        gray = as_samples(data) if header.palette else data
+        # Samples of fewer than 8 bits decode to gray of full range: exact multiples.
+        return _decode(path, gray, header) // np.uint8(255 // ((1 << min(header.bits, 8)) - 1))
+    pixels = _decode(path, data, header)
+    if header.inverted or (header.palette and pixels.ndim == 3) or header.bits < 8:
+        kind = (
+            "inverted" if header.inverted else "colours of a palette" if header.palette else "gray"
+        )
+        raise ClipError(
+            path,
+            f"holds no plain numbers ({header.format}: {kind}, {header.bits} bits)",
+            allowed="gray of 8 or 16 bits, or PNG, whose palette indices are read",
+            way_out="write the numbers as gray PNG",
+        )
     return pixels
+
+
+def _header(path: Path, data: Buffer) -> ImageHeader:
+    try:
+        header = read_header(data)
+    except DamagedImage as error:
+        raise _damaged(path, str(error)) from error
+    except UnreadableImage as error:
+        raise ClipError(
+            path,
+            f"cannot be read as an image: it {error}",
+            allowed=_FORMATS,
+            way_out="convert it, or export it again",
+        ) from error
+    if header.frames > 1:
+        raise ClipError(
+            path,
+            f"holds {header.frames} frames",
+            allowed="one picture in a file of a sequence or of a folder of photos",
+            way_out="name the file itself as a clip if it is an animation, or split it",
+        )
+    return header
+
+
+def _damaged(path: Path, found: str) -> ClipError:
+    return ClipError(path, found, allowed=_FORMATS, way_out="export or copy it again")
+
+
+def _empty(path: Path) -> ClipError:
+    return ClipError(path, "the file is empty (0 bytes)", way_out="export it again")
 
 
 def _read_npy(path: Path) -> Array:
@@ -50,7 +162,10 @@ def _read_npy(path: Path) -> Array:
 
 
 def write_image(path: Path, pixels: Array) -> None:
-    """Write uint8 or uint16 [h w], [h w 3] RGB, or [h w 4] RGBA; the suffix names the format."""
+    """Write uint8 or uint16 [h w], [h w 3] RGB, or [h w 4] RGBA; the suffix names the format.
+
+    The file appears by rename when it is whole.
+    """
     if pixels.ndim == 3:
         code = cv2.COLOR_RGB2BGR if pixels.shape[2] == 3 else cv2.COLOR_RGBA2BGRA
         pixels = cv2.cvtColor(pixels, code)
@@ -59,43 +174,11 @@ def write_image(path: Path, pixels: Array) -> None:
         raise ClipError(path, f"cannot be written as {path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data.tobytes())
+        partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+        partial.write_bytes(data.tobytes())
+        partial.replace(path)
     except OSError as error:
         raise RunError(path, f"cannot be written ({error.strerror})") from error
-
-
-def numbered(paths: Sequence[Path], where: Path) -> tuple[Path, ...]:
-    """Sort files by the last number in their names; ClipError names missing and double frames."""
-    if len(paths) == 1:
-        return tuple(paths)
-    found: dict[int, Path] = {}
-    for path in paths:
-        match = _NUMBER.search(path.stem)
-        if match is None:
-            raise ClipError(path, "has no frame number", allowed="names such as 000012.png")
-        number = int(match.group(1))
-        if number in found:
-            raise ClipError(
-                where,
-                f"frame {number} is there twice: {found[number].name}, {path.name}",
-                allowed="one file for each frame",
-            )
-        found[number] = path
-    order = sorted(found)
-    # Recorders that keep every n-th frame leave even gaps; only an uneven gap is a lost frame.
-    steps = np.diff(order)
-    step = int(steps.min()) if len(steps) else 1
-    lost = [n for n in range(order[0], order[-1] + 1, step) if n not in found]
-    if lost or (steps % step).any():
-        names = ", ".join(str(n) for n in lost[:8]) or "uneven numbering"
-        raise ClipError(
-            where,
-            f"{len(lost)} frames are missing ({names}), if every {step}. is kept",
-            allowed="numbers without gaps",
-            way_out="record them again; renumber the files if the cut is meant; name single "
-            "pictures one by one",
-        )
-    return tuple(found[n] for n in order)
 
 
 @dataclass(frozen=True)
@@ -103,6 +186,7 @@ class ImageStore:
     """Frames in one file each, all of one size; `flat_channels` > 0 for buffers without a shape.
 
     `kind` is the type of number and the channels of the first frame, which all others share.
+    `samples` reads numbers as they are stored (`read_image`). `notes` say what reading assumes.
     """
 
     paths: tuple[Path, ...]
@@ -110,6 +194,8 @@ class ImageStore:
     width: int
     flat_channels: int = 0
     kind: tuple[str, tuple[int, ...]] | None = None
+    samples: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def num_frames(self) -> int:
@@ -136,7 +222,7 @@ class ImageReader:
         frames = []
         for index in indices:
             path = self.store.paths[index]
-            frame = read_image(path)
+            frame = read_image(path, samples=self.store.samples)
             height, width, flat = self.store.height, self.store.width, self.store.flat_channels
             if flat and frame.size == height * width * flat:
                 frame = frame.reshape(height, width, flat)
@@ -156,23 +242,85 @@ class ImageReader:
         return np.stack(frames)
 
 
-def probe_images(paths: Sequence[Path]) -> tuple[ImageStore, Array]:
-    """Probe some image files: return their store and the first frame, to judge their kind."""
-    first = read_image(paths[0])
+def probe_images(paths: Sequence[Path], *, samples: bool = False) -> tuple[ImageStore, Array]:
+    """Probe some image files: return their store and the first frame, to judge their kind.
+
+    Every file is looked at, without decoding it; ClipError names one that is cut, zeroed at its
+    end, or of another size.
+    """
+    first = read_image(paths[0], samples=samples)
     if first.ndim not in (2, 3):
         raise ClipError(paths[0], f"is an array of shape {first.shape}", allowed="[h w] or [h w c]")
     height, width = first.shape[:2]
-    for path in paths[1:]:
-        size = image_size(path)
-        if size is not None and size != (height, width):
+    turned = 0
+    for path in paths:
+        size, orientation = _probe(path)
+        turned += orientation > 1
+        if size not in (None, (height, width)):
             raise ClipError(
                 path,
                 f"is {size[1]}x{size[0]}, the first frame {width}x{height}",
                 allowed="one size in the whole sequence",
             )
-        if path.stat().st_size == 0:
-            raise ClipError(path, "the file is empty (0 bytes)", way_out="export it again")
-    return ImageStore(tuple(paths), height, width, kind=_kind(first)), first
+    notes = []
+    if turned:
+        notes.append(f"{turned} of {len(paths)} images are turned upright, as their EXIF data asks")
+    if colours := _colours(paths[0]):
+        notes.append(colours)
+    kind = _kind(first)
+    return ImageStore(
+        tuple(paths), height, width, kind=kind, samples=samples, notes=tuple(notes)
+    ), first
+
+
+def _probe(path: Path) -> tuple[tuple[int, int] | None, int]:
+    """Return the upright size, or None for an array without rows, and the EXIF orientation."""
+    if path.suffix.lower() == ".npy":
+        return _npy_size(path), 1
+    with _mapped(path) as data:
+        header = _header(path, data)
+    return (header.height, header.width), header.orientation
+
+
+def _colours(path: Path) -> str:
+    if path.suffix.lower() == ".npy":
+        return ""
+    with _mapped(path) as data:
+        return colour_words(data)
+
+
+@contextmanager
+def _mapped(path: Path) -> Iterator[mmap.mmap]:
+    """Map a file, so that only the pages that are looked at are read."""
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        raise ClipError(path, "does not exist", way_out="check the path") from None
+    with file:
+        try:
+            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except ValueError:
+            raise _empty(path) from None
+        with data:
+            yield data
+
+
+def _npy_size(path: Path) -> tuple[int, int] | None:
+    """Return the height and width of an array; ClipError where bytes of it are missing."""
+    try:
+        with path.open("rb") as file:
+            version = np.lib.format.read_magic(file)
+            read = np.lib.format.read_array_header_1_0
+            if version != (1, 0):
+                read = np.lib.format.read_array_header_2_0
+            shape, _, kind = read(file)
+            missing = file.tell() + kind.itemsize * int(np.prod(shape)) - path.stat().st_size
+    except ValueError as error:
+        empty = "the file is empty (0 bytes)" if path.stat().st_size == 0 else str(error)
+        raise ClipError(path, empty, way_out="save it again with numpy.save") from error
+    if missing > 0:
+        raise ClipError(path, f"is cut short: {missing} bytes are missing", way_out="save it again")
+    return (shape[0], shape[1]) if len(shape) > 1 else None
 
 
 def _kind(frame: Array) -> tuple[str, tuple[int, ...]]:

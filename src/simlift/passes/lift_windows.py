@@ -21,6 +21,7 @@ from simlift.core.recipe import Recipe, Variant, derive_seed
 from simlift.core.run import Run, Take, TakeKey, write_text
 from simlift.core.strict_json import digest, dumps
 from simlift.core.window import ClipSample, Frames, PreviousFrames, Window
+from simlift.media.images import write_image
 from simlift.media.video_writer import VideoWriter, write_video
 from simlift.passes.provenance import source_digest, versions
 from simlift.scale.prefetch import WriteBehind, read_ahead
@@ -163,6 +164,8 @@ def _lift_together(
                     str(track.take.key),
                 )
                 writers[k].append(frames)
+                if job.clip.num_frames == 1:  # a picture gives a picture, without loss
+                    write_image(job.run.take_picture(track.take.key), frames[0])
                 previous[k] = _last_frames(previous[k], frames, window_size)
                 progress(len(frames))
         for writer in writers:

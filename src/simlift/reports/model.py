@@ -204,6 +204,8 @@ def _take_entry(
         ("Recipe digest", take.recipe_digest),
         ("Frames", f"{take.num_frames} of {take.width}x{take.height} at {take.fps} fps"),
     ]
+    if take.num_frames == 1:
+        rows.append(("Picture", f"takes/{take.clip}/{take.variant}.png"))
     if sheet:
         rows.append(("Take digest", sheet.take_digest))
         rows.append(("Motion for scores", sheet.flow))

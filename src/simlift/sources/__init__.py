@@ -7,7 +7,7 @@ from pathlib import Path
 from simlift.core.clip import Clip
 from simlift.core.errors import ClipError, RecipeError
 from simlift.core.read_options import ReadOptions
-from simlift.media.images import IMAGE_SUFFIXES
+from simlift.media.folders import visible_files, visible_folders
 from simlift.media.video import VIDEO_SUFFIXES
 from simlift.sources import carla, cosmos_writer, images, native, video
 
@@ -83,20 +83,22 @@ def layout_of(path: Path) -> Layout:
         raise ClipError(path, "does not exist", way_out="check the path")
     if path.name == "clip.json":
         return LAYOUTS[0]
-    if path.suffix.lower() in IMAGE_SUFFIXES:
+    if path.suffix.lower() in images.SINGLE_SUFFIXES:
         return _IMAGE
     if path.suffix.lower() in VIDEO_SUFFIXES:
         return _VIDEO
     raise ClipError(
         path,
         f"has the suffix {path.suffix!r}",
-        allowed=f"a folder, or {' '.join(sorted(VIDEO_SUFFIXES | IMAGE_SUFFIXES))}",
+        allowed=f"a folder, or {' '.join(sorted(VIDEO_SUFFIXES | images.SINGLE_SUFFIXES))}",
     )
 
 
 def _inside(folder: Path) -> str:
     """Say what a folder holds, in short."""
-    names = sorted(p.name + ("/" if p.is_dir() else "") for p in folder.iterdir())
+    names = [p.name for p in visible_files(folder)] + [
+        p.name + "/" for p in visible_folders(folder)
+    ]
     if not names:
         return "it is empty"
     more = f" and {len(names) - 4} more" if len(names) > 4 else ""

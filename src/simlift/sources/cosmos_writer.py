@@ -8,20 +8,16 @@ Source: Isaac Sim 5.1 documentation, "Cosmos writer".
 
 from pathlib import Path
 
-import numpy as np
-
 from simlift.core.clip import Clip
 from simlift.core.errors import ClipError
 from simlift.core.layers import Layer, StoredLayer, Unit
 from simlift.core.read_options import ReadOptions
-from simlift.media.decodings import PaletteIds
+from simlift.media.folders import visible_files
 from simlift.media.geometry_decodings import RelativeDepth
+from simlift.media.segment_colours import SegmentIds, find_segment_colours
 from simlift.media.video import VideoInfo, VideoStore, probe_video
 from simlift.sources.lens import fixed_camera
 from simlift.sources.video import colour_layer, video_notes
-
-_COLOUR_DISTANCE = 24  # lossy video moves a flat colour by less than this
-_SMALLEST_SHARE = 2e-4  # of the pixels of a frame; rarer colours are borders between two ids
 
 
 def recognises(folder: Path) -> bool:
@@ -44,10 +40,9 @@ def read(folder: Path, options: ReadOptions = ReadOptions()) -> Clip:
         notes.append("depth is relative (8-bit inverse depth): stages that need metres are off")
     if "segmentation" in files:
         store = VideoStore(_same_size(probe_video(files["segmentation"]), rgb))
-        palette = find_palette(store)
-        notes.append(f"segmentation has no names: {len(palette)} ids from its colours")
-        decode_ids = PaletteIds(palette, exact=False)
-        layers.append(StoredLayer(Layer.SEGMENTATION, store, decode_ids, Unit.IDS))
+        found = find_segment_colours(store)
+        notes += found.notes
+        layers.append(StoredLayer(Layer.SEGMENTATION, store, SegmentIds(found.palette), Unit.IDS))
     if options.fov is None:
         notes.append(
             "no camera is written: its pose is taken as fixed, its field of view as 60 degrees"
@@ -68,30 +63,14 @@ def read(folder: Path, options: ReadOptions = ReadOptions()) -> Clip:
     )
 
 
-def find_palette(store: VideoStore) -> tuple[tuple[int, int, int, int], ...]:
-    """Return the flat colours of 8 evenly spaced frames as (red, green, blue, id), ids from 1."""
-    indices = np.unique(np.linspace(0, store.num_frames - 1, 8).astype(int))
-    colours: list[np.ndarray] = []
-    with store.open() as reader:
-        for index in indices:
-            code = reader.read([int(index)])[0].astype(np.uint32) >> 2
-            packed = (code[..., 0] << 12) | (code[..., 1] << 6) | code[..., 2]
-            counts = np.bincount(packed.ravel(), minlength=1 << 18)
-            common = np.flatnonzero(counts > _SMALLEST_SHARE * packed.size)
-            for value in common[np.argsort(-counts[common], kind="stable")]:
-                colour = np.array([value >> 12, (value >> 6) & 63, value & 63]) * 4 + 2
-                if all(np.abs(colour - c).max() > _COLOUR_DISTANCE for c in colours):
-                    colours.append(colour)
-    return tuple((int(r), int(g), int(b), i + 1) for i, (r, g, b) in enumerate(colours))
-
-
 def _files(folder: Path) -> dict[str, Path]:
     endings = {
         "rgb": ("rgb",),
         "depth": ("depth",),
         "segmentation": ("instance_segmentation", "segmentation"),
     }
-    videos = [p for p in sorted(folder.glob("*.mp4")) if "shaded" not in p.stem]
+    videos = [p for p in visible_files(folder) if p.suffix.lower() == ".mp4"]
+    videos = [p for p in videos if "shaded" not in p.stem.lower()]
     found = {}
     for kind, names in endings.items():
         hits = [p for p in videos if p.stem.lower().endswith(names)]

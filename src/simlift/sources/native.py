@@ -7,6 +7,7 @@ from simlift.core.errors import ClipError
 from simlift.core.layers import Layer
 from simlift.core.read_options import ReadOptions
 from simlift.core.strict_json import load
+from simlift.media.images import ImageStore
 from simlift.media.manifest import NativeManifest
 from simlift.media.video import VideoStore
 from simlift.sources.camera_files import read_camera
@@ -34,6 +35,7 @@ def build(folder: Path, manifest: NativeManifest, options: ReadOptions = ReadOpt
     layers = tuple(read_layer(folder, manifest, Layer(layer)) for layer in sorted(manifest.layers))
     rgb = next((s.store for s in layers if s.layer is Layer.RGB), None)
     video = rgb.info if isinstance(rgb, VideoStore) else None
+    notes = rgb.notes if isinstance(rgb, ImageStore) else ()
     return Clip(
         name=manifest.name,
         path=folder,
@@ -51,6 +53,6 @@ def build(folder: Path, manifest: NativeManifest, options: ReadOptions = ReadOpt
         scene=existing(folder, manifest.scene),
         timestamps=video.timestamps if video else None,
         audio=video.path if video and video.audio_codec else None,
-        notes=video_notes(video) if video else (),
+        notes=video_notes(video) if video else notes,
         read_options=options,
     )

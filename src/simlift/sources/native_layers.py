@@ -9,6 +9,7 @@ from simlift.core.camera import Camera
 from simlift.core.camera_conventions import TO_RIGHT_HANDED
 from simlift.core.errors import ClipError
 from simlift.core.layers import Array, FrameStore, Layer, StoredLayer, Unit
+from simlift.media.animations import open_animation
 from simlift.media.arrays import probe_npz, probe_stack
 from simlift.media.decodings import (
     ChannelIds,
@@ -85,7 +86,11 @@ def _store(
         return _checked(layer, entry, files[0], probe_stack(files[0], entry.channel))
     if suffix == ".npz":
         return _checked(layer, entry, files[0], probe_npz(files, entry.channel))
-    return _checked(layer, entry, files[0], probe_images(files))
+    if one and layer in _PICTURES and (animation := open_animation(files[0])) is not None:
+        return animation.store, "uint8"
+    # The colours of a palette, and gray stretched to its full range, are other numbers.
+    numbers = layer is Layer.SEGMENTATION and entry.encoding != "colours"
+    return _checked(layer, entry, files[0], probe_images(files, samples=numbers))
 
 
 def _checked(

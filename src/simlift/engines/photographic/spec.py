@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import cv2
 
@@ -15,7 +14,7 @@ from simlift.core.protocols import Stage, WindowSize
 from simlift.engines.photographic.camera import optics
 from simlift.engines.photographic.camera.colour_transfer import read_reference_photos
 from simlift.engines.photographic.engine import PhotographicEngine
-from simlift.engines.photographic.light.environments import open_environment
+from simlift.engines.photographic.light.environments import environment_notes, open_environment
 from simlift.engines.photographic.looks.look import BUILT_IN, Look
 from simlift.engines.photographic.materials import settings
 from simlift.engines.photographic.scene.backdrop import read_photos
@@ -23,7 +22,6 @@ from simlift.engines.photographic.stages import camera_stages, light_stages
 from simlift.engines.photographic.supported_effects import supported_optics, supported_weather
 from simlift.engines.photographic.weather import effects
 from simlift.engines.photographic.weather.effects import Weather
-from simlift.media.environments import read_environment
 
 
 @dataclass(frozen=True)
@@ -91,8 +89,7 @@ def _check_classes(look: Look, clip: Clip) -> None:
 
 def _check_files(look: Look) -> None:
     """Raise RecipeError for an environment or a folder of photos that cannot be used."""
-    if look.light.environment not in BUILT_IN:
-        read_environment(Path(look.light.environment))
+    environment_notes(look.light.environment)
     if look.backdrop.photos is not None:
         read_photos(look.backdrop.photos, most=1)
 

@@ -4,6 +4,7 @@ from simlift.core.clip import Clip
 from simlift.core.layers import Layer
 from simlift.core.protocols import Stage
 from simlift.engines.photographic.camera.colour_transfer import check_reference_photos
+from simlift.engines.photographic.light.environments import environment_notes
 from simlift.engines.photographic.looks.look import Look
 from simlift.engines.photographic.scene.stored_scene import open_scene
 
@@ -18,13 +19,18 @@ def light_stages(look: Look, clip: Clip) -> tuple[Stage, ...]:
     return (
         Stage("albedo", lit, albedo if lit else unlit),
         Stage("normals", lit, normals if lit else unlit),
-        Stage("light", lit, f"environment {look.light.environment}" if lit else unlit),
+        Stage("light", lit, _environment(look) if lit else unlit),
         Stage(
             "occlusion and shadows", depth, "from depth in metres" if depth else "no metric depth"
         ),
         _indirect_light_stage(look, clip),
         _backdrop(look, clip, unlit),
     )
+
+
+def _environment(look: Look) -> str:
+    notes = environment_notes(look.light.environment)
+    return f"environment {look.light.environment}" + (f" ({'; '.join(notes)})" if notes else "")
 
 
 def _indirect_light_stage(look: Look, clip: Clip) -> Stage:

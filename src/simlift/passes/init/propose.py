@@ -14,11 +14,11 @@ from simlift.core.layers import Array, Layer
 from simlift.core.read_options import ReadOptions
 from simlift.media.images import read_image
 from simlift.media.manifest import NativeCamera, NativeLayer, NativeManifest
+from simlift.media.segment_colours import find_segment_colours
 from simlift.media.video import VideoStore, probe_video
 from simlift.passes.init import cameras
 from simlift.passes.init.layers import Found, flat_colours, layer_of_words, recognise
 from simlift.passes.init.scan import Scan, describe, scan
-from simlift.sources.cosmos_writer import find_palette
 
 ASSUMED_FPS = Fraction(24)
 _MOST_COLOURS = 512  # of a picture of ids: more are no ids
@@ -300,10 +300,10 @@ def _ids(
     """Return how ids are stored, and their names."""
     first = found.first
     if found.group.is_video:
-        palette = find_palette(VideoStore(probe_video(found.group.paths[0])))
-        colours = {_hex(colour[:3]): colour[3] for colour in palette}
+        flat = find_segment_colours(VideoStore(probe_video(found.group.paths[0])))
+        colours = {_hex(colour[:3]): colour[3] for colour in flat.palette}
         entry = replace(entry, encoding="colours", colours=colours, tolerance=255)
-        return entry, labels, [f"ids are the {len(palette)} flat colours of a video"]
+        return entry, labels, list(flat.notes)
     if first.ndim == 2 or first.shape[2] == 1:
         return entry, labels, []
     varying = [c for c in range(3) if np.ptp(first[..., c]) > 0]

@@ -15,6 +15,7 @@ from simlift.core.layers import Layer
 from simlift.core.window import Window
 from simlift.engines.photographic.scene import frame_geometry
 from simlift.engines.photographic.scene.backdrop import read_photos
+from simlift.media.folders import visible_files, visible_folders
 from simlift.pixels.colour import spaces
 from simlift.pixels.colour.class_transfer import (
     apply_class_transfer,
@@ -43,10 +44,9 @@ def read_reference_photos(folder: Path, most: int = _MOST) -> ReferencePhotos:
     """Read a folder of photos and its sub-folders; RecipeError where there are none."""
     if not folder.is_dir():
         raise RecipeError(folder, "is no folder", allowed="a folder of photos")
-    inside = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+    inside = visible_folders(folder)
     classes = tuple((p.name, tuple(read_photos(p, most, _ROWS))) for p in inside)
-    beside = any(p.is_file() and not p.name.startswith(".") for p in folder.iterdir())
-    rest = () if classes and not beside else tuple(read_photos(folder, most, _ROWS))
+    rest = () if classes and not visible_files(folder) else tuple(read_photos(folder, most, _ROWS))
     return ReferencePhotos(rest, classes)
 
 

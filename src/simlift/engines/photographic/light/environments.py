@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from simlift.engines.photographic.looks.look import Light
+from simlift.engines.photographic.looks.look import BUILT_IN, Light
 from simlift.media.environments import read_environment
 from simlift.pixels.light import sky
 from simlift.pixels.light.environment import Environment, build_environment
@@ -38,4 +38,10 @@ def open_environment(light: Light, name: str) -> Environment:
     rooms = {"studio": sky.studio, "window-room": sky.window_room, "lamp-room": sky.lamp_room}
     if name in rooms:
         return build_environment(rooms[name]())
-    return build_environment(read_environment(Path(name)))
+    return build_environment(read_environment(Path(name)).radiance)
+
+
+@lru_cache(maxsize=16)
+def environment_notes(name: str) -> tuple[str, ...]:
+    """Return what was changed or assumed as a file was read; RecipeError if it cannot be used."""
+    return () if name in BUILT_IN else read_environment(Path(name)).notes

@@ -9,7 +9,8 @@ from jaxtyping import UInt8
 from simlift.core.errors import ClipError, RecipeError
 from simlift.engines.photographic.materials.classes import MATERIALS, known_words, words_of
 from simlift.media.decodings import Colour
-from simlift.media.images import IMAGE_SUFFIXES, read_image
+from simlift.media.folders import visible_files
+from simlift.media.images import PHOTO_SUFFIXES, read_image
 
 _SMALLEST = 32  # pixels
 
@@ -22,7 +23,7 @@ def read_textures(folder: Path, classes: Iterable[str]) -> dict[str, UInt8[np.nd
     """
     if not folder.is_dir():
         raise RecipeError(folder, "is no folder", allowed="a folder of photos of surfaces")
-    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES - {".npy"})
+    paths = [p for p in visible_files(folder) if p.suffix.lower() in PHOTO_SUFFIXES]
     if not paths:
         raise RecipeError(
             folder,

@@ -9,7 +9,8 @@ from jaxtyping import Bool, Float, UInt8
 
 from simlift.core.errors import ClipError, RecipeError
 from simlift.media.decodings import Colour
-from simlift.media.images import IMAGE_SUFFIXES, read_image
+from simlift.media.folders import visible_files
+from simlift.media.images import PHOTO_SUFFIXES, read_image
 
 _PHOTO_ANGLE = 1.25  # a photo spans this many times the camera's field of view
 
@@ -20,7 +21,7 @@ def read_photos(
     """Read up to `most` photos of a folder, evenly by name; RecipeError if there are none."""
     if not folder.is_dir():
         raise RecipeError(folder, "is no folder", allowed="a folder of photos")
-    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES - {".npy"})
+    paths = [p for p in visible_files(folder) if p.suffix.lower() in PHOTO_SUFFIXES]
     if not paths:
         raise RecipeError(folder, "holds no photos", allowed=".jpg, .png, .webp, .bmp or .tif")
     chosen = [paths[i] for i in np.unique(np.linspace(0, len(paths) - 1, most).astype(int))]

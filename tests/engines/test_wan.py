@@ -88,10 +88,12 @@ def adapter(base, tmp_path_factory):
 
 
 def clip(folder, count, height=32, width=48):
-    """A clip whose colours fill the range: a random autoencoder makes of little contrast nothing."""
+    """A clip of full contrast: a random autoencoder makes nothing of little."""
     y, x = np.mgrid[0:height, 0:width]
     frames = [np.stack([x * 5 + i, y * 7, x + y + 9 * i], axis=-1) % 256 for i in range(count)]
-    path = builders.video(folder / "clip.mp4", np.stack(frames).astype(np.uint8), gop=1)
+    path = builders.video(
+        folder / "clip.mp4", np.stack(frames).astype(np.uint8), pixel_format="yuv444p", gop=1
+    )
     return simlift.open_clip(path)
 
 

@@ -1,0 +1,8 @@
+"""Name a file to FFmpeg so that nothing in its name is taken for a protocol."""
+
+from pathlib import Path
+
+
+def media_url(path: Path) -> str:
+    """Return the URL of a file; a bare `2024-01-26T20:57:04Z.mp4` would be protocol `2024-01-26T20`."""
+    return f"file:{path}"

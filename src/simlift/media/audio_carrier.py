@@ -32,8 +32,7 @@ class AudioCarrier:
         if stream is None:
             raise ClipError(source, "holds no sound", way_out="name a file with sound")
         self._start = probe_video(source).start if self._source.streams.video else Fraction(0)
-        name = stream.codec_context.name
-        self._copy = name in _MP4_AUDIO
+        self._copy = stream.codec_context.codec.canonical_name in _MP4_AUDIO
         self._out = target.add_stream_from_template(stream) if self._copy else _flac(stream, target)
         self._rate = stream.codec_context.sample_rate
         self._packets = self._source.demux(stream)

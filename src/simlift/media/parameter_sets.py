@@ -26,6 +26,11 @@ class SizeWatch:
         self._count, self._stride = 0, 1
         self.sizes: dict[int, tuple[int, int]] = {}  # packet -> width, height
 
+    @property
+    def sampled(self) -> bool:
+        """Whether some key frames were decoded and the others not looked at."""
+        return self._header is None
+
     def look(self, number: int, packet: Any) -> None:
         """Take note of the key frame in the packet of a number, counted in decoding order."""
         if packet.has_sidedata("new_extradata"):
@@ -68,14 +73,38 @@ class SizeWatch:
             self.sizes[number] = (frames[0].width, frames[0].height)
 
 
+def without_messages(data: bytes, codec: str, extradata: bytes) -> bytes:
+    """Leave out the supplemental messages (SEI) of a coded picture; other codecs have none."""
+    if codec not in ("h264", "hevc"):
+        return data
+    of_type, messages = (_h264_type, (6,)) if codec == "h264" else (_hevc_type, (39, 40))
+    length = _length_bytes(extradata, codec)
+    kept = (unit for unit in _units(data, length) if of_type(unit) not in messages)
+    return b"".join((len(u).to_bytes(length, "big") if length else b"\0\0\1") + u for u in kept)
+
+
 def _h264(data: bytes, extradata: bytes) -> bytes:
-    length = (extradata[4] & 3) + 1 if len(extradata) > 4 and extradata[0] == 1 else 0
-    return b"".join(u for u in _units(data, length) if u[0] & 31 == 7)
+    units = _units(data, _length_bytes(extradata, "h264"))
+    return b"".join(unit for unit in units if _h264_type(unit) == 7)
 
 
 def _hevc(data: bytes, extradata: bytes) -> bytes:
-    length = (extradata[21] & 3) + 1 if len(extradata) > 21 and extradata[0] == 1 else 0
-    return b"".join(u for u in _units(data, length) if (u[0] >> 1) & 63 == 33)
+    units = _units(data, _length_bytes(extradata, "hevc"))
+    return b"".join(unit for unit in units if _hevc_type(unit) == 33)
+
+
+def _h264_type(unit: bytes) -> int:
+    return unit[0] & 31
+
+
+def _hevc_type(unit: bytes) -> int:
+    return (unit[0] >> 1) & 63
+
+
+def _length_bytes(extradata: bytes, codec: str) -> int:
+    """Return the bytes of the lengths in front of units; 0 where start codes part them."""
+    at = 4 if codec == "h264" else 21
+    return (extradata[at] & 3) + 1 if len(extradata) > at and extradata[0] == 1 else 0
 
 
 def _units(data: bytes, length: int) -> Iterator[bytes]:

@@ -10,14 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-import av
 import numpy as np
 
 from simlift.core.errors import ClipError
 from simlift.core.layers import Array, FrameStore
-from simlift.media.media_url import media_url
 from simlift.media.video_colour import (
     FrameConverter,
     MatrixName,
@@ -25,7 +23,8 @@ from simlift.media.video_colour import (
     read_colour,
     upright,
 )
-from simlift.media.video_index import probe_video, reason
+from simlift.media.video_decoder import Decoder, PicturesAreWhole
+from simlift.media.video_index import probe_video
 from simlift.media.video_info import VideoInfo
 
 __all__ = [
@@ -146,6 +145,13 @@ class VideoReader:
         self._decoded = self._decoder.frames(start)
 
     def _decode_until(self, index: int) -> Any:
+        while True:
+            try:
+                return self._search(index)
+            except PicturesAreWhole:
+                self._start_at(self._from)
+
+    def _search(self, index: int) -> Any:
         for frame in self._decoded:
             position = self._position(frame)
             if position is None:
@@ -153,7 +159,7 @@ class VideoReader:
             self._next = position + 1
             # Frames that are shown before the key frame may lack what they were predicted from.
             if frame.is_corrupt and position >= self._from:
-                self._decoder.refuse_damage(self._from, position)
+                self._decoder.refuse_damage(self._from)
             if position == index:
                 return frame
             if position > index:
@@ -182,95 +188,3 @@ class VideoReader:
         return upright(
             np.asarray(frame.to_ndarray(format=self._pixel_format)), self._info.orientation
         )
-
-
-class Decoder:
-    """Decodes a file from a key frame on; strict, so that lost references are errors."""
-
-    def __init__(self, info: VideoInfo) -> None:
-        self._info = info
-        self._container: Any = None
-        self._strict = True
-
-    def close(self) -> None:
-        """Close the file."""
-        if self._container is not None:
-            self._container.close()
-            self._container = None
-
-    def frames(self, start: int) -> Iterator[Any]:
-        """Decode from the key frame of an index; 0 is the beginning of the file."""
-        # In an open group the frames in front of a key frame lack references after a seek, which
-        # is no damage. A strict decoder would stop at them.
-        strict = start == 0 or not self._info.open_groups
-        if start == 0 or self._container is None or strict != self._strict:
-            self.close()
-            self._container, self._stream = _open(self._info, strict=strict, threads=True)
-            self._strict = strict
-        if start:
-            stamp = self._info.pts[start]
-            self._container.seek(stamp, stream=self._stream, backward=True)
-        return self._decode(start)
-
-    def _decode(self, start: int) -> Iterator[Any]:
-        skip = 0 if start else self._info.lost
-        try:
-            for number, packet in enumerate(_packets(self._container, self._stream)):
-                if number >= skip:
-                    yield from packet.decode()
-        except av.error.FFmpegError as error:
-            self.refuse_damage(start, None, error)
-
-    def refuse_damage(
-        self, start: int, position: int | None, error: Exception | None = None
-    ) -> NoReturn:
-        """Raise ClipError that names the first frame that is damaged."""
-        info = self._info
-        # Several threads decode at once, so that the first error belongs to an earlier frame.
-        damaged, words = _first_damage(info, start, strict=self._strict)
-        index = position if damaged is None else damaged
-        where = "a frame" if index is None else f"frame {index} of {info.num_frames}"
-        detail = words or (reason(error) if error else "parts of it had to be made up")
-        raise ClipError(
-            info.path,
-            f"{where} does not decode: the file is damaged there ({detail})",
-            way_out="copy or export the video again, or cut the damaged part out with ffmpeg",
-        ) from error
-
-
-def _open(info: VideoInfo, *, strict: bool, threads: bool) -> tuple[Any, Any]:
-    container = av.open(media_url(info.path))
-    stream: Any = container.streams[info.stream]
-    if strict:
-        stream.codec_context.options = {"err_detect": "explode"}
-    stream.thread_type = "AUTO" if threads else "NONE"
-    return container, stream
-
-
-def _packets(container: Any, stream: Any) -> Iterator[Any]:
-    """Demux the packets with data, and the empty one at the end that empties the decoder."""
-    return (p for p in container.demux(stream) if p.size or p.dts is None)
-
-
-def _first_damage(info: VideoInfo, start: int, *, strict: bool) -> tuple[int | None, str]:
-    """Decode again on one thread; return the index of the first damaged frame, and FFmpeg's words."""
-    index_of = {stamp: i for i, stamp in enumerate(info.pts)} if info.seekable else {}
-    container, stream = _open(info, strict=strict, threads=False)
-    with container:
-        if start:
-            container.seek(info.pts[start], stream=stream, backward=True)
-        shown, skip = start, 0 if start else info.lost
-        for number, packet in enumerate(_packets(container, stream)):
-            if number < skip:
-                continue
-            stamp = packet.pts if packet.pts is not None else packet.dts
-            try:
-                frames = packet.decode()
-            except av.error.FFmpegError as error:
-                return index_of.get(stamp, number - skip + start), reason(error)
-            for frame in frames:
-                index = index_of.get(frame.pts, shown)
-                shown = index + 1
-                if frame.is_corrupt and index >= start:
-                    return index, "parts of it had to be made up"
-    return None, ""

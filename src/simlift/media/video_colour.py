@@ -116,7 +116,7 @@ class FrameConverter:
         """Return the colours of a frame."""
         reading = self._reading
         if reading.matrix == _YCGCO:
-            codes = _from_ycgco(self._reformat(frame, "yuv444p16le").to_ndarray(), reading)
+            codes = _from_ycgco(self._reformat(frame, "yuv444p16le"), reading)
             found = linear_to_srgb8(self._light(codes)) if reading.linear_steps else to_8_bit(codes)
         elif reading.linear_steps:
             found = linear_to_srgb8(self._light(self._reformat(frame, "rgb48le").to_ndarray()))
@@ -238,11 +238,14 @@ def _to_xyz(*points: tuple[float, float]) -> np.ndarray:
     return xyz[:, :3] * np.linalg.solve(xyz[:, :3], xyz[:, 3])
 
 
-def _from_ycgco(
-    planes: UInt16[np.ndarray, "p h w"], reading: ColourReading
-) -> UInt16[np.ndarray, "h w 3"]:
+def _from_ycgco(frame: Any, reading: ColourReading) -> UInt16[np.ndarray, "h w 3"]:
     """Undo YCgCo (H.273, matrix 8): r = y - cg + co, g = y + cg, b = y - cg - co."""
-    luma, green, orange = planes.astype(np.float32)
+    luma, green, orange = (
+        np.frombuffer(plane, np.uint16)
+        .reshape(plane.height, -1)[:, : plane.width]
+        .astype(np.float32)
+        for plane in frame.planes
+    )
     if reading.colour_range == int(ColorRange.JPEG):
         scale, black, chroma = 1.0, 0.0, 1.0
     else:

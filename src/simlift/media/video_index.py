@@ -18,8 +18,9 @@ from simlift.media.container_atoms import missing_bytes
 from simlift.media.media_url import media_url
 from simlift.media.parameter_sets import SizeWatch
 from simlift.media.streams import best_sound, best_video, stream_remarks
-from simlift.media.video_info import ColourTags, Orientation, VideoInfo, is_even
-from simlift.media.video_timing import Timing, frame_rate, longest_gap, order_packets
+from simlift.media.unwritten_data import unwritten
+from simlift.media.video_info import ColourTags, Orientation, VideoInfo
+from simlift.media.video_timing import frame_rate, gap_remarks, order_packets
 
 _CUT_SHORT = "copy or export it again, or cut it to its whole part with ffmpeg -c copy"
 _AGAIN = "export the video again"
@@ -95,7 +96,7 @@ def _index(path: Path, container: Any) -> VideoInfo:
         reorders=bool(context.has_b_frames),
     )
     shown = [kept[i] for i in timing.order]
-    _check_size(path, watch.sizes, first.frame, shown)
+    _check_size(path, watch, first.frame, shown)
     stamped = all(packets[n].stamp is not None for n in kept)
     remarks = [
         *_lost_remarks(len(packets) - len([p for p in packets if p.hidden]) - len(kept)),
@@ -110,8 +111,7 @@ def _index(path: Path, container: Any) -> VideoInfo:
     named = (stream.average_rate, stream.guessed_rate)
     if stamped and timing.pts[-1] > timing.pts[0]:
         fps = frame_rate(timing.pts, timing.time_base, named)
-        if not is_even(timing.pts) and (gap := longest_gap(timing.pts, timing.time_base)):
-            remarks.append(gap)
+        remarks += gap_remarks(timing.pts, timing.time_base)
     else:
         fps = Fraction(stream.guessed_rate or stream.average_rate or 1)
     if container.format.name in _BARE and not context.framerate and len(kept) > 1:
@@ -148,29 +148,35 @@ def _index(path: Path, container: Any) -> VideoInfo:
 
 def _demux(path: Path, container: Any, stream: Any) -> tuple[list[_Packet], SizeWatch]:
     packets: list[_Packet] = []
+    holes: list[int] = []
     watch = SizeWatch(stream)
-    coded = stream.codec_context.name not in _UNCODED
+    codec = stream.codec_context.codec.canonical_name
+    coded = codec not in _UNCODED
     for packet in container.demux(stream):
         if packet.size == 0:
             continue
-        if coded and _is_blank(packet):
-            _refuse(
-                path,
-                f"the data of frame {len(packets)} is zeros alone: the file was not written whole",
-                _CUT_SHORT,
-            )
+        if coded and unwritten(memoryview(packet).tobytes(), codec):
+            holes.append(len(packets))
         if packet.is_keyframe:
             watch.look(len(packets), packet)
         stamp = packet.pts if packet.pts is not None else packet.dts
         packets.append(_Packet(stamp, packet.is_keyframe, packet.is_discard))
+    if holes:
+        _refuse_holes(path, packets, holes)
     watch.finish()
     return packets, watch
 
 
-def _is_blank(packet: Any) -> bool:
-    """Whether a packet is zeros alone, as the unwritten rest of a file is."""
-    data = memoryview(packet)
-    return len(data) >= 8 and not any(data[:8]) and not any(data[-8:]) and not any(data)
+def _refuse_holes(path: Path, packets: list[_Packet], holes: list[int]) -> NoReturn:
+    stamps = [p.stamp for p in packets if p.stamp is not None and not p.hidden]
+    first = packets[holes[0]].stamp
+    frame = holes[0] if first is None else sum(stamp < first for stamp in stamps)
+    more = f" and of {len(holes) - 1} more" if len(holes) > 1 else ""
+    _refuse(
+        path,
+        f"zeros stand where the data of frame {frame}{more} was: the file was not written whole",
+        "copy or export it again",
+    )
 
 
 def _check_complete(path: Path, container: Any, stream: Any, packets: list[_Packet]) -> None:
@@ -232,14 +238,18 @@ def _decode_to(path: Path, stream: int, stamp: int | None, *, skip: int, leading
     return found
 
 
-def _check_size(
-    path: Path, sizes: dict[int, tuple[int, int]], first: Any, shown: list[int]
-) -> None:
-    for number, (width, height) in sorted(sizes.items()):
-        if (width, height) != (first.width, first.height) and number in shown:
+def _check_size(path: Path, watch: SizeWatch, first: Any, shown: list[int]) -> None:
+    for number, (width, height) in sorted(watch.sizes.items()):
+        if number not in shown:
+            continue
+        frame = shown.index(number)
+        if (width, height) != (first.width, first.height):
+            known = (i for i in range(frame) if not watch.sampled or shown[i] in watch.sizes)
+            before = max(known, default=0)
+            at = f"at frame {frame}" if frame == before + 1 else f"between frames {before} and {frame}"
             raise ClipError(
                 path,
-                f"its size changes at frame {shown.index(number)}: from {first.width}x"
+                f"its size changes {at}: from {first.width}x"
                 f"{first.height} to {width}x{height}",
                 allowed="one size in all frames",
                 way_out="cut it there, or bring it to one size with ffmpeg -vf scale",
@@ -278,8 +288,8 @@ def _start(first: Any, base: Fraction) -> Fraction:
 
 def _has_alpha(first: Any, stream: Any) -> bool:
     # VP8 and VP9 carry alpha beside the colours, where decoders do not look.
-    beside = stream.metadata.get("alpha_mode") == "1"
-    return beside or any(c.is_alpha for c in first.format.components)
+    stated = {key.lower(): value for key, value in stream.metadata.items()}
+    return stated.get("alpha_mode") == "1" or any(c.is_alpha for c in first.format.components)
 
 
 def _turned(info: VideoInfo, first: Any) -> VideoInfo:

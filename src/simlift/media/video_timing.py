@@ -144,10 +144,22 @@ def frame_rate(pts: Sequence[int], time_base: Fraction, named: Sequence[Fraction
     return exact.limit_denominator(1001)
 
 
-def longest_gap(pts: Sequence[int], time_base: Fraction) -> str:
-    """Say where a frame stays more than 1.9 times the usual step; "" where none does."""
+def gap_remarks(pts: Sequence[int], time_base: Fraction) -> list[str]:
+    """Say where frames of a steady rate are missing, or where a frame stays longest."""
     steps = np.diff(np.asarray(pts, dtype=np.int64))
-    if len(steps) < 3 or steps.max() < 1.9 * np.median(steps):
-        return ""
+    usual = _usual_step(pts)
+    long = np.flatnonzero(steps > 1.5 * usual)
+    if len(steps) < 3 or not len(long):
+        return []
+    times = steps[long] / usual
+    off = np.abs(times - np.rint(times)) * usual
+    steady = np.abs(np.delete(steps, long) - usual).max() <= 1 + 0.02 * usual
+    if len(long) <= len(steps) / 10 and steady and (off <= 1 + 0.1 * usual).all():
+        count = round(float((np.rint(times) - 1).sum()))
+        first = f"{', the first' if len(long) > 1 else ''} after frame {long[0]}"
+        words = f"1 frame seems to be missing{first}" if count == 1 else (
+            f"{count} frames seem to be missing{first}"
+        )
+        return [f"{words}: if its data was lost, frames up to the next key frame may be wrong"]
     where = int(steps.argmax())
-    return f"frame {where} stays longest, {float(steps[where] * time_base):.3g} s"
+    return [f"frame {where} stays longest, {float(steps[where] * time_base):.3g} s"]

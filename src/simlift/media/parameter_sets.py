@@ -73,10 +73,13 @@ class SizeWatch:
             self.sizes[number] = (frames[0].width, frames[0].height)
 
 
+def has_messages(codec: str) -> bool:
+    """Whether a codec writes supplemental messages (SEI) beside its pictures."""
+    return codec in ("h264", "hevc")
+
+
 def without_messages(data: bytes, codec: str, extradata: bytes) -> bytes:
-    """Leave out the supplemental messages (SEI) of a coded picture; other codecs have none."""
-    if codec not in ("h264", "hevc"):
-        return data
+    """Leave out the supplemental messages of an H.264 or HEVC picture."""
     of_type, messages = (_h264_type, (6,)) if codec == "h264" else (_hevc_type, (39, 40))
     length = _length_bytes(extradata, codec)
     kept = (unit for unit in _units(data, length) if of_type(unit) not in messages)

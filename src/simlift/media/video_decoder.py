@@ -11,8 +11,9 @@ from typing import Any, NoReturn
 import av
 
 from simlift.core.errors import ClipError
+from simlift.media.ffv1_checksum import checksum_fails
 from simlift.media.media_url import media_url
-from simlift.media.parameter_sets import without_messages
+from simlift.media.parameter_sets import has_messages, without_messages
 from simlift.media.video_index import reason
 from simlift.media.video_info import VideoInfo
 
@@ -40,6 +41,7 @@ class Decoder:
         self._info = info
         self._container: Any = None
         self._strict = self._messages = True
+        self._checked = info.codec == "ffv1"
 
     def close(self) -> None:
         """Close the file."""
@@ -64,6 +66,8 @@ class Decoder:
         try:
             messages = self._messages or not self._strict
             for packet in _packets(self._container, self._stream, self._info, start, messages):
+                if self._checked and packet.size and checksum_fails(_data(packet)):
+                    self.refuse_damage(start)
                 yield from packet.decode()
         except av.error.FFmpegError as error:
             self.refuse_damage(start, error)
@@ -73,7 +77,7 @@ class Decoder:
         info = self._info
         # Several threads decode at once, so that an error may belong to another frame.
         damage = first_damage(info, start, strict=self._strict, messages=self._messages)
-        if damage is not None and self._strict and self._messages:
+        if damage is not None and self._strict and self._messages and has_messages(info.codec):
             end = damage.packet + _MARGIN
             damage = first_damage(info, start, strict=True, messages=False, end=end)
             if damage is None:
@@ -105,6 +109,8 @@ def first_damage(
             if end is not None and number > end:
                 return None
             stamp = packet.pts if packet.pts is not None else packet.dts
+            if info.codec == "ffv1" and packet.size and checksum_fails(_data(packet)):
+                return Damage(index_of.get(stamp, start + number), number, "its checksum fails")
             try:
                 frames = packet.decode()
             except av.error.FFmpegError as error:
@@ -142,7 +148,11 @@ def _packets(
 def _without_messages(packet: Any, codec: str, extradata: bytes) -> Any:
     if not packet.size:
         return packet
-    copy = av.Packet(without_messages(memoryview(packet).tobytes(), codec, extradata))
+    copy = av.Packet(without_messages(_data(packet), codec, extradata))
     copy.pts, copy.dts, copy.time_base = packet.pts, packet.dts, packet.time_base
     copy.is_keyframe, copy.stream = packet.is_keyframe, packet.stream
     return copy
+
+
+def _data(packet: Any) -> bytes:
+    return memoryview(packet).tobytes()

@@ -28,7 +28,11 @@ def coded(path, planes, pixel_format, *, matrix=2, reach=0, primaries=2, transfe
     """Store planes as they are, without loss, tagged by code points of H.273."""
     with av.open(str(path), "w") as out:
         stream = out.add_stream("ffv1", rate=24)
-        stream.height, stream.width, stream.pix_fmt = planes.shape[-2], planes.shape[-1], pixel_format
+        stream.height, stream.width, stream.pix_fmt = (
+            planes.shape[-2],
+            planes.shape[-1],
+            pixel_format,
+        )
         context = stream.codec_context
         context.colorspace, context.color_range = matrix, reach
         context.color_primaries, context.color_trc = primaries, transfer

@@ -1,14 +1,12 @@
-"""Sound of a take keeps its distance to the frames: a click sounds when the white frame is shown."""
+"""Sound of a take keeps its distance to the frames: a click stays with a white frame."""
 
 from fractions import Fraction
 
 import av
 import numpy as np
 import pytest
-from tiny import clips as builders
 
 import simlift
-from simlift.core.errors import ClipError
 from simlift.core.layers import Layer
 from simlift.media.video import pixel_aspect
 from simlift.media.video_writer import write_video

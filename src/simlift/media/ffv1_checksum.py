@@ -27,7 +27,7 @@ def checksum_fails(data: bytes) -> bool:
 
 
 def _crc(data: bytes, start: int) -> int:
-    """Compute CRC-32, polynomial 0x04C11DB7, highest bit first; data that ends in its own gives `start`."""
+    """Compute CRC-32 (0x04C11DB7), highest bit first; `start` for data that ends in its own."""
     found = zlib.crc32(data.translate(_REVERSED), _mirrored(start) ^ 0xFFFFFFFF) ^ 0xFFFFFFFF
     return _mirrored(found)
 

@@ -4,5 +4,5 @@ from pathlib import Path
 
 
 def media_url(path: Path) -> str:
-    """Return the URL of a file; a bare `2024-01-26T20:57:04Z.mp4` would be protocol `2024-01-26T20`."""
+    """Return the URL of a file: `2024-01-26T20:57:04Z.mp4` alone would name a protocol."""
     return f"file:{path}"

@@ -41,9 +41,10 @@ ANIMATIONS = frozenset({".gif", ".apng", ".avif"})
 VIDEO_SUFFIXES = ANIMATIONS | frozenset(
     # containers
     ".mp4 .m4v .mov .qt .3gp .3g2 .f4v .mkv .mk3d .webm .avi .divx .wmv .asf .flv .mxf .nut .ivf"
-    " .ogv .ogg .ogm .mpg .mpeg .mpe .vob .ts .m2ts .mts .m2t .dv .rm .rmvb .y4m"
-    # coded pictures alone
-    " .h264 .264 .avc .hevc .h265 .265 .vvc .h266 .266 .obu .av1 .mjpeg .mjpg .m1v .m2v .mpv".split()
+    " .ogv .ogg .ogm .mpg .mpeg .mpe .vob .ts .m2ts .mts .m2t .dv .rm .rmvb"
+    # pictures alone
+    " .y4m .h264 .264 .avc .hevc .h265 .265 .vvc .h266 .266 .obu .av1 .mjpeg .mjpg"
+    " .m1v .m2v .mpv".split()
 )
 
 

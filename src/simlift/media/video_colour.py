@@ -1,6 +1,6 @@
-"""Turn decoded frames into upright 8-bit sRGB, by the matrix, range, curve and primaries they state.
+"""Turn decoded frames into upright 8-bit sRGB, by the matrix, range and curve they state.
 
-Sources: ITU-T H.273 (code points), BT.709, BT.2020, BT.2100 (PQ and HLG), BT.2408 (reference white).
+Sources: ITU-T H.273 (code points), BT.709, BT.2020, BT.2100 (PQ, HLG), BT.2408 (reference white).
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from av.video.reformatter import ColorRange, VideoReformatter
 from jaxtyping import Float, UInt8, UInt16
 
 from simlift.core.errors import ClipError
-from simlift.media.video_info import ColourTags, Orientation, VideoInfo
+from simlift.media.video_info import Orientation, VideoInfo
 
 MatrixName = Literal["bt601", "bt709", "bt2020"]
 RangeName = Literal["limited", "full"]
@@ -165,9 +165,7 @@ def to_8_bit(codes: UInt16[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
     return ((codes.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
-def linear_light(
-    codes: UInt16[np.ndarray, "h w 3"], transfer: int
-) -> Float[np.ndarray, "h w 3"]:
+def linear_light(codes: UInt16[np.ndarray, "h w 3"], transfer: int) -> Float[np.ndarray, "h w 3"]:
     """Undo a transfer curve; 1 is white, or diffuse white in HDR."""
     light = _curve(transfer)[codes]
     if transfer == _HLG:

@@ -21,7 +21,7 @@ _MADE_UP = "parts of it had to be made up"
 _MARGIN = 32  # packets that decoders hold back at most
 
 
-class PicturesAreWhole(Exception):  # noqa: N818 - it asks to start again, and is no error
+class PicturesAreWhole(Exception):
     """Only messages beside the pictures are damaged: decoding starts again without them."""
 
 

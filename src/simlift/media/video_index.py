@@ -216,15 +216,17 @@ def _first_frame(path: Path, stream: int, packets: list[_Packet]) -> _First:
 
 
 def _decode_to(path: Path, stream: int, stamp: int | None, *, skip: int, leading: int) -> list[Any]:
-    """Decode the frames up to a stamp; errors are allowed in the packets in front of a key frame."""
+    """Decode the frames up to a stamp; errors are allowed in the first `leading` packets."""
     found: list[Any] = []
     with av.open(media_url(path)) as container:
-        video = container.streams[stream]
-        for number, packet in enumerate(p for p in container.demux(video) if p.size or p.dts is None):
+        video: Any = container.streams[stream]
+        for number, packet in enumerate(
+            p for p in container.demux(video) if p.size or p.dts is None
+        ):
             if number < skip:
                 continue
             try:
-                frames = packet.decode()
+                frames: list[Any] = packet.decode()
             except av.error.FFmpegError:
                 if number >= leading:
                     raise
@@ -246,11 +248,14 @@ def _check_size(path: Path, watch: SizeWatch, first: Any, shown: list[int]) -> N
         if (width, height) != (first.width, first.height):
             known = (i for i in range(frame) if not watch.sampled or shown[i] in watch.sizes)
             before = max(known, default=0)
-            at = f"at frame {frame}" if frame == before + 1 else f"between frames {before} and {frame}"
+            at = (
+                f"at frame {frame}"
+                if frame == before + 1
+                else f"between frames {before} and {frame}"
+            )
             raise ClipError(
                 path,
-                f"its size changes {at}: from {first.width}x"
-                f"{first.height} to {width}x{height}",
+                f"its size changes {at}: from {first.width}x{first.height} to {width}x{height}",
                 allowed="one size in all frames",
                 way_out="cut it there, or bring it to one size with ffmpeg -vf scale",
             )

@@ -119,6 +119,4 @@ def is_even(pts: Sequence[int]) -> bool:
     even = np.linspace(ticks[0], ticks[-1], len(ticks))
     # A constant rate that is no multiple of the time base is rounded by less than one tick. A
     # clock that ticks once a frame rounds nothing: there a step of two is a dropped frame.
-    return bool(
-        steps.max() == steps.min() or (steps.min() > 1 and np.abs(ticks - even).max() <= 1)
-    )
+    return bool(steps.max() == steps.min() or (steps.min() > 1 and np.abs(ticks - even).max() <= 1))

@@ -129,7 +129,9 @@ def _spread(shown: Sequence[int]) -> np.ndarray:
     return np.interp(np.arange(len(values)), at, times)
 
 
-def frame_rate(pts: Sequence[int], time_base: Fraction, named: Sequence[Fraction | None]) -> Fraction:
+def frame_rate(
+    pts: Sequence[int], time_base: Fraction, named: Sequence[Fraction | None]
+) -> Fraction:
     """Compute the frames in a second; `named` are the rates that the file states, best first.
 
     Containers with coarse ticks cannot express 30000/1001: a stated rate is trusted where it agrees
@@ -146,7 +148,7 @@ def frame_rate(pts: Sequence[int], time_base: Fraction, named: Sequence[Fraction
 
 def gap_remarks(pts: Sequence[int], time_base: Fraction) -> list[str]:
     """Say where frames of a steady rate are missing, or where a frame stays longest."""
-    steps = np.diff(np.asarray(pts, dtype=np.int64))
+    steps: np.ndarray = np.diff(np.asarray(pts, dtype=np.int64))
     usual = _usual_step(pts)
     long = np.flatnonzero(steps > 1.5 * usual)
     if len(steps) < 3 or not len(long):
@@ -157,9 +159,11 @@ def gap_remarks(pts: Sequence[int], time_base: Fraction) -> list[str]:
     if len(long) <= len(steps) / 10 and steady and (off <= 1 + 0.1 * usual).all():
         count = round(float((np.rint(times) - 1).sum()))
         first = f"{', the first' if len(long) > 1 else ''} after frame {long[0]}"
-        words = f"1 frame seems to be missing{first}" if count == 1 else (
-            f"{count} frames seem to be missing{first}"
-        )
-        return [f"{words}: if its data was lost, frames up to the next key frame may be wrong"]
+        words = "1 frame seems" if count == 1 else f"{count} frames seem"
+        return [
+            f"{words} to be missing{first}: if data was lost, those up to the next key frame are wrong"
+        ]
     where = int(steps.argmax())
+    if steps[where] <= 1.5 * usual + 1:  # a coarse clock
+        return []
     return [f"frame {where} stays longest, {float(steps[where] * time_base):.3g} s"]

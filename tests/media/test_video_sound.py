@@ -137,3 +137,21 @@ def test_a_click_stays_with_its_frame(tmp_path, name):
     assert distance(take_of(source, tmp_path / "take.mp4")) == pytest.approx(
         distance(source), abs=TOLERANCE
     )
+
+
+@pytest.mark.parametrize("cut", [0.25, 0.3])
+def test_a_click_stays_with_its_frame_when_an_edit_list_cuts_the_beginning(tmp_path, cut):
+    """As ffmpeg -ss -c copy writes: both streams begin in front of the first frame shown."""
+    source = clapper(tmp_path / "whole.mp4", "libx264", "aac", bframes=2)
+    path = tmp_path / "cut.mp4"
+    with av.open(str(source)) as container, av.open(str(path), "w") as out:
+        streams = {s.index: out.add_stream_from_template(s) for s in container.streams}
+        for packet in container.demux():
+            if packet.size:
+                shift = round(Fraction(cut) / packet.time_base)
+                packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
+                packet.stream = streams[packet.stream_index]
+                out.mux(packet)
+    take = take_of(path, tmp_path / "take.mp4")
+    assert simlift.open_clip(take).num_frames == COUNT - int(np.ceil(cut * RATE))
+    assert distance(take) == pytest.approx(distance(path), abs=TOLERANCE)

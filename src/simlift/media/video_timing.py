@@ -160,9 +160,7 @@ def gap_remarks(pts: Sequence[int], time_base: Fraction) -> list[str]:
         count = round(float((np.rint(times) - 1).sum()))
         first = f"{', the first' if len(long) > 1 else ''} after frame {long[0]}"
         words = "1 frame seems" if count == 1 else f"{count} frames seem"
-        return [
-            f"{words} to be missing{first}: if data was lost, those up to the next key frame are wrong"
-        ]
+        return [f"{words} to be missing{first}: if data was lost, what follows may be wrong"]
     where = int(steps.argmax())
     if steps[where] <= 1.5 * usual + 1:  # a coarse clock
         return []

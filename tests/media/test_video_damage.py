@@ -93,12 +93,14 @@ def test_flipped_bits_are_found(tmp_path, name):
             reader.read([COUNT - 1])
 
 
-def test_a_lost_picture_that_others_need_is_found(tmp_path):
-    source = coded(tmp_path / "a.mkv", "libx264", {"bf": "2"}, "yuv420p")
+@pytest.mark.parametrize("bframes", ["0", "2"])
+@pytest.mark.parametrize("suffix", [".mkv", ".ts"])
+def test_a_lost_picture_that_others_need_is_found(tmp_path, suffix, bframes):
+    source = coded(tmp_path / f"a{suffix}", "libx264", {"bf": bframes}, "yuv420p")
     times = [p[2] for p in packets(source)]
-    gone = next(n for n in range(HIT, COUNT) if times[n] > times[n + 1])  # others refer to it
-    frame = sorted(times).index(times[gone])
-    path = tmp_path / "lost.mkv"
+    # Others refer to a picture that is decoded before those shown before it.
+    gone = next(n for n in range(HIT, COUNT) if bframes == "0" or times[n] > times[n + 1])
+    path = tmp_path / f"lost{suffix}"
     with av.open(str(source)) as container, av.open(str(path), "w") as out:
         stream = container.streams.video[0]
         target = out.add_stream_from_template(stream)
@@ -106,10 +108,38 @@ def test_a_lost_picture_that_others_need_is_found(tmp_path):
             packet.stream = target
             if number != gone:
                 out.mux(packet)
+    first = sorted(times[:gone] + times[gone + 1 :]).index(times[gone + 1])
+    with pytest.raises(ClipError, match=rf"a picture that frame {first} needs is missing"):
+        simlift.open_clip(path)
+
+
+def test_lost_pictures_that_none_needs_are_stated(tmp_path):
+    source = coded(tmp_path / "a.mkv", "mpeg4", {"b": "2M"}, "yuv420p")
+    path = tmp_path / "lost.mkv"
+    with av.open(str(source)) as container, av.open(str(path), "w") as out:
+        stream = container.streams.video[0]
+        target = out.add_stream_from_template(stream)
+        for number, packet in enumerate(p for p in container.demux(stream) if p.size):
+            packet.stream = target
+            if number != HIT:
+                out.mux(packet)
     clip = simlift.open_clip(path)
-    assert any(f"missing after frame {frame - 1}" in note for note in clip.notes)
-    with pytest.raises(ClipError, match=rf"frame \d+ of {COUNT - 1} does not decode"):
-        read_all(path)
+    assert any(f"1 frame seems to be missing after frame {HIT - 1}" in n for n in clip.notes)
+    assert len(read_all(path)) == COUNT - 1
+
+
+@pytest.mark.parametrize("where", [0.02, 0.5])
+def test_lost_packets_of_a_transport_stream_are_stated(tmp_path, where):
+    """HEVC decodes what is left of a picture without an error; the packets are counted."""
+    source = coded(tmp_path / "a.ts", "libx265", CODINGS["hevc"][2], "yuv420p")
+    assert not any("transport" in note for note in simlift.open_clip(source).notes)
+    data = source.read_bytes()
+    pids = [int.from_bytes(data[k + 1 : k + 3], "big") for k in range(0, len(data), 188)]
+    inner = [k for k, pid in enumerate(pids) if pid == 0x100]  # packets that begin no picture
+    gone = next(k for k in inner if k > where * len(pids) and k + 1 in inner)
+    path = tmp_path / "lost.ts"
+    path.write_bytes(data[: gone * 188] + data[(gone + 1) * 188 :])
+    assert any("lost in transport" in note for note in simlift.open_clip(path).notes)
 
 
 def test_a_tail_that_was_never_written_is_found_on_opening(tmp_path):

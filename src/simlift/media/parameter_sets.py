@@ -82,17 +82,17 @@ def without_messages(data: bytes, codec: str, extradata: bytes) -> bytes:
     """Leave out the supplemental messages of an H.264 or HEVC picture."""
     of_type, messages = (_h264_type, (6,)) if codec == "h264" else (_hevc_type, (39, 40))
     length = _length_bytes(extradata, codec)
-    kept = (unit for unit in _units(data, length) if of_type(unit) not in messages)
+    kept = (u for u in nal_units(data, codec, extradata) if of_type(u) not in messages)
     return b"".join((len(u).to_bytes(length, "big") if length else b"\0\0\1") + u for u in kept)
 
 
 def _h264(data: bytes, extradata: bytes) -> bytes:
-    units = _units(data, _length_bytes(extradata, "h264"))
+    units = nal_units(data, "h264", extradata)
     return b"".join(unit for unit in units if _h264_type(unit) == 7)
 
 
 def _hevc(data: bytes, extradata: bytes) -> bytes:
-    units = _units(data, _length_bytes(extradata, "hevc"))
+    units = nal_units(data, "hevc", extradata)
     return b"".join(unit for unit in units if _hevc_type(unit) == 33)
 
 
@@ -110,9 +110,9 @@ def _length_bytes(extradata: bytes, codec: str) -> int:
     return (extradata[at] & 3) + 1 if len(extradata) > at and extradata[0] == 1 else 0
 
 
-def _units(data: bytes, length: int) -> Iterator[bytes]:
-    """Split into NAL units: behind start codes, or behind lengths of some bytes (ISO 14496-15)."""
-    if length:
+def nal_units(data: bytes, codec: str, extradata: bytes) -> Iterator[bytes]:
+    """Split H.264 or HEVC into NAL units: behind start codes, or behind lengths (ISO 14496-15)."""
+    if length := _length_bytes(extradata, codec):
         at = 0
         while at + length < len(data):
             size = int.from_bytes(data[at : at + length], "big")

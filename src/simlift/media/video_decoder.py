@@ -12,9 +12,8 @@ import av
 
 from simlift.core.errors import ClipError
 from simlift.media.ffv1_checksum import checksum_fails
-from simlift.media.media_url import media_url
+from simlift.media.media_url import media_url, reason
 from simlift.media.parameter_sets import has_messages, without_messages
-from simlift.media.video_index import reason
 from simlift.media.video_info import VideoInfo
 
 _MADE_UP = "parts of it had to be made up"

@@ -5,9 +5,10 @@ cut short, or whose frames differ in size, is refused before any work is done.
 """
 
 import sys
-from dataclasses import dataclass, replace
+from bisect import bisect_left
+from dataclasses import replace
 from fractions import Fraction
-from itertools import takewhile
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,12 +16,15 @@ import av
 
 from simlift.core.errors import ClipError
 from simlift.media.container_atoms import missing_bytes
-from simlift.media.media_url import media_url
+from simlift.media.h264_frame_numbers import FrameNumbers
+from simlift.media.media_url import media_url, reason
 from simlift.media.parameter_sets import SizeWatch
 from simlift.media.streams import best_sound, best_video, stream_remarks
+from simlift.media.transport_stream import lost_before
 from simlift.media.unwritten_data import unwritten
 from simlift.media.video_info import ColourTags, Orientation, VideoInfo
-from simlift.media.video_timing import frame_rate, gap_remarks, order_packets
+from simlift.media.video_start import Packet, decode_to, first_frame
+from simlift.media.video_timing import Timing, frame_rate, gap_remarks, order_packets
 
 _CUT_SHORT = "copy or export it again, or cut it to its whole part with ffmpeg -c copy"
 _AGAIN = "export the video again"
@@ -28,23 +32,8 @@ _AGAIN = "export the video again"
 _UNCODED = frozenset({"rawvideo", "v210", "v308", "v408", "v410", "r210", "r10k", "yuv4"})
 # Files of coded pictures alone carry no times.
 _BARE = frozenset({"h264", "hevc", "vvc", "mjpeg", "m4v", "obu", "dnxhd", "cavsvideo", "webp_pipe"})
+_ORDER_FRAMES = 20  # that are decoded to see in which order they come
 _ONE = 1 << 16  # one in the 16.16 numbers of a display matrix
-
-
-@dataclass(frozen=True)
-class _Packet:
-    stamp: int | None
-    key: bool
-    hidden: bool  # an edit list cuts it away: it is decoded and not shown
-
-
-@dataclass(frozen=True)
-class _First:
-    """The first frame that is shown, and what had to be left out in front of it."""
-
-    frame: Any
-    lost: int  # packets in front of the first key frame that do not decode
-    missing: frozenset[int]  # stamps of frames in front of the first key frame that never come
 
 
 def probe_video(path: Path) -> VideoInfo:
@@ -68,11 +57,6 @@ def probe_video(path: Path) -> VideoInfo:
         ) from error
 
 
-def reason(error: Exception) -> str:
-    """Return FFmpeg's own words for an error."""
-    return getattr(error, "strerror", None) or str(error)
-
-
 def _refuse(path: Path, found: str, way_out: str) -> NoReturn:
     raise ClipError(path, found, way_out=way_out)
 
@@ -81,7 +65,7 @@ def _index(path: Path, container: Any) -> VideoInfo:
     stream = best_video(path, container)
     packets, watch = _demux(path, container, stream)
     _check_complete(path, container, stream, packets)
-    first = _first_frame(path, stream.index, packets)
+    first = first_frame(path, stream.index, packets)
     kept = [
         number
         for number, packet in enumerate(packets)
@@ -97,25 +81,8 @@ def _index(path: Path, container: Any) -> VideoInfo:
     )
     shown = [kept[i] for i in timing.order]
     _check_size(path, watch, first.frame, shown)
-    stamped = all(packets[n].stamp is not None for n in kept)
-    remarks = [
-        *_lost_remarks(len(packets) - len([p for p in packets if p.hidden]) - len(kept)),
-        *stream_remarks(container, stream),
-        *timing.remarks,
-    ]
-    if first.frame.interlaced_frame:
-        remarks.append(
-            "the video is interlaced: both fields stay in one frame, and moving edges show lines; "
-            "ffmpeg -vf bwdif makes it progressive"
-        )
-    named = (stream.average_rate, stream.guessed_rate)
-    if stamped and timing.pts[-1] > timing.pts[0]:
-        fps = frame_rate(timing.pts, timing.time_base, named)
-        remarks += gap_remarks(timing.pts, timing.time_base)
-    else:
-        fps = Fraction(stream.guessed_rate or stream.average_rate or 1)
-    if container.format.name in _BARE and not context.framerate and len(kept) > 1:
-        remarks.append(f"the file carries no frame rate: {fps} fps is assumed")
+    hidden = sum(packet.hidden for packet in packets)
+    fps, remarks = _rate(container, stream, timing, packets[kept[0]].stamp is not None)
     sound = best_sound(container)
     info = VideoInfo(
         path=path,
@@ -127,7 +94,7 @@ def _index(path: Path, container: Any) -> VideoInfo:
         time_base=timing.time_base,
         pts=timing.pts,
         keyframes=_keyframes(packets, shown),
-        seekable=timing.exact,
+        seekable=timing.exact and _stamps_are_shown(path, stream, packets, first.lost),
         audio_codec=sound.codec_context.name if sound else None,
         stream=stream.index,
         start=_start(first.frame, base),
@@ -141,45 +108,84 @@ def _index(path: Path, container: Any) -> VideoInfo:
             int(context.color_trc),
         ),
         has_alpha=_has_alpha(first.frame, stream),
-        remarks=tuple(remarks),
+        remarks=(
+            *_lost_remarks(len(packets) - hidden - len(kept)),
+            *_transport_remarks(path, container.format.name, stream.id, packets, shown),
+            *stream_remarks(container, stream),
+            *timing.remarks,
+            *remarks,
+            *_field_remarks(first.frame),
+        ),
     )
     return _turned(info, first.frame)
 
 
-def _demux(path: Path, container: Any, stream: Any) -> tuple[list[_Packet], SizeWatch]:
-    packets: list[_Packet] = []
+def _demux(path: Path, container: Any, stream: Any) -> tuple[list[Packet], SizeWatch]:
+    packets: list[Packet] = []
     holes: list[int] = []
+    orphans: list[int] = []
     watch = SizeWatch(stream)
     codec = stream.codec_context.codec.canonical_name
-    coded = codec not in _UNCODED
+    numbers = FrameNumbers(stream.codec_context.extradata or b"") if codec == "h264" else None
     for packet in container.demux(stream):
         if packet.size == 0:
             continue
-        if coded and unwritten(memoryview(packet).tobytes(), codec):
+        data = memoryview(packet).tobytes() if codec not in _UNCODED else b""
+        if unwritten(data, codec):
             holes.append(len(packets))
+        elif numbers and numbers.misses_one(data, packet.is_keyframe):
+            orphans.append(len(packets))
         if packet.is_keyframe:
             watch.look(len(packets), packet)
         stamp = packet.pts if packet.pts is not None else packet.dts
-        packets.append(_Packet(stamp, packet.is_keyframe, packet.is_discard))
+        flags = (packet.is_keyframe, packet.is_discard, packet.is_corrupt)
+        packets.append(Packet(stamp, *flags, packet.pos or 0))
     if holes:
-        _refuse_holes(path, packets, holes)
+        frame, more = _place(packets, holes)
+        found = f"zeros stand where the data of frame {frame}{more} was"
+        _refuse(path, f"{found}: the file was not written whole", "copy or export it again")
+    orphans = [n for n in orphans if any(packet.key for packet in packets[:n])]
+    if orphans:
+        frame, _ = _place(packets, orphans)
+        found = f"a picture that frame {frame} needs is missing"
+        _refuse(path, f"{found}: data was lost in front of it", "record or copy it again")
     watch.finish()
     return packets, watch
 
 
-def _refuse_holes(path: Path, packets: list[_Packet], holes: list[int]) -> NoReturn:
+def _place(packets: list[Packet], found: list[int]) -> tuple[int, str]:
+    """Return the frame that the first of some packets shows, and words for the others."""
     stamps = [p.stamp for p in packets if p.stamp is not None and not p.hidden]
-    first = packets[holes[0]].stamp
-    frame = holes[0] if first is None else sum(stamp < first for stamp in stamps)
-    more = f" and of {len(holes) - 1} more" if len(holes) > 1 else ""
-    _refuse(
-        path,
-        f"zeros stand where the data of frame {frame}{more} was: the file was not written whole",
-        "copy or export it again",
-    )
+    first = packets[found[0]].stamp
+    frame = found[0] if first is None else sum(stamp < first for stamp in stamps)
+    return frame, f" and of {len(found) - 1} more" if len(found) > 1 else ""
 
 
-def _check_complete(path: Path, container: Any, stream: Any, packets: list[_Packet]) -> None:
+def _rate(container: Any, stream: Any, timing: Timing, stamped: bool) -> tuple[Fraction, list[str]]:
+    """Return the frames in a second, and what is assumed of it."""
+    if stamped and timing.pts[-1] > timing.pts[0]:
+        named = (stream.average_rate, stream.guessed_rate)
+        fps = frame_rate(timing.pts, timing.time_base, named)
+        remarks = gap_remarks(timing.pts, timing.time_base)
+    else:
+        fps, remarks = Fraction(stream.guessed_rate or stream.average_rate or 1), []
+    bare = container.format.name in _BARE and not stream.codec_context.framerate
+    if bare and len(timing.pts) > 1:
+        remarks.append(f"the file carries no frame rate: {fps} fps is assumed")
+    return fps, remarks
+
+
+def _stamps_are_shown(path: Path, stream: Any, packets: list[Packet], lost: int) -> bool:
+    """Whether the times are those at which frames are shown, not those of decoding (ASF)."""
+    stamps = [p.stamp for p in packets[lost:] if p.stamp is not None]
+    if not stream.codec_context.has_b_frames or any(a >= b for a, b in pairwise(stamps)):
+        return True  # frames are not reordered, or the times are not in the order of decoding
+    end = stamps[min(_ORDER_FRAMES, len(stamps)) - 1]
+    times = [f.pts for f in decode_to(path, stream.index, end, skip=lost, leading=0)]
+    return all(a is None or b is None or a < b for a, b in pairwise(times))
+
+
+def _check_complete(path: Path, container: Any, stream: Any, packets: list[Packet]) -> None:
     if not packets:
         _refuse(path, "holds no frames", _AGAIN)
     declared = stream.frames
@@ -193,51 +199,6 @@ def _check_complete(path: Path, container: Any, stream: Any, packets: list[_Pack
             f"is cut short: it declares {declared} frames and holds {len(packets)}",
             _CUT_SHORT,
         )
-
-
-def _first_frame(path: Path, stream: int, packets: list[_Packet]) -> _First:
-    """Decode up to the first key frame; in a whole file it is the first frame."""
-    key = next((n for n, packet in enumerate(packets) if packet.key), 0)
-    lost = 0
-    found = _decode_to(path, stream, packets[key].stamp, skip=0, leading=key)
-    if key and (not found or found[0].pts is None or found[0].pts == packets[key].stamp):
-        # Nothing in front of the key frame decodes: the recording begins inside a group.
-        lost = key
-        found = _decode_to(path, stream, packets[key].stamp, skip=lost, leading=0)
-    if not found:
-        _refuse(path, "not one frame decodes", _AGAIN)
-    start = packets[key].stamp
-    if start is None or found[0].pts is None or packets[key].hidden:
-        return _First(found[0], lost, frozenset())
-    came = {frame.pts for frame in found}
-    group = takewhile(lambda p: not p.key, packets[key + 1 :])
-    early = {p.stamp for p in group if p.stamp is not None and p.stamp < start}
-    return _First(found[0], lost, frozenset(early - came))
-
-
-def _decode_to(path: Path, stream: int, stamp: int | None, *, skip: int, leading: int) -> list[Any]:
-    """Decode the frames up to a stamp; errors are allowed in the first `leading` packets."""
-    found: list[Any] = []
-    with av.open(media_url(path)) as container:
-        video: Any = container.streams[stream]
-        for number, packet in enumerate(
-            p for p in container.demux(video) if p.size or p.dts is None
-        ):
-            if number < skip:
-                continue
-            try:
-                frames: list[Any] = packet.decode()
-            except av.error.FFmpegError:
-                if number >= leading:
-                    raise
-                continue
-            for frame in frames:
-                # What lacks its references is shown by no player; a damaged key frame is an error.
-                if not frame.is_corrupt or stamp is None or frame.pts is None or frame.pts >= stamp:
-                    found.append(frame)
-                if stamp is None or frame.pts is None or frame.pts >= stamp:
-                    return found
-    return found
 
 
 def _check_size(path: Path, watch: SizeWatch, first: Any, shown: list[int]) -> None:
@@ -271,12 +232,35 @@ def _lost_remarks(lost: int) -> list[str]:
     ]
 
 
-def _keyframes(packets: list[_Packet], shown: list[int]) -> tuple[int, ...]:
+def _transport_remarks(
+    path: Path, form: str, pid: int, packets: list[Packet], shown: list[int]
+) -> list[str]:
+    broken = {number for number, packet in enumerate(packets) if packet.broken}
+    if form == "mpegts":
+        places = [packet.place for packet in packets]
+        broken |= {max(bisect_left(places, lost) - 1, 0) for lost in lost_before(path, pid)}
+    frames = [i for i, number in enumerate(shown) if number in broken]
+    if not frames:
+        return []
+    more = f" and of {len(frames) - 1} more" if len(frames) > 1 else ""
+    return [f"a part of frame {frames[0]}{more} was lost in transport: it may be wrong"]
+
+
+def _field_remarks(first: Any) -> list[str]:
+    if not first.interlaced_frame:
+        return []
+    return [
+        "the video is interlaced: both fields stay in one frame, and moving edges show lines; "
+        "ffmpeg -vf bwdif makes it progressive"
+    ]
+
+
+def _keyframes(packets: list[Packet], shown: list[int]) -> tuple[int, ...]:
     keys = [i for i, number in enumerate(shown) if packets[number].key]
     return tuple(keys) if keys[:1] == [0] else (0, *keys)
 
 
-def _has_open_groups(packets: list[_Packet]) -> bool:
+def _has_open_groups(packets: list[Packet]) -> bool:
     """Whether frames are decoded after a key frame and shown before it."""
     latest: int | None = None
     for packet in packets:

@@ -216,3 +216,8 @@ def test_messages_are_left_out(length):
     joined = [(len(u).to_bytes(4, "big") if length else b"\0\0\1") + u for u in units]
     extradata = bytes([1, 0, 0, 0, 3]) if length else b""
     assert without_messages(b"".join(joined), "h264", extradata) == joined[0] + joined[2]
+    # What is left would hide damage: no picture, or a length that reaches beyond the end.
+    assert without_messages(joined[1], "h264", extradata) == joined[1]
+    cut = b"".join(joined)[:-1]
+    if length:
+        assert without_messages(cut, "h264", extradata) == cut

@@ -4,7 +4,7 @@ A coder states the size in a parameter set or in the header of its key frames. O
 header differs from all before are decoded; codecs without such a header are sampled.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import av
@@ -79,11 +79,26 @@ def has_messages(codec: str) -> bool:
 
 
 def without_messages(data: bytes, codec: str, extradata: bytes) -> bytes:
-    """Leave out the supplemental messages of an H.264 or HEVC picture."""
-    of_type, messages = (_h264_type, (6,)) if codec == "h264" else (_hevc_type, (39, 40))
+    """Leave out the supplemental messages of an H.264 or HEVC picture.
+
+    Data without any picture stays as it is, and so does data whose lengths do not add up: what
+    seems a message there may be a damaged picture.
+    """
+    of_type, messages, pictures = (
+        (_h264_type, (6,), range(1, 6)) if codec == "h264" else (_hevc_type, (39, 40), range(32))
+    )
     length = _length_bytes(extradata, codec)
-    kept = (u for u in nal_units(data, codec, extradata) if of_type(u) not in messages)
-    return b"".join((len(u).to_bytes(length, "big") if length else b"\0\0\1") + u for u in kept)
+    units = list(nal_units(data, codec, extradata))
+    kept = [unit for unit in units if of_type(unit) not in messages]
+    if not any(of_type(unit) in pictures for unit in kept):
+        return data
+    if length and _joined(units, length) != data:
+        return data
+    return _joined(kept, length)
+
+
+def _joined(units: Iterable[bytes], length: int) -> bytes:
+    return b"".join((len(u).to_bytes(length, "big") if length else b"\0\0\1") + u for u in units)
 
 
 def _h264(data: bytes, extradata: bytes) -> bytes:

@@ -221,3 +221,35 @@ def test_messages_are_left_out(length):
     cut = b"".join(joined)[:-1]
     if length:
         assert without_messages(cut, "h264", extradata) == cut
+
+
+CUTS = {
+    ".gif": ("gif", "rgb8"),
+    ".apng": ("apng", "rgb24"),
+    ".mxf": ("mpeg2video", "yuv420p"),
+    ".asf": ("mpeg4", "yuv420p"),
+    ".mjpeg": ("mjpeg", "yuvj420p"),
+    ".ts": ("mpeg2video", "yuv420p"),
+}
+
+
+@pytest.mark.parametrize("suffix", CUTS)
+def test_the_end_of_a_file_that_was_not_written_is_missed(tmp_path, suffix):
+    codec, pixels = CUTS[suffix]
+    path = tmp_path / f"a{suffix}"
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream(codec, rate=25)
+        stream.height, stream.width, stream.pix_fmt = 96, 128, pixels
+        for frame in MOVING:
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(frame, "rgb24")))
+        out.mux(stream.encode(None))
+    assert len(read_all(path)) == COUNT
+    data = path.read_bytes()
+    kept = len(data) * 6 // 10
+    path.write_bytes(data[:kept] + bytes(len(data) - kept))
+    with pytest.raises(ClipError, match=rf"a\{suffix}: (it ends in \d+ zeros|is cut short)"):
+        simlift.open_clip(path)
+    path.write_bytes(data[:kept])
+    if suffix in (".gif", ".apng", ".mxf"):
+        with pytest.raises(ClipError, match=rf"a\{suffix}: is cut short"):
+            simlift.open_clip(path)

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import av
 
 from simlift.core.errors import ClipError
-from simlift.media.container_atoms import missing_bytes
+from simlift.media.container_atoms import missing_bytes, trailing_zeros
 from simlift.media.h264_frame_numbers import FrameNumbers
 from simlift.media.media_url import media_url, reason
 from simlift.media.parameter_sets import SizeWatch
@@ -33,6 +33,8 @@ _UNCODED = frozenset({"rawvideo", "v210", "v308", "v408", "v410", "r210", "r10k"
 # Files of coded pictures alone carry no times.
 _BARE = frozenset({"h264", "hevc", "vvc", "mjpeg", "m4v", "obu", "dnxhd", "cavsvideo", "webp_pipe"})
 _ORDER_FRAMES = 20  # that are decoded to see in which order they come
+_TAIL = 512  # zeros at the end of a file that are no chance
+_SHORT = 0.5  # seconds by which sound may outlast the pictures
 _ONE = 1 << 16  # one in the 16.16 numbers of a display matrix
 
 
@@ -172,6 +174,12 @@ def _rate(container: Any, stream: Any, timing: Timing, stamped: bool) -> tuple[F
     bare = container.format.name in _BARE and not stream.codec_context.framerate
     if bare and len(timing.pts) > 1:
         remarks.append(f"the file carries no frame rate: {fps} fps is assumed")
+    end = float((timing.pts[-1] - timing.pts[0]) * timing.time_base)
+    declared = (container.duration or 0) / av.time_base
+    if container.format.name in ("asf", "flv") and declared > end + _SHORT:
+        remarks.append(
+            f"the file declares {declared:.1f} s, its pictures end at {end:.1f} s: it may be cut"
+        )
     return fps, remarks
 
 
@@ -188,8 +196,15 @@ def _stamps_are_shown(path: Path, stream: Any, packets: list[Packet], lost: int)
 def _check_complete(path: Path, container: Any, stream: Any, packets: list[Packet]) -> None:
     if not packets:
         _refuse(path, "holds no frames", _AGAIN)
+    form = container.format.name
+    zeros = trailing_zeros(path) if stream.codec_context.name not in _UNCODED else 0
+    # MP4 and AVI may end in room that was kept free.
+    if zeros >= _TAIL and "mp4" not in form and form != "avi":
+        _refuse(path, f"it ends in {zeros} zeros or more: it was not written whole", _CUT_SHORT)
     declared = stream.frames
-    if declared and "mp4" in container.format.name:
+    if form == "mxf" and stream.duration and stream.average_rate:
+        declared = round(stream.duration * stream.time_base * stream.average_rate)
+    if declared and "mp4" in form:
         # Edit lists leave out what lies beyond their end.
         declared = min(declared, len(stream.index_entries) or declared)
     # Some recorders count a few frames more than they write; a cut file lacks many.

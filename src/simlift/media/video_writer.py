@@ -106,7 +106,7 @@ class VideoWriter:
             stream.codec_context.colorspace = Colorspace.ITU709
             stream.codec_context.color_primaries = 1
             stream.codec_context.color_trc = 13  # IEC 61966-2-1, the sRGB curve
-        self._count = 0
+        self._count, self._last = 0, -1
         self._audio: AudioCarrier | None = None
 
     def carry_audio(self, source: Path) -> None:
@@ -119,6 +119,9 @@ class VideoWriter:
             seconds = self._timestamps[self._count] if self._timestamps else None
             frame = self._frame(np.ascontiguousarray(pixels))
             frame.pts = self._count if seconds is None else round(seconds / self._ticks)
+            if frame.pts <= self._last:
+                raise ValueError(f"frame {self._count} is shown at {seconds} s, not after the last")
+            self._last = frame.pts
             frame.time_base = self._ticks
             if self._audio:
                 self._audio.advance(float(frame.pts * self._ticks))

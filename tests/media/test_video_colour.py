@@ -1,5 +1,7 @@
 """Colours of videos by what they state: matrix, range, HDR curves, wide primaries, alpha."""
 
+import json
+
 import av
 import numpy as np
 import pytest
@@ -190,3 +192,17 @@ def test_alpha_beside_the_colours_is_stated(tmp_path):
     clip = simlift.open_clip(path)
     assert any("alpha" in note for note in clip.notes)
     assert builders.indices_of(builders.read(clip, Layer.RGB, range(3)), 3) == [0, 1, 2]
+
+
+def test_clip_json_states_the_matrix(tmp_path):
+    planes = np.rint(ycc16(picture(720) / 255, 0.299, 0.114) / 257).astype(np.uint8)
+    coded(tmp_path / "rgb.mkv", planes, "yuv444p")
+    for matrix, right in (("bt601", True), ("bt709", False)):
+        layers = {"rgb": {"file": "rgb.mkv", "matrix": matrix}}
+        size = {"num_frames": 1, "height": 720, "width": SIZE, "fps": "24"}
+        manifest = {"format": "simlift-clip/1", "name": "a", **size, "layers": layers}
+        (tmp_path / "clip.json").write_text(json.dumps(manifest))
+        clip = simlift.open_clip(tmp_path)
+        assert not any("matrix" in note for note in clip.notes)
+        error = np.abs(patches_of(builders.read(clip, Layer.RGB, [0])[0]) - PATCHES).max()
+        assert (error <= 3) == right

@@ -81,12 +81,12 @@ def colour_notes(
     reading = read_colour(info, matrix, colour_range)
     notes = []
     if reading.guessed and (info.stored_height >= 720 or info.stored_width >= 1280):
-        assumed, other = "BT.709, as players do,", "BT.601, as imageio, OpenCV and ffmpeg write it"
+        guess = "BT.709 is assumed, as players do, but imageio, OpenCV and ffmpeg write BT.601"
         if reading.matrix == _BT601:
-            assumed, other = "BT.601", "BT.709, as some players take it"
+            guess = "BT.601 is assumed, as ffmpeg does, but some players take it for BT.709"
         notes.append(
-            f"the file does not say its colour matrix: {assumed} is a guess; were it {other}, "
-            "reds and greens would be wrong"
+            f"the file does not say its colour matrix: {guess}; if colours look wrong, state "
+            '"matrix" for the layer in a clip.json'
         )
     if reading.transfer in (_PQ, _HLG):
         curve = "PQ" if reading.transfer == _PQ else "HLG"

@@ -50,7 +50,7 @@ def first_frame(path: Path, stream: int, packets: list[Packet]) -> First:
     if start is None or found[0].pts is None or packets[key].hidden:
         return First(found[0], lost, frozenset())
     came = {frame.pts for frame in found}
-    group = takewhile(lambda p: not p.key, packets[key + 1 :])
+    group = [*packets[lost:key], *takewhile(lambda p: not p.key, packets[key + 1 :])]
     early = {p.stamp for p in group if p.stamp is not None and p.stamp < start}
     return First(found[0], lost, frozenset(early - came))
 

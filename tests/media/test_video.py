@@ -298,18 +298,6 @@ def test_bit_depth_is_stated(tmp_path):
     assert not any("bit" in note for note in simlift.open_clip(plain).notes)
 
 
-def test_rotation_is_stated(tmp_path):
-    path = builders.video(tmp_path / "phone.mp4", builders.flat_frames(3))
-    data = path.read_bytes()
-    at = data.index(b"tkhd") + 4 + 40  # version 0: the matrix follows 40 bytes of other fields
-    turned = [0, 0x00010000, 0, 0xFFFF0000, 0, 0, 0, 0, 0x40000000]
-    matrix = b"".join(v.to_bytes(4, "big") for v in turned)
-    path.write_bytes(data[:at] + matrix + data[at + 36 :])
-    clip = simlift.open_clip(path)
-    assert any("90 degrees" in note for note in clip.notes)
-    assert (clip.height, clip.width) == (32, 48)
-
-
 def test_sixteen_bit_gray_is_lossless(tmp_path):
     numbers = np.random.default_rng(1).integers(0, 65536, (5, 33, 47), dtype=np.uint16)
     path = tmp_path / "depth.mkv"

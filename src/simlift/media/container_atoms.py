@@ -1,7 +1,7 @@
 """Detect truncated video files from the sizes that their container atoms declare.
 
-MP4, Matroska and AVI files declare the length of their parts in front of them, so that a cut file
-is found by its size, without reading it. Streams (.ts, .h264, live .mkv) declare none.
+MP4, Matroska, AVI, GIF and PNG files declare the length of their parts in front of them, so that a
+cut file is found by its size, without reading it. Streams (.ts, .h264, live .mkv) declare none.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,19 @@ def missing_bytes(path: Path) -> int:
             declared_end = _matroska_end
         elif head[:4] == b"RIFF":
             declared_end = _riff_end
+        elif head[:4] == b"GIF8":
+            declared_end = _gif_end
+        elif head[:8] == b"\x89PNG\r\n\x1a\n":
+            declared_end = _png_end
         return max(declared_end(file, size) - size, 0) if declared_end else 0
+
+
+def trailing_zeros(path: Path) -> int:
+    """Count the zeros at the end of a file, up to 64 KiB: what a full disk never wrote."""
+    with path.open("rb") as file:
+        file.seek(max(path.stat().st_size - (1 << 16), 0))
+        data = file.read()
+    return len(data) - len(data.rstrip(b"\0"))
 
 
 def _mp4_end(file: BinaryIO, size: int) -> int:
@@ -71,6 +83,44 @@ def _riff_end(file: BinaryIO, size: int) -> int:
             return size
         at += 8 + length + length % 2
     return at
+
+
+def _gif_end(file: BinaryIO, size: int) -> int:
+    """Walk the blocks of a GIF up to its trailer; each image and extension is a chain of parts."""
+    file.seek(10)
+    file.seek(13 + _palette_bytes(file.read(1)))
+    while kind := file.read(1):
+        if kind == b";":
+            return size
+        if kind == b",":
+            place = file.read(9)
+            file.seek(_palette_bytes(place[8:]) + 1, 1)
+        elif kind == b"!":
+            file.seek(1, 1)
+        else:
+            return size  # decoders stop here as well; it is no matter of length
+        while length := file.read(1):
+            if length == b"\0":
+                break
+            file.seek(length[0], 1)
+    return max(file.tell(), size) + 1
+
+
+def _palette_bytes(flags: bytes) -> int:
+    """Return the bytes of the palette that a flag announces."""
+    return 3 << ((flags[0] & 7) + 1) if flags and flags[0] & 0x80 else 0
+
+
+def _png_end(file: BinaryIO, size: int) -> int:
+    """Walk the chunks of a PNG up to its last: 4 bytes length, 4 bytes name, data, checksum."""
+    at = 8
+    while at < size:
+        file.seek(at)
+        head = file.read(8)
+        if head[4:] == b"IEND":
+            return at + 12
+        at += 12 + int.from_bytes(head[:4], "big")
+    return at + 12
 
 
 def _number(file: BinaryIO, *, keep_marker: bool) -> int | None:

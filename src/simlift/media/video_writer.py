@@ -16,10 +16,8 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from simlift.core.errors import RunError
 from simlift.core.layers import Array
 from simlift.core.recipe import Encoding
-
-# Audio that the MP4 container holds as it is; anything else is stored as FLAC, without loss.
-_MP4_AUDIO = frozenset({"aac", "mp3", "ac3", "eac3", "opus", "flac", "alac"})
-
+from simlift.media.audio_carrier import AudioCarrier
+from simlift.media.media_url import media_url
 
 LOSSLESS_GRAY16 = Encoding(codec="ffv1", chroma="gray16le", keyframe_interval=1)
 LOSSLESS_RGB = Encoding(codec="ffv1", chroma="bgr0", keyframe_interval=1)
@@ -36,6 +34,7 @@ def write_video(
     encoding: Encoding = Encoding(),
     timestamps: Sequence[Fraction] | None = None,
     audio_from: Path | None = None,
+    pixel_aspect: Fraction = Fraction(1),
 ) -> Iterator["VideoWriter"]:
     """Open a video for writing; it appears at `path` by rename when the block ends well.
 
@@ -45,7 +44,7 @@ def write_video(
     partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
     try:
         with contextlib.ExitStack() as stack:
-            writer = VideoWriter(partial, height, width, fps, encoding, timestamps)
+            writer = VideoWriter(partial, height, width, fps, encoding, timestamps, pixel_aspect)
             stack.callback(writer.abandon)
             if audio_from is not None:
                 writer.carry_audio(audio_from)
@@ -75,9 +74,10 @@ class VideoWriter:
         fps: Fraction,
         encoding: Encoding,
         timestamps: Sequence[Fraction] | None,
+        pixel_aspect: Fraction,
     ) -> None:
         # Matroska otherwise stamps every file with random ids.
-        self._container = av.open(str(path), "w", options={"fflags": "+bitexact"})
+        self._container = av.open(media_url(path), "w", options={"fflags": "+bitexact"})
         self._closed = False
         self._timestamps = timestamps
         self._reformatter = VideoReformatter()  # kept: setting one up costs as much as using it
@@ -91,6 +91,8 @@ class VideoWriter:
         # 4:2:0 halves the size of the colour planes, which odd sizes do not allow.
         stream.pix_fmt = "yuv444p" if odd and encoding.chroma == "yuv420p" else encoding.chroma
         stream.codec_context.time_base = self._ticks
+        if pixel_aspect != 1:
+            stream.codec_context.sample_aspect_ratio = pixel_aspect
         stream.codec_context.gop_size = encoding.keyframe_interval
         stream.codec_context.thread_count = encoding.threads
         if not self._lossless:
@@ -104,7 +106,7 @@ class VideoWriter:
             stream.codec_context.colorspace = Colorspace.ITU709
             stream.codec_context.color_primaries = 1
             stream.codec_context.color_trc = 13  # IEC 61966-2-1, the sRGB curve
-        self._count = 0
+        self._count, self._last = 0, -1
         self._audio: AudioCarrier | None = None
 
     def carry_audio(self, source: Path) -> None:
@@ -117,6 +119,9 @@ class VideoWriter:
             seconds = self._timestamps[self._count] if self._timestamps else None
             frame = self._frame(np.ascontiguousarray(pixels))
             frame.pts = self._count if seconds is None else round(seconds / self._ticks)
+            if frame.pts <= self._last:
+                raise ValueError(f"frame {self._count} is shown at {seconds} s, not after the last")
+            self._last = frame.pts
             frame.time_base = self._ticks
             if self._audio:
                 self._audio.advance(float(frame.pts * self._ticks))
@@ -155,52 +160,3 @@ class VideoWriter:
         if not self._closed:
             with contextlib.suppress(av.error.FFmpegError, OSError):
                 self._container.close()
-
-
-class AudioCarrier:
-    """Moves the audio packets of one file into another, in step with its frames."""
-
-    def __init__(self, source: Path, target: Any) -> None:
-        self._source = av.open(str(source))
-        self._target = target
-        stream = self._source.streams.audio[0]
-        self._copy = stream.codec_context.name in _MP4_AUDIO
-        self._out = target.add_stream_from_template(stream) if self._copy else _flac(stream, target)
-        self._packets = self._source.demux(stream)
-        self._waiting: Any = None
-        self._done = False
-
-    def advance(self, seconds: float) -> None:
-        """Move the packets that start before a time."""
-        while not self._done:
-            packet = self._waiting or next(self._packets, None)
-            self._waiting = None
-            if packet is None or packet.dts is None:
-                self._flush()
-                return
-            if float(packet.dts * packet.time_base) > seconds:
-                self._waiting = packet
-                return
-            if self._copy:
-                packet.stream = self._out
-                self._target.mux(packet)
-            else:
-                for frame in packet.decode():
-                    self._target.mux(self._out.encode(frame))
-
-    def _flush(self) -> None:
-        self._done = True
-        if not self._copy:
-            self._target.mux(self._out.encode(None))
-
-    def close(self) -> None:
-        """Close the file the sound comes from."""
-        self._source.close()
-
-
-def _flac(stream: Any, target: Any) -> Any:
-    """Add a FLAC stream of the same rate, channels and depth, so that nothing is resampled."""
-    source = stream.codec_context
-    out: Any = target.add_stream("flac", rate=source.sample_rate, layout=source.layout)
-    out.codec_context.format = "s16" if source.format.bytes <= 2 else "s32"
-    return out

@@ -22,6 +22,7 @@ from simlift.core.run import Run, Take, TakeKey, write_text
 from simlift.core.strict_json import digest, dumps
 from simlift.core.window import ClipSample, Frames, PreviousFrames, Window
 from simlift.media.images import write_image
+from simlift.media.video import pixel_aspect
 from simlift.media.video_writer import VideoWriter, write_video
 from simlift.passes.provenance import source_digest, versions
 from simlift.scale.prefetch import WriteBehind, read_ahead
@@ -202,6 +203,7 @@ def _writer(job: LiftJob, take: Take) -> AbstractContextManager[VideoWriter]:
         encoding=job.recipe.encoding,
         timestamps=clip.timestamps,
         audio_from=clip.audio,
+        pixel_aspect=pixel_aspect(clip.stored(Layer.RGB).store),
     )
 
 

@@ -34,7 +34,7 @@ def build(folder: Path, manifest: NativeManifest, options: ReadOptions = ReadOpt
     camera = read_camera(folder, manifest)
     layers = tuple(read_layer(folder, manifest, Layer(layer)) for layer in sorted(manifest.layers))
     rgb = next((s.store for s in layers if s.layer is Layer.RGB), None)
-    video = rgb.info if isinstance(rgb, VideoStore) else None
+    video, matrix = (rgb.info, rgb.matrix) if isinstance(rgb, VideoStore) else (None, None)
     notes = rgb.notes if isinstance(rgb, ImageStore) else ()
     return Clip(
         name=manifest.name,
@@ -53,6 +53,6 @@ def build(folder: Path, manifest: NativeManifest, options: ReadOptions = ReadOpt
         scene=existing(folder, manifest.scene),
         timestamps=video.timestamps if video else None,
         audio=video.path if video and video.audio_codec else None,
-        notes=video_notes(video) if video else notes,
+        notes=video_notes(video, matrix) if video else notes,
         read_options=options,
     )

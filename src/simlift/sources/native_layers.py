@@ -180,7 +180,7 @@ def _check_same_numbers(
 
 def _video(layer: Layer, entry: NativeLayer, info: VideoInfo) -> tuple[VideoStore, str]:
     if layer in _PICTURES or entry.encoding == "colours":
-        return VideoStore(info, "rgb24"), "uint8"
+        return VideoStore(info, "rgb24", matrix=entry.matrix), "uint8"
     if layer is Layer.NORMALS:
         return VideoStore(info, "rgb24"), "uint8"
     if layer is Layer.MATERIAL:

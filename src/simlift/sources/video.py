@@ -6,7 +6,8 @@ from simlift.core.clip import Clip
 from simlift.core.layers import Layer, StoredLayer, Unit
 from simlift.core.read_options import ReadOptions
 from simlift.media.decodings import Colour
-from simlift.media.video import VIDEO_SUFFIXES, VideoInfo, VideoStore, probe_video
+from simlift.media.video import ANIMATIONS, VIDEO_SUFFIXES, VideoInfo, VideoStore, probe_video
+from simlift.media.video_colour import MatrixName, RangeName, colour_notes
 from simlift.sources.lens import fixed_camera
 
 
@@ -46,16 +47,25 @@ def colour_layer(layer: Layer, info: VideoInfo) -> StoredLayer:
     return StoredLayer(layer, VideoStore(info), Colour(), Unit.SRGB)
 
 
-def video_notes(info: VideoInfo) -> tuple[str, ...]:
-    """Describe what is lost when a video is read as 8-bit RGB at its own times."""
-    notes = []
+def video_notes(
+    info: VideoInfo, matrix: MatrixName | None = None, colour_range: RangeName | None = None
+) -> tuple[str, ...]:
+    """Describe what is lost or assumed when a video is read as upright 8-bit RGB at its own times.
+
+    `matrix` and `colour_range` are those of its `VideoStore`, where they are stated.
+    """
+    notes = [*info.remarks, *colour_notes(info, matrix, colour_range)]
     if info.has_alpha:
         notes.append("the alpha channel is dropped")
     if info.bit_depth > 8:
         notes.append(f"{info.bit_depth}-bit colour is read as 8 bit")
-    if info.rotation:
+    if info.orientation:
+        notes.append(f"frames are {info.orientation.words}, as players show them")
+    shown = round(info.width * info.pixel_aspect)
+    if shown != info.width:
         notes.append(
-            f"players turn this video by {info.rotation} degrees: frames are read as stored"
+            f"pixels are not square ({info.pixel_aspect.numerator}:"
+            f"{info.pixel_aspect.denominator}): players show {shown}x{info.height}, and takes alike"
         )
     if info.timestamps is not None:
         notes.append("the frame rate varies: frame times are kept")
@@ -67,4 +77,7 @@ def video_notes(info: VideoInfo) -> tuple[str, ...]:
 
 
 def _videos(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in VIDEO_SUFFIXES)
+    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in VIDEO_SUFFIXES)
+    seen = [p for p in files if not p.name.startswith(".")]
+    # An animated image beside a video is its preview.
+    return [p for p in seen if p.suffix.lower() not in ANIMATIONS] or seen

@@ -150,7 +150,7 @@ def estimate_focus(sample: ClipSample, look: Optics) -> Float[np.ndarray, "k"]:
     middle = depth[:, top : depth.shape[1] - top, left : depth.shape[2] - left]
     middle = np.median(middle.reshape(len(depth), -1), axis=1).astype(np.float64)
     nearness = 1 / np.maximum(middle, 0.05)
-    return film.smooth_over_time(sample.times, nearness, _FOCUS_SECONDS)
+    return film.smooth_over_time(sample.times, nearness, _FOCUS_SECONDS, sample.shots)
 
 
 def image(

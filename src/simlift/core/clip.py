@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from simlift.core.bad_pixels import check_frames, replace_bad
 from simlift.core.camera import Camera, Objects, Robot, check_length
 from simlift.core.errors import ClipError
 from simlift.core.layers import FrameReader, Layer, StoredLayer, Unit
@@ -160,19 +161,20 @@ class ClipReader:
     def window(self, indices: Sequence[int]) -> Window:
         """Read the frames at increasing `indices` of every opened layer."""
         clip, wanted = self.clip, np.asarray(indices, dtype=np.int64)
-        arrays = {}
+        arrays, bad = {}, {}
         for layer, reader in self.readers.items():
             stored = clip.stored(layer)
             # The last frame has no forward flow; it is read as the flow of the frame before.
             inside = np.minimum(wanted, stored.store.num_frames - 1)
             raw = reader.read(inside.tolist())
-            arrays[layer] = stored.decode(raw)
-            if stored.to_camera is not None and clip.camera is not None:
-                arrays[layer] = stored.to_camera(arrays[layer], clip.camera.at(wanted))
-            if layer is Layer.DEPTH:
-                check_depth(clip, wanted, arrays[layer])
-            if layer is Layer.NORMALS:
-                check_normals(clip, wanted, arrays[layer])
+            with np.errstate(all="ignore"):  # numbers that cannot be are replaced below
+                array = stored.decode(raw)
+                if stored.to_camera is not None and clip.camera is not None:
+                    array = stored.to_camera(array, clip.camera.at(wanted))
+            arrays[layer], mask = replace_bad(layer, array, metric=clip.metric_depth)
+            if mask is not None:
+                check_frames(clip.path, layer, wanted, array, mask)
+                bad[layer] = mask
         return Window(
             indices=wanted,
             arrays=arrays,
@@ -185,35 +187,5 @@ class ClipReader:
             scene=clip.scene,
             motion=Motion(clip.camera, clip.objects) if clip.camera else None,
             caption=clip.caption,
+            bad=bad,
         )
-
-
-def check_depth(clip: Clip, indices: np.ndarray, depth: np.ndarray) -> None:
-    """Raise ClipError on depth that is NaN, negative or zero everywhere."""
-    for index, frame in zip(indices, depth, strict=True):
-        if np.isnan(frame).any():
-            found, reason = f"{int(np.isnan(frame).sum())} values are NaN", "+inf marks the sky"
-        elif (frame < 0).any():
-            found, reason = f"the smallest value is {frame.min():.4g}", "depth is never negative"
-        elif clip.metric_depth and not (frame > 0).any():
-            found, reason = "every value is 0", "a camera never touches everything it sees"
-        else:
-            continue
-        raise ClipError(
-            clip.path,
-            f"depth of frame {index}: {found}",
-            allowed=f"metres above 0, or +inf ({reason})",
-            way_out="record depth again, or remove the layer from the clip",
-        )
-
-
-def check_normals(clip: Clip, indices: np.ndarray, normals: np.ndarray) -> None:
-    """Raise ClipError on normals that are NaN or infinite."""
-    for index, frame in zip(indices, normals, strict=True):
-        if not np.isfinite(frame).all():
-            raise ClipError(
-                clip.path,
-                f"normals of frame {index}: {int((~np.isfinite(frame)).sum())} values not finite",
-                allowed="unit vectors, or (0, 0, 0) where nothing was hit",
-                way_out="record normals again, or remove the layer from the clip",
-            )

@@ -44,11 +44,15 @@ class Engine(Protocol):
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of an engine on one clip: whether it runs, and why or why not."""
+    """One stage of an engine on one clip: whether it runs, and why or why not.
+
+    It is `lost` where it was asked for and is left out because the clip lacks what it needs.
+    """
 
     name: str
     on: bool
     reason: str
+    lost: bool = False
 
 
 @dataclass(frozen=True)

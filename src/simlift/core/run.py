@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -117,7 +117,7 @@ class Run:
         file = self.path / "recipe.json"
         if file.exists():
             found = self.recipe()
-            if found != recipe:
+            if not _same(found, recipe):
                 raise RunError(
                     self.path,
                     f"holds a run of recipe {digest(found)}, this is {digest(recipe)}",
@@ -163,6 +163,19 @@ class Run:
         """Hold the run for this process; RunError when another process fills it."""
         with hold_folder(self.path):
             yield
+
+
+def _same(found: Recipe, recipe: Recipe) -> bool:
+    """Whether a stored recipe makes the same takes as another.
+
+    Engines are compared as values, since one that an older version stored lacks newer settings.
+    """
+    if found == recipe:
+        return True
+    if replace(found, variants=recipe.variants) != recipe:
+        return False
+    engines = [[(v.name, v.engine.load()) for v in r.variants] for r in (found, recipe)]
+    return engines[0] == engines[1]
 
 
 @contextmanager

@@ -6,13 +6,15 @@ share the work; two windows with the same frames give the same numbers.
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 
 from simlift.core.camera import Camera, Objects
+from simlift.core.camera_jumps import camera_jumps
 from simlift.core.errors import ClipError
 from simlift.core.layers import Array, Layer
 
@@ -31,18 +33,27 @@ class Motion:
     objects: Objects | None
 
     def after(self, index: int) -> tuple[Camera, Objects | None]:
-        """Return both one frame after `index`; after the last frame they go on as before it."""
-        last = len(self.camera.world_to_camera) - 1
-        if index < last:
+        """Return both one frame after `index`.
+
+        After the last frame they go on as before it, and so before a cut: no shutter is open while
+        a camera jumps. Between two jumps they stand still.
+        """
+        jumps = self._jumps
+        if index < len(jumps) and not jumps[index]:
             ahead = np.array([index + 1])
             return self.camera.at(ahead), self.objects.at(ahead) if self.objects else None
-        here, before = np.array([last]), np.array([max(last - 1, 0)])
+        goes_on = index > 0 and not jumps[index - 1]
+        here, before = np.array([index]), np.array([index - 1 if goes_on else index])
         camera, bodies = self.camera.at(here), self.objects
         poses = _onward(self.camera.at(before).world_to_camera, camera.world_to_camera)
         camera = replace(camera, world_to_camera=poses)
         if bodies is None:
             return camera, None
         return camera, Objects(bodies.ids, _onward(bodies.poses[before], bodies.poses[here]))
+
+    @cached_property
+    def _jumps(self) -> Bool[np.ndarray, "steps"]:
+        return camera_jumps(self.camera.world_to_camera)
 
 
 def _onward(
@@ -67,6 +78,8 @@ class Window:
     scene: Path | None = None  # the clip's geometry, for engines that render it
     motion: Motion | None = None  # where the clip knows its camera
     caption: str = ""
+    # Where numbers stood that cannot be, in the layers with any.
+    bad: Mapping[Layer, Bool[np.ndarray, "t h w"]] = field(default_factory=dict)
     _derived: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
@@ -113,6 +126,7 @@ class Window:
             arrays={layer: array[which] for layer, array in self.arrays.items()},
             camera=self.camera.at(local) if self.camera else None,
             objects=self.objects.at(local) if self.objects else None,
+            bad={layer: mask[which] for layer, mask in self.bad.items()},
             _derived={},
         )
 
@@ -122,12 +136,49 @@ class ClipSample:
     """A clip seen small: evenly spaced frames of every layer, for what must hold over the clip.
 
     It depends on the clip alone, never on windows or workers, so that whatever an engine derives
-    from it (exposure over time, colour statistics) is the same in every run.
+    from it (exposure over time, colour statistics) is the same in every run. Lone pixels whose
+    numbers cannot be are filled from those around them here, so that they move no statistic.
     """
 
     window: Window
+    cuts: tuple[int, ...] = ()  # frames that begin a new shot, as far as samples tell
+    unusable: tuple[int, ...] = ()  # frames that were due and show nothing, or from a wrong place
+    bad_pixels: Mapping[Layer, float] = field(default_factory=dict)  # shares of the sampled pixels
 
     @property
     def times(self) -> Float[np.ndarray, "k"]:
         """Times of the sampled frames in seconds."""
         return self.window.indices / self.window.fps
+
+    @property
+    def shots(self) -> Int[np.ndarray, "k"]:
+        """Numbers of the shots that the sampled frames are of: nothing is averaged over a cut."""
+        return np.searchsorted(self.cuts, self.window.indices, side="right")
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the pixels told about the clip, in words."""
+        found = [_BAD[layer].format(share) for layer, share in self.bad_pixels.items()]
+        if self.unusable:
+            found.append(
+                f"frames such as {_listed(self.unusable)} are blank, or their camera stands "
+                "elsewhere for a moment: exposure, colours and light are of the other frames"
+            )
+        if self.cuts:
+            found.append(
+                f"a new shot begins at frame {_listed(self.cuts)}: exposure and focus are each "
+                "shot's own"
+            )
+        return tuple(found)
+
+
+_BAD = {
+    Layer.DEPTH: "depth: {:.2%} of the pixels are NaN, 0, negative or beyond 1,000 km, read as "
+    "nothing hit",
+    Layer.NORMALS: "normals: {:.2%} of the pixels are not finite, read as facing the camera",
+    Layer.FLOW: "flow: {:.2%} of the pixels are not finite, read as no motion known",
+}
+
+
+def _listed(frames: tuple[int, ...]) -> str:
+    return ", ".join(map(str, frames[:8])) + (", ..." if len(frames) > 8 else "")

@@ -122,7 +122,7 @@ def lift_clip(job: LiftJob, progress: Callable[[int], None]) -> None:
             takes = [
                 Track(
                     engine=engines[digest(v.engine)],
-                    take=_provenance(job, v, source, window_size, stages[v.name]),
+                    take=_provenance(job, v, source, window_size, stages[v.name], sample.notes),
                     window_size=window_size,
                 )
                 for v in group
@@ -208,7 +208,12 @@ def _writer(job: LiftJob, take: Take) -> AbstractContextManager[VideoWriter]:
 
 
 def _provenance(
-    job: LiftJob, variant: Variant, source: str, window_size: WindowSize, stages: Sequence[Stage]
+    job: LiftJob,
+    variant: Variant,
+    source: str,
+    window_size: WindowSize,
+    stages: Sequence[Stage],
+    notes: Sequence[str],
 ) -> Take:
     clip = job.clip
     key = TakeKey(clip.name, variant.name)
@@ -233,7 +238,7 @@ def _provenance(
         window_starts=tuple(window_starts),
         stages=tuple(f"{s.name}: {s.reason}" for s in stages if s.on),
         skipped=tuple(f"{s.name}: {s.reason}" for s in stages if not s.on),
-        notes=clip.notes,
+        notes=(*clip.notes, *notes),
         versions=versions(),
         read_options=clip.read_options,
         trusted=clip.trusted,

@@ -94,16 +94,21 @@ def _to_twin(value: float, share: float) -> str:
 
 
 def print_idle_stages(plans: Sequence[ClipPlan], console: Console) -> None:
-    """Print, once for each clip, which stages of the engine have nothing to work on, and why."""
+    """Print which stages have nothing to work on, and why.
+
+    Once for each clip, and for each further look what it asks for and that clip does not carry.
+    """
     seen = set()
     for plan in plans:
-        idle = [stage for stage in plan.stages if not stage.on]
-        if not idle or plan.clip in seen:
-            continue
+        first = plan.clip not in seen
         seen.add(plan.clip)
+        idle = [stage for stage in plan.stages if not stage.on and (first or stage.lost)]
+        if not idle:
+            continue
         reasons = "; ".join(dict.fromkeys(stage.reason for stage in idle))
         names = ", ".join(stage.name for stage in idle)
-        console.print(f"{plan.clip}: off: {names} ({reasons})", markup=False)
+        where = plan.clip if first else f"{plan.clip} / {plan.variant}"
+        console.print(f"{where}: off: {names} ({reasons})", markup=False)
 
 
 def print_plans(plans: Sequence[ClipPlan], console: Console) -> None:

@@ -60,8 +60,12 @@ def variants_of(
                 way_out="write a look as JSON and give it to --look; simlift looks fields lists it",
             )
         pairs = named_variants(tuple(looks), count, seed, prompt)
-        chosen = [(name, _with(k, environment, backdrop, replaced, like)) for name, k in pairs]
-        return tuple(Variant(name, Plugin.of(_spec(engine, k, settings))) for name, k in chosen)
+        written = [name.endswith(".json") for name in looks] + [False] * len(pairs)
+        return tuple(
+            Variant(name, Plugin.of(_spec(engine, look, settings, strict=own)))
+            for (name, k), own in zip(pairs, written, strict=False)
+            for look in (_with(k, environment, backdrop, replaced, like),)
+        )
     if looks or environment or backdrop or replaced or like:
         raise RecipeError(
             "--engine", f"{engine} takes no look", allowed=f"looks belong to {_either(TAKE_LOOKS)}"
@@ -73,9 +77,12 @@ def variants_of(
     return tuple(Variant(n, plugin) for n in names)
 
 
-def _spec(engine: str, look: Look, settings: Sequence[str]) -> Photographic | PathTraced:
+def _spec(
+    engine: str, look: Look, settings: Sequence[str], *, strict: bool
+) -> Photographic | PathTraced:
+    """Return the engine's spec; `strict` where the user wrote the look, not simlift."""
     if engine == "photographic":
-        return Photographic(look)
+        return Photographic(look, strict)
     given = parse_settings(settings)
     if "look" in given:
         raise RecipeError("--set look", "looks have a flag of their own", allowed="--look NAME")

@@ -76,6 +76,7 @@ class PathTraced:
         geometry = open_scene(clip)
         assert geometry is not None
         faces = sum(len(part.faces) for part in geometry.parts)
+        photographic = Photographic(self.look, strict=False)
         return (
             Stage(
                 "light",
@@ -83,7 +84,7 @@ class PathTraced:
                 f"path traced: {self.samples} paths a pixel, {self.bounces} bounces, "
                 f"{faces:,} triangles",
             ),
-            *(stage for stage in Photographic(self.look).check(clip) if stage.name in _CAMERA),
+            *(stage for stage in photographic.check(clip) if stage.name in _CAMERA),
             Stage(
                 "weather",
                 bool(self.look.weather.kinds),

@@ -46,3 +46,4 @@ class ClipConstants:
     gains: Float[np.ndarray, "k 3"]  # exposure and white balance at these times
     grade: Float[np.ndarray, "3 4"]  # affine, on 16-bit display codes
     colour_transfer: ColourTransfer | None  # the colours of the user's photos
+    lit_render: bool  # that a frame of it is black then says that nothing was rendered yet

@@ -31,6 +31,7 @@ from simlift.pixels.optics import film, lens, sensor
 _SOFTNESS_LINES = 720
 _SHORTEST = 1 / 250  # seconds; the exposure where the look has no shutter
 _PUPIL, _HYPERFOCAL = 0.002, 10.0  # metres; the opening and the focus of a lens left open
+_FARTHEST_STEP = 100.0  # metres from frame to frame; a camera that jumps meets no drops on its way
 _SHARPEST = 0.62  # pixels; an optical low-pass, below which the mosaic aliases into colour
 
 
@@ -141,6 +142,9 @@ def _closing(frame: Window, exposure: float) -> Float[np.ndarray, "4 4"] | None:
         return None
     here = frame.camera.world_to_camera[0]
     later = frame.motion.after(int(frame.indices[0]))[0].world_to_camera[0]
+    places = [np.linalg.inv(pose)[:3, 3] for pose in (here, later)]
+    if np.linalg.norm(places[1] - places[0]) > _FARTHEST_STEP:
+        return None
     return np.asarray(here + (later - here) * min(exposure * frame.fps, 1.0))
 
 

@@ -28,6 +28,7 @@ from simlift.engines.photographic.supported_effects import (
 )
 from simlift.engines.photographic.weather.effects import Weather
 from simlift.pixels.colour import spaces
+from simlift.pixels.image.blank import is_black
 from simlift.pixels.light import shading
 from simlift.pixels.light.environment import (
     Environment,
@@ -88,16 +89,25 @@ def estimate_constants(
         gains=np.ones((len(frames), 3)),
         grade=_grade(look.grade),
         colour_transfer=None,
+        lit_render=not all(is_black(picture) for picture in window.rgb),
     )
     radiances = [radiance(frame, look, constants) for frame in frames]
     constants = replace(constants, gains=_meter(sample, look.exposure, constants, radiances))
     if reference_photos is None:
-        return constants
+        return _cut(constants, sample)
     displays = _displays(look, constants, radiances)
     colour_transfer = fit_colour_transfer(
         reference_photos, look.grade.like_strength, window, displays
     )
-    return replace(constants, colour_transfer=colour_transfer)
+    return _cut(replace(constants, colour_transfer=colour_transfer), sample)
+
+
+def _cut(constants: ClipConstants, sample: ClipSample) -> ClipConstants:
+    """Return the constants with exposure and focus that change at once at the sample's cuts."""
+    cuts, frame = np.array(sample.cuts) / sample.window.fps, 1 / sample.window.fps
+    times, gains = film.hold_to_cuts(constants.times, constants.gains, cuts, frame)
+    _, focus = film.hold_to_cuts(constants.times, constants.focus, cuts, frame)
+    return replace(constants, times=times, gains=gains, focus=focus)
 
 
 def _environment(light: Light, weather: Weather, outdoors: bool) -> Environment:
@@ -135,10 +145,27 @@ def _meter(
     if constants.environment is None:
         share = _PLAIN_METERING
     stops = np.log2(look.key / levels) * look.strength * share
-    stops = film.smooth_over_time(sample.times, stops, look.adaptation) + look.compensation
-    light = _light_colour(constants.environment, radiances, Layer.ALBEDO in sample.window)
-    neutral = (light / (light @ spaces.LUMINANCE)) ** -look.white_balance
-    return np.exp2(stops)[:, None] * (neutral / (neutral @ spaces.LUMINANCE))
+    stops = film.smooth_over_time(sample.times, stops, look.adaptation, sample.shots)
+    stops = stops + look.compensation
+    known, shots = Layer.ALBEDO in sample.window, sample.shots
+    neutral = {
+        shot: _neutral(
+            _light_colour(
+                constants.environment,
+                [r for r, own in zip(radiances, shots, strict=True) if own == shot],
+                known,
+            ),
+            look.white_balance,
+        )
+        for shot in np.unique(shots)
+    }
+    return np.exp2(stops)[:, None] * np.array([neutral[shot] for shot in shots])
+
+
+def _neutral(light: Float[np.ndarray, "3"], share: float) -> Float[np.ndarray, "3"]:
+    """Return the gains that take a share of a light's colour away, of luminance 1."""
+    gains = (light / (light @ spaces.LUMINANCE)) ** -share
+    return np.asarray(gains / (gains @ spaces.LUMINANCE))
 
 
 def _grade(look: Grade) -> Float[np.ndarray, "3 4"]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import cv2
 
@@ -11,24 +12,35 @@ from simlift.core.clip import Clip
 from simlift.core.errors import ClipError
 from simlift.core.layers import Layer
 from simlift.core.protocols import Stage, WindowSize
+from simlift.core.setting import Setting
 from simlift.engines.photographic.camera import optics
 from simlift.engines.photographic.camera.colour_transfer import read_reference_photos
 from simlift.engines.photographic.engine import PhotographicEngine
 from simlift.engines.photographic.light.environments import environment_notes, open_environment
 from simlift.engines.photographic.looks.look import BUILT_IN, Look
+from simlift.engines.photographic.looks.named import NAMED
 from simlift.engines.photographic.materials import settings
 from simlift.engines.photographic.scene.backdrop import read_photos
 from simlift.engines.photographic.stages import camera_stages, light_stages
-from simlift.engines.photographic.supported_effects import supported_optics, supported_weather
 from simlift.engines.photographic.weather import effects
-from simlift.engines.photographic.weather.effects import Weather
 
 
 @dataclass(frozen=True)
 class Photographic:
-    """Re-photograph a clip under a look: light, backdrop, lens, sensor, film and grade."""
+    """Re-photograph a clip under a look: light, backdrop, lens, sensor, film and grade.
+
+    A look asks for optics and weather that a clip may not carry. A named look leaves them out, and
+    its stages say so; a look that the user wrote is refused, unless it calls the group optional.
+    Specs that differ in `strict` alone are equal: it decides what is refused, never a pixel.
+    """
 
     look: Look = field(default_factory=Look)
+    strict: Annotated[
+        bool | None,
+        Setting(
+            "refuse a clip that lacks what the look asks for; null: where the look has no name"
+        ),
+    ] = field(default=None, compare=False)
 
     def needs(self) -> frozenset[Layer]:
         """Colour is enough; every other layer switches stages on."""
@@ -51,14 +63,14 @@ class Photographic:
         _check_classes(look, clip)
         _check_files(look)
         light = light_stages(look, clip)
-        air = supported_weather(look, clip, outdoors=True)
-        effects.check(air, clip)
+        strict = look not in NAMED.values() if self.strict is None else self.strict
+        dry = effects.check(look.weather, clip, strict=strict and "weather" not in look.optional)
         return (
             *light[:2],
             settings.check(look.materials, clip),
             *light[2:],
-            _weather_stage(look, air),
-            *optics.check(supported_optics(look, clip), clip),
+            _weather_stage(look, dry),
+            *optics.check(look.optics, clip, strict=strict and "optics" not in look.optional),
             *camera_stages(look, clip),
         )
 
@@ -82,7 +94,8 @@ def _check_classes(look: Look, clip: Clip) -> None:
         raise ClipError(
             clip.path,
             "has no segmentation to replace classes by",
-            way_out="record segmentation, or leave the classes out",
+            way_out="record segmentation, or lift without --replace and classes in the look's "
+            "backdrop",
         )
     clip.ids_of(look.backdrop.classes)
 
@@ -94,8 +107,9 @@ def _check_files(look: Look) -> None:
         read_photos(look.backdrop.photos, most=1)
 
 
-def _weather_stage(look: Look, air: Weather) -> Stage:
-    if not air.kinds:
-        return Stage("weather", False, "no metric depth" if look.weather.kinds else "clear")
+def _weather_stage(look: Look, dry: str) -> Stage:
+    kinds = look.weather.kinds
+    if dry or not kinds:
+        return Stage("weather", False, dry or "clear", lost=bool(dry))
     where = ", where the clip shows sky" if "weather" in look.optional else ""
-    return Stage("weather", True, ", ".join(air.kinds) + where)
+    return Stage("weather", True, ", ".join(kinds) + where)

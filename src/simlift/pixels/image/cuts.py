@@ -47,9 +47,18 @@ def summarise(frame: UInt8[np.ndarray, "h w 3"]) -> FrameSummary:
 
 def is_scene_change(one: FrameSummary, other: FrameSummary) -> bool:
     """Return whether two frames show different scenes."""
-    structure = (_structure(one.gray, other.gray) + _structure(other.gray, one.gray)) / 2
-    colours = float(np.minimum(one.colours, other.colours).sum())
+    structure, colours = _shared(one, other)
     return structure < _STRUCTURE and colours < _COLOURS and structure + colours < _SUM
+
+
+def likeness(one: FrameSummary, other: FrameSummary) -> float:
+    """Return how much two frames share of structure and colours, 2 being all."""
+    return sum(_shared(one, other))
+
+
+def _shared(one: FrameSummary, other: FrameSummary) -> tuple[float, float]:
+    structure = (_structure(one.gray, other.gray) + _structure(other.gray, one.gray)) / 2
+    return structure, float(np.minimum(one.colours, other.colours).sum())
 
 
 def find_cuts(frames: Iterable[UInt8[np.ndarray, "h w 3"]]) -> Iterator[int]:

@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-from jaxtyping import Float, UInt8, UInt16
+from jaxtyping import Float, Int, UInt8, UInt16
 
 from simlift.pixels.colour.spaces import linear_to_srgb
 
@@ -17,14 +17,43 @@ def log_average(luma: Float[np.ndarray, "..."]) -> float:
 
 
 def smooth_over_time(
-    times: Float[np.ndarray, "k"], values: Float[np.ndarray, "k *c"], seconds: float
+    times: Float[np.ndarray, "k"],
+    values: Float[np.ndarray, "k *c"],
+    seconds: float,
+    shots: Int[np.ndarray, "k"] | None = None,
 ) -> Float[np.ndarray, "k *c"]:
-    """Average values with a Gaussian in time, as an auto-exposure that adapts over `seconds`."""
+    """Average values with a Gaussian in time, as an auto-exposure that adapts over `seconds`.
+
+    Where `shots` numbers the shot of each, values are averaged within their own alone.
+    """
     if seconds <= 0 or len(times) == 1:
         return values
     weight = np.exp(-0.5 * ((times[:, None] - times[None, :]) / seconds) ** 2)
+    if shots is not None:
+        weight *= shots[:, None] == shots[None, :]
     weight /= weight.sum(1, keepdims=True)
     return np.tensordot(weight, values, axes=1)
+
+
+def hold_to_cuts(
+    times: Float[np.ndarray, "k"],
+    values: Float[np.ndarray, "k *c"],
+    cuts: Float[np.ndarray, "n"],
+    frame: float,
+) -> tuple[Float[np.ndarray, "m"], Float[np.ndarray, "m *c"]]:
+    """Add samples beside each of the `cuts`, so that `interpolate` changes there at once.
+
+    Before a cut the last value is held, up to one `frame` (seconds) before it; from it on the next.
+    """
+    after = np.searchsorted(times, cuts, side="left")
+    inside = (after > 0) & (after < len(times))
+    cuts, after = cuts[inside], after[inside]
+    if not len(cuts):
+        return times, values
+    where = np.repeat(after, 2)
+    added = np.stack([cuts - frame, cuts], axis=1).ravel()
+    held = np.stack([values[after - 1], values[after]], axis=1).reshape(-1, *values.shape[1:])
+    return np.insert(times, where, added), np.insert(values, where, held, axis=0)
 
 
 def interpolate(

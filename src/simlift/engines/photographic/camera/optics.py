@@ -4,7 +4,7 @@ Focus is estimated over the clip; motion comes from the clip's camera and bodies
 that a frame is the same in any window.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import numpy as np
@@ -62,34 +62,68 @@ class Optics:
         return focal_pixels / width * self.sensor_width_mm / 1000 / self.f_number
 
 
-def check(look: Optics, clip: Clip) -> tuple[Stage, ...]:
-    """Say which parts run on this clip; ClipError where the clip does not tell what one needs."""
-    if look.f_number is not None and not clip.metric_depth:
+def check(look: Optics, clip: Clip, *, strict: bool = True) -> tuple[Stage, ...]:
+    """Say which parts run on this clip.
+
+    What it does not carry is left out and said, or refused by ClipError where that is `strict`.
+    """
+    unfocused, unmoved = _lacks(look, clip)
+    if strict and unfocused:
         raise ClipError(
             clip.path,
-            f"depth of field at f/{look.f_number:g}, and the clip has no depth in metres",
-            allowed="a depth layer in metres, or optics.f_number null",
-            way_out="record depth in metres, or leave optics.f_number out",
+            f"the look has depth of field at f/{look.f_number:g}, and the clip has {unfocused}",
+            allowed="a depth layer in metres, or a look without it",
+            way_out=f"record depth in metres, {_in_its_file('f_number', 'null')}",
         )
-    rigid = clip.metric_depth and clip.camera is not None
-    if look.shutter > 0 and Layer.FLOW not in clip and not rigid:
+    if strict and unmoved:
         raise ClipError(
             clip.path,
-            f"motion blur with a shutter of {look.shutter:g}, and the clip has neither flow "
-            "nor depth in metres with a camera",
-            allowed="a flow layer, or depth in metres and camera poses, or optics.shutter 0",
-            way_out="record flow, or set optics.shutter to 0",
+            f"the look has motion blur with a shutter of {look.shutter:g}, and the clip has "
+            f"{unmoved}",
+            allowed="a flow layer, or depth in metres and camera poses, or a look without it",
+            way_out=f"record flow, {_in_its_file('shutter', '0')}",
         )
     source = "the simulator's flow" if Layer.FLOW in clip else "rigid motion"
+    blurred = f"shutter {look.shutter:g}, {source}" if look.shutter > 0 else "the shutter is 0"
     return (
-        Stage("depth of field", look.f_number is not None, _aperture_words(look)),
-        Stage(
-            "motion blur",
-            look.shutter > 0,
-            f"shutter {look.shutter:g}, {source}" if look.shutter > 0 else "the shutter is 0",
-        ),
+        Stage("depth of field", False, f"left out: {unfocused}", lost=True)
+        if unfocused
+        else Stage("depth of field", look.f_number is not None, _aperture_words(look)),
+        Stage("motion blur", False, f"left out: {unmoved}", lost=True)
+        if unmoved
+        else Stage("motion blur", look.shutter > 0, blurred),
         Stage("glare", look.glare > 0, f"{look.glare:.1%} of the light"),
         Stage("lateral colour", look.aberration > 0, f"{look.aberration:g} pixels at the corner"),
+    )
+
+
+def supported(look: Optics, clip: Clip | Window) -> Optics:
+    """Return the optics without what a clip does not carry."""
+    unfocused, unmoved = _lacks(look, clip)
+    return replace(
+        look,
+        f_number=None if unfocused else look.f_number,
+        shutter=0.0 if unmoved else look.shutter,
+    )
+
+
+def _lacks(look: Optics, clip: Clip | Window) -> tuple[str, str]:
+    """Return what a clip lacks for the depth of field and the motion blur that a look asks for."""
+    metric = Layer.DEPTH in clip and clip.metric_depth
+    known = clip.motion if isinstance(clip, Window) else clip.camera
+    rigid = metric and known is not None
+    unfocused = look.f_number is not None and not metric
+    unmoved = look.shutter > 0 and Layer.FLOW not in clip and not rigid
+    return (
+        "no depth in metres" if unfocused else "",
+        "neither flow nor depth in metres with a camera" if unmoved else "",
+    )
+
+
+def _in_its_file(key: str, none: str) -> str:
+    return (
+        f'set {key} to {none} under "optics" in the file that --look names, or write '
+        '"optional": ["optics"] there, which leaves out what a clip lacks'
     )
 
 
@@ -116,7 +150,7 @@ def estimate_focus(sample: ClipSample, look: Optics) -> Float[np.ndarray, "k"]:
     middle = depth[:, top : depth.shape[1] - top, left : depth.shape[2] - left]
     middle = np.median(middle.reshape(len(depth), -1), axis=1).astype(np.float64)
     nearness = 1 / np.maximum(middle, 0.05)
-    return film.smooth_over_time(sample.times, nearness, _FOCUS_SECONDS)
+    return film.smooth_over_time(sample.times, nearness, _FOCUS_SECONDS, sample.shots)
 
 
 def image(

@@ -19,12 +19,15 @@ from simlift.engines.photographic.scene import backdrop, frame_geometry
 from simlift.engines.photographic.scene.surface import Surface
 from simlift.engines.photographic.weather import effects
 from simlift.pixels.colour import spaces
+from simlift.pixels.image.blank import is_black
 from simlift.pixels.light import shading
 from simlift.pixels.light.environment import lookup
 
 
 def radiance(frame: Window, look: Look, constants: ClipConstants) -> Float[np.ndarray, "h w 3"]:
-    """Return scene light before the camera."""
+    """Return scene light before the camera: none where the renderer had not begun."""
+    if constants.lit_render and is_black(frame.rgb[0]):
+        return np.zeros((*frame.size, 3), np.float32)
     matte = frame.derive(_ComputeMatte(frozenset(look.backdrop.classes)))
     if constants.environment is not None:
         lit = illuminate(_surface(frame, look, constants, matte), frame, look, constants)

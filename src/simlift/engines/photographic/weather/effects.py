@@ -77,15 +77,20 @@ class Weather:
         return tuple(name for name, on in amounts.items() if on)
 
 
-def check(weather: Weather, clip: Clip) -> None:
-    """Raise ClipError where weather is on and the clip has no depth in metres."""
-    if weather.kinds and not clip.metric_depth:
-        found = "its depth is relative" if Layer.DEPTH in clip else "it has no depth"
+def check(weather: Weather, clip: Clip, *, strict: bool = True) -> str:
+    """Return why a clip is without this weather, or nothing; ClipError where that is `strict`."""
+    if clip.metric_depth or not weather.kinds:
+        return ""
+    lack = "its depth is relative" if Layer.DEPTH in clip else "it has no depth"
+    if strict:
         raise ClipError(
             clip.path,
-            f"{', '.join(weather.kinds)}: weather needs depth in metres, and {found}",
-            way_out="record depth in metres, or leave the weather out",
+            f"the look has {', '.join(weather.kinds)}: weather needs depth in metres, and {lack}",
+            allowed="a depth layer in metres, or a look without weather",
+            way_out='record depth in metres, take "weather" out of the file that --look names, or '
+            'write "optional": ["weather"] there, which leaves it out where a clip lacks depth',
         )
+    return f"left out: weather needs depth in metres, and {lack}"
 
 
 def apply_to_surfaces(

@@ -11,6 +11,9 @@ from simlift.core.layers import Array
 from simlift.pixels.colour.spaces import linear_to_srgb
 
 
+_LARGEST_ID = 2**31 - 1
+
+
 @dataclass(frozen=True)
 class Colour:
     """Gray, RGB or RGBA, uint8 or uint16, to uint8 [t h w 3]; alpha is dropped."""
@@ -45,6 +48,13 @@ class Ids:
         ids = raw.reshape(raw.shape[:3])
         if ids.dtype.kind == "f":
             ids = np.rint(np.nan_to_num(ids, nan=0.0, posinf=0.0, neginf=0.0))
+        if ids.dtype.itemsize > 2 and ids.size and max(ids.max(), -ids.min()) > _LARGEST_ID:
+            raise ClipError(
+                "segmentation",
+                f"ids reach from {ids.min()} to {ids.max()}",
+                allowed=f"-{_LARGEST_ID} to {_LARGEST_ID}",
+                way_out="number the instances anew",
+            )
         return ids.astype(np.int32)
 
 

@@ -52,7 +52,8 @@ def _starts(clip: Clip) -> list[int]:
     """Return the first frames of the runs, evenly spaced, moved back to a key frame near by."""
     last = max(clip.num_frames - 1 - _REACH - _FARTHER[-1], 0)
     even = np.unique(np.linspace(0, last, _RUNS).astype(int)).tolist()
-    keys = np.asarray(getattr(clip.stored(Layer.RGB).store, "keyframes", ()))
+    info = getattr(clip.stored(Layer.RGB).store, "info", None)
+    keys = np.asarray(getattr(info, "keyframes", ()))
     if not len(keys):
         return even
     moved = (int(keys[keys <= start][-1]) if (keys <= start).any() else start for start in even)
@@ -73,8 +74,15 @@ def _joined(clip: Clip, small: Sequence[Window]) -> Window:
         arrays=arrays,
         camera=camera.scaled(width / clip.width, height / clip.height) if camera else None,
         objects=clip.objects.at(indices) if clip.objects else None,
+        bad={layer: _joined_masks(small, layer) for window in small for layer in window.bad},
         _derived={},
     )
+
+
+def _joined_masks(small: Sequence[Window], layer: Layer) -> Array:
+    """Return which numbers of a layer were bad in each frame [t h w]."""
+    nothing = np.zeros((1, *small[0].size), dtype=bool)
+    return np.concatenate([window.bad.get(layer, nothing) for window in small])
 
 
 def still(run: Window, one: int, other: int) -> Array:

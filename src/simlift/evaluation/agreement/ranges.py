@@ -25,10 +25,12 @@ def check_range(evidence: Evidence) -> list[Finding]:
     if not known.any():
         return [Finding(RANGE, Verdict.CONTRADICTS, "no pixel has a depth above 0")]
     found = []
-    zero = float((depth == 0).mean())
-    if zero >= _MANY:
-        worst = int(frames[(depth == 0).mean((1, 2)).argmax()])
-        text = f"{zero:.1%} of pixels are at 0 m: they are read as nothing hit"
+    bad = np.concatenate(
+        [run.bad.get(Layer.DEPTH, np.zeros(run[Layer.DEPTH].shape, bool)) for run in evidence.runs]
+    )
+    if bad.mean() >= _MANY:
+        worst = int(frames[bad.mean((1, 2)).argmax()])
+        text = f"{bad.mean():.1%} of pixels are 0, negative or NaN: they are read as nothing hit"
         found.append(Finding(RANGE, Verdict.DOUBT, text, frame=worst))
     return [*found, *_farthest(depth[known], known.mean(), frames), _size(depth, known)]
 

@@ -11,7 +11,7 @@ import numpy as np
 from simlift.core.bad_pixels import check_frames, replace_bad
 from simlift.core.camera import Camera, Objects, Robot, check_length
 from simlift.core.errors import ClipError
-from simlift.core.layers import FrameReader, Layer, StoredLayer, Unit
+from simlift.core.layers import Array, FrameReader, Layer, StoredLayer, Unit
 from simlift.core.read_options import ReadOptions
 from simlift.core.window import Motion, Window
 
@@ -142,13 +142,17 @@ class Clip:
     @contextmanager
     def open(self, layers: Iterable[Layer]) -> Iterator["ClipReader"]:
         """Open some layers for reading; layers that the clip lacks are left out."""
+        wanted = frozenset(layers)
+        # Ids that guide another layer are read for it whoever asks: it may not depend on that.
+        guided = any(stored.guided for stored in self.layers if stored.layer in wanted)
+        opened = wanted | {Layer.SEGMENTATION} if guided else wanted
         with ExitStack() as stack:
             readers = {
                 stored.layer: stack.enter_context(stored.store.open())
                 for stored in self.layers
-                if stored.layer in frozenset(layers)
+                if stored.layer in opened
             }
-            yield ClipReader(self, readers)
+            yield ClipReader(self, readers, opened - wanted)
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,35 +161,42 @@ class ClipReader:
 
     clip: Clip
     readers: Mapping[Layer, FrameReader]
+    guides: frozenset[Layer] = frozenset()  # read for other layers alone
 
     def window(self, indices: Sequence[int]) -> Window:
         """Read the frames at increasing `indices` of every opened layer."""
         clip, wanted = self.clip, np.asarray(indices, dtype=np.int64)
-        arrays, bad = {}, {}
-        for layer, reader in self.readers.items():
+        camera = clip.camera.at(wanted) if clip.camera else None
+        arrays: dict[Layer, Array] = {}
+        bad: dict[Layer, Array] = {}
+        # Ids come first: they guide others.
+        for layer in sorted(self.readers, key=lambda layer: layer is not Layer.SEGMENTATION):
+            reader = self.readers[layer]
             stored = clip.stored(layer)
             # The last frame has no forward flow; it is read as the flow of the frame before.
             inside = np.minimum(wanted, stored.store.num_frames - 1)
             raw = reader.read(inside.tolist())
             with np.errstate(all="ignore"):  # numbers that cannot be are replaced below
                 array = stored.decode(raw)
-                if stored.to_camera is not None and clip.camera is not None:
-                    array = stored.to_camera(array, clip.camera.at(wanted))
+                if stored.to_camera is not None and camera is not None:
+                    array = stored.to_camera(array, camera)
+                if stored.guided is not None:
+                    array = stored.guided(array, camera, arrays.get(Layer.SEGMENTATION))
             arrays[layer], mask = replace_bad(layer, array, metric=clip.metric_depth)
             if mask is not None:
                 check_frames(clip.path, layer, wanted, array, mask)
                 bad[layer] = mask
         return Window(
             indices=wanted,
-            arrays=arrays,
+            arrays={layer: array for layer, array in arrays.items() if layer not in self.guides},
             num_frames=clip.num_frames,
             fps=float(clip.fps),
             metric_depth=clip.metric_depth,
-            camera=clip.camera.at(wanted) if clip.camera else None,
+            camera=camera,
             objects=clip.objects.at(wanted) if clip.objects else None,
             categories={i: label.category for i, label in clip.labels.items()},
             scene=clip.scene,
             motion=Motion(clip.camera, clip.objects) if clip.camera else None,
             caption=clip.caption,
-            bad=bad,
+            bad={layer: mask for layer, mask in bad.items() if layer not in self.guides},
         )

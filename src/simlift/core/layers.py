@@ -86,3 +86,5 @@ class StoredLayer:
     note: str = ""
     # What needs the camera of the frames too: distance along the ray, normals in world axes.
     to_camera: Callable[[Array, Camera], Array] | None = None
+    # What takes the camera and the ids of the frames as guides, where the clip has them.
+    guided: Callable[[Array, Camera | None, Array | None], Array] | None = None

@@ -13,7 +13,17 @@ from simlift.core.camera import Camera
 from simlift.core.camera_conventions import TO_OPENCV
 from simlift.core.layers import Array
 
-Measure = Literal["z", "ray", "inverse", "z-buffer", "reversed z-buffer", "linear"]
+Measure = Literal[
+    "z",
+    "ray",
+    "inverse",
+    "z-buffer",
+    "reversed z-buffer",
+    "linear",
+    "reversed linear",
+    "log",
+    "reversed log",
+]
 Axes = Literal["opencv", "opengl", "unity", "unreal", "world"]
 _ALMOST_FAR = 1e-6  # of the range of a z-buffer: the far plane, rounded
 
@@ -45,7 +55,8 @@ class CodedDepth:
 
     inverse: full is near, 0 is far, and 1 / z is linear between them, as disparity pictures are.
     z-buffer: what OpenGL's depth buffer holds, 0 near and full far. reversed z-buffer: the same
-    with 1 near and 0 far, as Unreal and Unity hold it. linear: 0 near and full far, evenly.
+    with 1 near and 0 far, as Unreal and Unity hold it. linear: 0 near and full far, evenly; log:
+    evenly in the logarithm of depth; both reversed too, so that near is bright.
     `nothing` are numbers where nothing was hit; the far plane of a z-buffer is nothing too.
 
     Source: OpenGL 4.6 specification, 13.8 (the depth range) with glFrustum's projection.
@@ -61,8 +72,11 @@ class CodedDepth:
         raw = raw[..., 0] if raw.ndim == 4 else raw
         share = raw.astype(np.float64) / self.full
         inverse_near, inverse_far = 1 / self.near, 1 / self.far if np.isfinite(self.far) else 0.0
-        if self.measure == "linear":
-            depth = self.near + share * (self.far - self.near)
+        even = 1 - share if self.measure.startswith("reversed") else share
+        if self.measure.endswith("linear"):
+            depth = self.near + even * (self.far - self.near)
+        elif self.measure.endswith("log"):
+            depth = self.near * (self.far / self.near) ** even
         else:
             towards_near = 1 - share if self.measure == "z-buffer" else share
             inverse = inverse_far + towards_near * (inverse_near - inverse_far)

@@ -48,7 +48,9 @@ class NativeLayer:
     metres_per_unit, sky, measure, near, far: depth. metres = number * metres_per_unit for z (along
         the optical axis) and ray (from the camera's centre); metres = metres_per_unit / number for
         inverse. With near and far, numbers from 0 to 1 (or to the largest whole number) lie between
-        these distances. sky: the number, or numbers, where nothing was hit.
+        these distances: 0 is near for z-buffer, linear and log, far for inverse and "reversed ...".
+        Numbers of 8 bits and of lossy video are smoothed along surfaces, guided by ids.
+        sky: the number, or numbers, where nothing was hit.
     axes: normals in the axes of which camera, or of the world; flow whose second number leads up is
         "opengl". range: "0..1" for floats whose middle is 0.
     encoding: ids as values, as the indices of a palette, or as colours that `colours` names
@@ -96,13 +98,13 @@ class NativeLayer:
                 )
         if self.near is not None and self.far is not None and self.near >= self.far:
             raise RecipeError("near, far", f"found {self.near}, {self.far}", allowed="near < far")
-        if self.measure in ("z-buffer", "reversed z-buffer", "linear") and self.near is None:
+        if self.measure not in ("z", "ray", "inverse") and self.near is None:
             raise RecipeError("measure", f"is {self.measure} without near", allowed="near and far")
         if (self.near is not None or self.far is not None) and self.measure in ("z", "ray"):
             raise RecipeError(
                 "near, far",
                 f"are stated for the measure {self.measure}",
-                allowed="inverse, z-buffer, reversed z-buffer or linear",
+                allowed="inverse, z-buffer, linear, log, or these reversed",
             )
         if self.far is None and self.near is not None and self.measure != "reversed z-buffer":
             raise RecipeError("far", "is missing", allowed="the distance that belongs to near")

@@ -16,6 +16,7 @@ import numpy as np
 
 from simlift.core.errors import ClipError
 from simlift.core.layers import Array, FrameStore
+from simlift.media.luma import first_plane
 from simlift.media.video_colour import (
     FrameConverter,
     MatrixName,
@@ -50,7 +51,9 @@ VIDEO_SUFFIXES = ANIMATIONS | frozenset(
 
 @dataclass(frozen=True)
 class VideoStore:
-    """The frames of a video file as `pixel_format`: "rgb24" or "gray16le" or "gray".
+    """The frames of a video file as `pixel_format`: "rgb24" or "gray16le" or "gray" or "luma".
+
+    "luma" are the codes of the first plane as they are stored, neither scaled nor rounded again.
 
     `matrix` and `colour_range` state how RGB was coded where the file does not, or wrongly.
     """
@@ -186,6 +189,8 @@ class VideoReader:
             )
         if self._pixel_format == "rgb24":
             return self._converter.rgb(frame)
+        if self._pixel_format == "luma":
+            return upright(first_plane(frame), info.orientation)
         return upright(
             np.asarray(frame.to_ndarray(format=self._pixel_format)), self._info.orientation
         )

@@ -82,6 +82,19 @@ class VideoInfo:
         return len(self.pts)
 
     @property
+    def has_luma(self) -> bool:
+        """Whether the first plane holds luma alone, in numbers that numpy reads as they are."""
+        name = self.pixel_format
+        return name.startswith(("yuv", "gray", "nv12")) and not name.endswith(("be", "f32le"))
+
+    @property
+    def full_range(self) -> bool:
+        """Whether luma uses all codes, instead of 16 to 235 of 8 bits: as tagged, else implied."""
+        if self.colour.colour_range:
+            return self.colour.colour_range == 2
+        return not self.pixel_format.startswith("yuv") or self.pixel_format.startswith("yuvj")
+
+    @property
     def stored_height(self) -> int:
         """Height of a frame as it is decoded, before it is turned upright."""
         return self.width if self.orientation.transpose else self.height

@@ -29,7 +29,7 @@ LAYOUTS: tuple[Layout, ...] = (
         "CosmosWriter folder (*rgb.mp4 beside *depth.mp4)",
         cosmos_writer.recognises,
         cosmos_writer.read,
-        frozenset({"fov"}),
+        frozenset({"fov", "near", "far"}),
     ),
     Layout(
         "CARLA sensor dump (rgb*, depth*, sem*)",

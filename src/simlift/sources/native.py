@@ -7,6 +7,7 @@ from simlift.core.errors import ClipError
 from simlift.core.layers import Layer
 from simlift.core.read_options import ReadOptions
 from simlift.core.strict_json import load
+from simlift.media.coded_depth import depth_notes
 from simlift.media.images import ImageStore
 from simlift.media.manifest import NativeManifest
 from simlift.media.video import VideoStore
@@ -53,6 +54,6 @@ def build(folder: Path, manifest: NativeManifest, options: ReadOptions = ReadOpt
         scene=existing(folder, manifest.scene),
         timestamps=video.timestamps if video else None,
         audio=video.path if video and video.audio_codec else None,
-        notes=video_notes(video, matrix) if video else notes,
+        notes=(*(video_notes(video, matrix) if video else notes), *depth_notes(layers)),
         read_options=options,
     )

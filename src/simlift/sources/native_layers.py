@@ -11,6 +11,7 @@ from simlift.core.errors import ClipError
 from simlift.core.layers import Array, FrameStore, Layer, StoredLayer, Unit
 from simlift.media.animations import open_animation
 from simlift.media.arrays import probe_npz, probe_stack
+from simlift.media.coded_depth import AsStored, CodeRange, DequantisedDepth, luma_range
 from simlift.media.decodings import (
     ChannelIds,
     Colour,
@@ -64,6 +65,9 @@ def read_layer(folder: Path, manifest: NativeManifest, layer: Layer) -> StoredLa
     """Read how a layer is stored; ClipError names the file, what it holds and what is allowed."""
     entry = manifest.layers[layer.value]
     store, kind = _store(folder, manifest, layer, entry)
+    if (coded := _few_codes(layer, entry, store, kind)) is not None:
+        raw = FromBelow(AsStored()) if entry.rows == "bottom-up" else AsStored()
+        return StoredLayer(layer, store, raw, Unit.METRES, entry.note, guided=coded)
     decode, unit, to_camera = _decoded(folder, manifest, layer, entry, kind)
     if entry.rows == "bottom-up":
         decode = FromBelow(decode)
@@ -191,6 +195,10 @@ def _video(layer: Layer, entry: NativeLayer, info: VideoInfo) -> tuple[VideoStor
         )
     if layer is Layer.SEGMENTATION and entry.channel:
         return _exact_colour(layer, info), "uint8"
+    if layer is Layer.DEPTH and _between(entry) and info.pixel_format not in _EXACT_GRAY:
+        if info.has_luma:
+            return VideoStore(info, "luma"), "uint8" if info.bit_depth == 8 else "uint16"
+        return VideoStore(info, "gray"), "uint8"
     if entry.unit == "relative" or (layer is Layer.DEPTH and entry.measure == "inverse"):
         deep = info.bit_depth > 8
         return VideoStore(info, "gray16le" if deep else "gray"), "uint16" if deep else "uint8"
@@ -272,11 +280,32 @@ def _decoded(
     return _depth(folder, entry, kind)
 
 
+def _between(entry: NativeLayer) -> bool:
+    """Whether numbers lie between two distances."""
+    return entry.near is not None and entry.measure not in ("z", "ray") and entry.unit != "relative"
+
+
+def _few_codes(
+    layer: Layer, entry: NativeLayer, store: FrameStore, kind: str
+) -> DequantisedDepth | None:
+    """Return how depth of 8 bits, or of lossy video, becomes metres without steps."""
+    if layer is not Layer.DEPTH or not _between(entry) or entry.near is None:
+        return None
+    luma = isinstance(store, VideoStore) and store.pixel_format == "luma"
+    if kind != "uint8" and not luma:
+        return None
+    codes = CodeRange(0, 255)
+    if isinstance(store, VideoStore) and luma:
+        codes = luma_range(store.info)
+    far = entry.far if entry.far is not None else float("inf")
+    return DequantisedDepth(CodedDepth(entry.measure, entry.near, far, 1.0, entry.nothing), codes)
+
+
 def _depth(folder: Path, entry: NativeLayer, kind: str) -> _Decoded:
     full = {"uint8": 255.0, "uint16": 65535.0}.get(kind, 1.0)
     if entry.unit == "relative":
         return RelativeDepth(entry.measure == "inverse", full), Unit.RELATIVE, None
-    if entry.near is not None and entry.measure not in ("z", "ray"):
+    if _between(entry) and entry.near is not None:
         far = entry.far if entry.far is not None else float("inf")
         coded = CodedDepth(entry.measure, entry.near, far, full, entry.nothing)
         return coded, Unit.METRES, None

@@ -15,7 +15,8 @@ from simlift.core.layers import Array, Layer
 from simlift.core.window import Window
 from simlift.evaluation.agreement.evidence import Evidence, still
 from simlift.evaluation.agreement.findings import Finding, Verdict
-from simlift.media.geometry_decodings import AlongRay, ray_lengths
+from simlift.media.coded_depth import along_ray
+from simlift.media.geometry_decodings import ray_lengths
 
 CHECK = "depth and camera"
 _TOLERANCES = (0.02, 0.005)  # of inverse depth: what counts as met; the finer for slow cameras
@@ -97,7 +98,7 @@ def conventions(evidence: Evidence) -> tuple[Convention, ...]:
     depth = evidence.frames(Layer.DEPTH)
     known = depth[np.isfinite(depth) & (depth > 0)]
     middle = float(np.median(known)) if known.size else 1.0
-    found = [_ray_or_plane(isinstance(stored.to_camera, AlongRay)), *_POSES, *_ROWS]
+    found = [_ray_or_plane(along_ray(stored)), *_POSES, *_ROWS]
     coded = bool(known.size) and float(np.quantile(known, 0.99)) <= 1
     units = [unit for unit in _UNITS if not (coded and unit[0] > 1)]
     found += [_depth_in(f, name, unit) for f, name in units if _plausible(middle * f)]

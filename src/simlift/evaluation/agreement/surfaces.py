@@ -11,7 +11,8 @@ from simlift.core.layers import Array, Layer
 from simlift.core.window import Window
 from simlift.evaluation.agreement.evidence import Evidence
 from simlift.evaluation.agreement.findings import Finding, Verdict
-from simlift.media.geometry_decodings import AlongRay, ray_lengths
+from simlift.media.coded_depth import along_ray
+from simlift.media.geometry_decodings import ray_lengths
 from simlift.pixels.geometry.projection import normals_from_depth
 
 PLANES, NORMALS = "depth and straight surfaces", "normals and depth"
@@ -43,7 +44,7 @@ def check_planes(evidence: Evidence) -> list[Finding]:
     clip = evidence.clip
     if not clip.metric_depth:
         return []
-    stated_ray = isinstance(clip.stored(Layer.DEPTH).to_camera, AlongRay)
+    stated_ray = along_ray(clip.stored(Layer.DEPTH))
     counts: dict[str, list[float]] = {}
     for run in evidence.runs:
         depth = run[Layer.DEPTH][len(run) // 2]

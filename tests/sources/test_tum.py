@@ -22,7 +22,7 @@ def test_times_are_numbers_across_a_full_second(tmp_path):
     clip = simlift.open_clip(folder)
     rgb = builders.read(clip, Layer.RGB, range(6))
     np.testing.assert_array_equal(rgb, recording.rgb)
-    assert any("state the lens by --fov" in note for note in clip.notes)
+    assert any("state it by --fov" in note for note in clip.notes)
 
 
 def test_frames_without_depth_are_left_out_at_their_times(tmp_path):

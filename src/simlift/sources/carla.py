@@ -94,6 +94,8 @@ def read(folder: Path, options: ReadOptions = ReadOptions()) -> Clip:
         notes += judged.notes
     annotations = annotation_files(folder, shared)
     camera = read_poses(annotations, name, rgb.height, rgb.width) if annotations else None
+    if camera is None:
+        annotations = []
     camera, assumed = _camera(camera, len(shared), rgb.height, rgb.width, options)
     notes += assumed
     fps = _RIG_FPS if is_annotated(folder) else ASSUMED_FPS

@@ -122,6 +122,8 @@ def _raw_buffers(paths: Sequence[Path], first: Array, rgb: ImageStore) -> ImageS
             paths[0],
             f"holds {first.size} numbers of type {first.dtype}",
             allowed=f"{rgb.height * rgb.width * 4} bytes ({rgb.width}x{rgb.height} BGRA)",
+            way_out="save the buffer as it is; or state what the numbers are in a clip.json "
+            "(simlift init)",
         )
     return ImageStore(tuple(paths), rgb.height, rgb.width, flat_channels=4)
 

@@ -206,10 +206,8 @@ def _camera(
         which = f"of {known}" if known else "that TUM's tools use by default (525 pixels)"
         notes.append(f"no lens is written: the one {which} is assumed, without distortion")
     else:
-        notes.append(
-            "no camera is written, and the size is not TUM's: state the lens by --fov; poses are "
-            "not read"
-        )
+        unread = "; poses are not read" if poses is not None else ""
+        notes.append(f"no lens is written, and the size is not TUM's: state it by --fov{unread}")
         return None, notes
     if poses is None:
         notes.append("no poses are written: the camera is taken as fixed")

@@ -46,9 +46,9 @@ def read_depth(paths: Sequence[Path], rgb: ImageStore) -> Judged:
         store = _raw_buffers(paths, read_image(paths[0]), rgb)
         order, notes = _order([_buffer(p, rgb) for p in _some(paths)], _BGR, paths[0])
     else:
-        frames = [read_image(path) for path in _some(paths)]
+        frames = [read_image(path, samples=True) for path in _some(paths)]
         _check_not_gray(paths[0], frames[0])
-        store, _ = probe_images(paths)
+        store, _ = probe_images(paths, samples=True)
         order, notes = _order(frames, _RGB, paths[0])
     return Judged(StoredLayer(Layer.DEPTH, store, CarlaDepth(order), Unit.METRES), notes)
 

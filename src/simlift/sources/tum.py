@@ -48,7 +48,7 @@ def recognises(folder: Path) -> bool:
     if (folder / "rgb.txt").is_file() and (folder / "depth.txt").is_file():
         return True
     depth = _timed(folder / "depth") if _timed(folder / "rgb") else []
-    return bool(depth) and _is_depth(read_image(depth[0]))
+    return bool(depth) and _is_depth(read_image(depth[0], samples=True))
 
 
 def read(folder: Path, options: ReadOptions = ReadOptions()) -> Clip:
@@ -72,7 +72,7 @@ def read(folder: Path, options: ReadOptions = ReadOptions()) -> Clip:
         span = slice(int(kept[0]), int(kept[-1]) + 1)
         pairs, poses = pairs[span], poses[span]
     store, _ = probe_images([colour[a][1] for a, _ in pairs])
-    deep, first = probe_images([depth[b][1] for _, b in pairs])
+    deep, first = probe_images([depth[b][1] for _, b in pairs], samples=True)
     if not _is_depth(first):
         raise ClipError(
             deep.paths[0],

@@ -132,7 +132,7 @@ def _matched(files: list[Path], numbers: list[int], layer: Layer, base: Path) ->
 
 def _numbers(layer: Layer, files: list[Path]) -> StoredLayer:
     """Describe depth or flow, which are 16-bit PNG."""
-    store, first = probe_images(files)
+    store, first = probe_images(files, samples=True)
     dimensions, allowed = (2, "[h w]") if layer is Layer.DEPTH else (3, "[h w 3]")
     if first.dtype != np.uint16 or first.ndim != dimensions:
         raise ClipError(

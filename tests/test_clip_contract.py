@@ -9,11 +9,13 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from tiny import clips as builders
+from tiny import rigs
 from tiny.clips import FRAMES, HEIGHT, WIDTH
 
 import simlift
 from simlift.core.clip import Label
 from simlift.core.layers import Layer, Unit
+from simlift.core.read_options import ReadOptions
 from simlift.media.images import write_image
 
 DTYPES = {
@@ -139,7 +141,30 @@ def folder_with_a_video(folder):
     return path.parent, expected
 
 
+def rig(build, ids=None, near=1e-4, **stated):
+    """A layout of driving or RGB-D data, and what is stated where its files say less."""
+
+    def source(folder):
+        recording = rigs.small()
+        expected = {Layer.RGB: (scene_stack(Layer.RGB), 90, Unit.SRGB)}  # some are JPEG
+        if near is not None:
+            expected[Layer.DEPTH] = (recording.depth, near, Unit.METRES)
+        if ids is not None:
+            expected[Layer.SEGMENTATION] = (np.array(ids)[recording.ids], 0, Unit.IDS)
+        return build(folder, recording), expected, ReadOptions(**stated)
+
+    source.__name__ = build.__name__
+    return source
+
+
 SOURCES = [
+    rig(rigs.bench2drive, (0, 7, 10, 13), fps=Fraction(24)),
+    rig(rigs.tum, fov=60.0, near=2e-4),
+    rig(rigs.vkitti2, (0, 1, 2, 3), near=6e-3, fps=Fraction(24)),
+    rig(rigs.kitti_raw, near=None),
+    rig(rigs.kitti_odometry, near=None),
+    rig(rigs.airsim),
+    rig(rigs.sailvos, near=1e-4),
     native_video,
     native_images,
     native_png_depth,
@@ -156,8 +181,8 @@ SOURCES = [
 
 @pytest.fixture(params=SOURCES, ids=lambda source: source.__name__)
 def known(request, tmp_path):
-    path, expected = request.param(tmp_path / "clip")
-    return simlift.open_clip(path), expected
+    path, expected, *stated = request.param(tmp_path / "clip")
+    return simlift.open_clip(path, *stated), expected
 
 
 def test_every_layer_holds_the_scene(known):

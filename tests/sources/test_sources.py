@@ -17,6 +17,7 @@ from simlift.media.geometry_decodings import (
 )
 from simlift.media.images import write_image
 from simlift.sources import carla
+from simlift.sources.carla_classes import CLASSES
 
 
 def test_the_manifest_itself_names_the_clip(tmp_path):
@@ -95,10 +96,10 @@ def test_carla_tags_before_and_after_their_change(tmp_path):
 
 
 def test_carla_has_one_name_for_each_tag():
-    names = [name for name, *_ in carla._CLASSES]
+    names = [name for name, *_ in CLASSES]
     assert len(names) == len(set(names)) == 29
-    assert sorted(new for _, _, new, _ in carla._CLASSES) == list(range(29))
-    colours = [c for *_, colours in carla._CLASSES for c in colours]
+    assert sorted(new for _, _, new, _ in CLASSES) == list(range(29))
+    colours = [c for *_, colours in CLASSES for c in colours]
     assert len(colours) == len(set(colours))
 
 

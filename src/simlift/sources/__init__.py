@@ -9,7 +9,18 @@ from simlift.core.errors import ClipError, RecipeError
 from simlift.core.read_options import ReadOptions
 from simlift.media.folders import visible_files, visible_folders
 from simlift.media.video import VIDEO_SUFFIXES
-from simlift.sources import carla, cosmos_writer, images, native, video
+from simlift.sources import (
+    airsim,
+    carla,
+    cosmos_writer,
+    images,
+    kitti,
+    native,
+    sailvos,
+    tum,
+    video,
+    vkitti2,
+)
 
 
 @dataclass(frozen=True)
@@ -30,6 +41,36 @@ LAYOUTS: tuple[Layout, ...] = (
         cosmos_writer.recognises,
         cosmos_writer.read,
         frozenset({"fov", "near", "far"}),
+    ),
+    Layout(
+        "Virtual KITTI 2 scene (frames/rgb/Camera_0)",
+        vkitti2.recognises,
+        vkitti2.read,
+        frozenset({"camera", "fps"}),
+    ),
+    Layout(
+        "KITTI drive, sequence or scene (image_02/data, or image_2 with calib)",
+        kitti.recognises,
+        kitti.read,
+        frozenset({"camera", "fps"}),
+    ),
+    Layout(
+        "AirSim recording (airsim_rec.txt)",
+        airsim.recognises,
+        airsim.read,
+        frozenset({"camera", "fps", "fov"}),
+    ),
+    Layout(
+        "SAIL-VOS 3D video (images/*.bmp, rage_matrices/*.npz)",
+        sailvos.recognises,
+        sailvos.read,
+        frozenset({"fps"}),
+    ),
+    Layout(
+        "TUM RGB-D sequence (rgb.txt, depth.txt; or times as names in rgb/ and depth/)",
+        tum.recognises,
+        tum.read,
+        frozenset({"fps", "fov"}),
     ),
     Layout(
         "CARLA sensor dump (rgb*, depth*, sem*)",

@@ -9,7 +9,7 @@ from simlift.core.errors import ClipError, RecipeError
 from simlift.core.read_options import ReadOptions
 from simlift.media.folders import visible_files, visible_folders
 from simlift.media.video import VIDEO_SUFFIXES
-from simlift.sources import carla, cosmos_writer, images, native, video
+from simlift.sources import blender, carla, cosmos_writer, images, native, replicator, video
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,18 @@ LAYOUTS: tuple[Layout, ...] = (
         cosmos_writer.recognises,
         cosmos_writer.read,
         frozenset({"fov"}),
+    ),
+    Layout(
+        "Replicator BasicWriter folder (rgb_0000.png beside distance_to_image_plane_0000.npy, ...)",
+        replicator.recognises,
+        replicator.read,
+        frozenset({"camera", "fps", "fov"}),
+    ),
+    Layout(
+        "Blender renders (multi-layer EXR, or Image0001.exr beside Depth0001.exr)",
+        blender.recognises,
+        blender.read,
+        frozenset({"fps", "fov"}),
     ),
     Layout(
         "CARLA sensor dump (rgb*, depth*, sem*)",

@@ -1,0 +1,153 @@
+"""Sort the files of a folder into layers by their names, align them by number, name what is left.
+
+Engines write a file for each frame and layer. The numbers of the pictures decide which frames a
+clip has; a layer that lacks one of them is an error, and files that no layer uses are named.
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+from simlift.core.camera import Camera
+from simlift.core.errors import ClipError, RecipeError
+from simlift.core.layers import FrameStore, Layer
+from simlift.core.read_options import ReadOptions
+from simlift.media.images import numbered
+from simlift.sources.images import ASSUMED_FPS
+from simlift.sources.lens import fixed_camera
+
+_LAST_NUMBER = re.compile(r"\d+(?=\D*$)")
+_DEEPEST = 2  # folders below the clip's that are searched for files which nothing reads
+_NAMED = 8  # kinds of unread files that a note names
+
+
+def names_in(folder: Path) -> Iterator[str]:
+    """Yield the names of a folder's files, without hidden ones."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if not entry.name.startswith(".") and entry.is_file():
+                yield entry.name
+
+
+def folders_in(folder: Path) -> list[Path]:
+    """Return the folders in a folder, sorted, without hidden ones."""
+    return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+
+def sorted_by_kind(
+    folder: Path,
+    pattern: re.Pattern[str],
+    into: dict[str, dict[int, Path]] | None = None,
+    accepts: Callable[[re.Match[str]], bool] = bool,
+) -> dict[str, dict[int, Path]]:
+    """Return files by the groups `kind` and `number` of a pattern of whole names.
+
+    ClipError where two files of one kind have one number.
+    """
+    found = {} if into is None else into
+    for name in names_in(folder):
+        match = pattern.fullmatch(name)
+        if match is None or not accepts(match):
+            continue
+        files = found.setdefault(match["kind"], {})
+        number = int(match["number"])
+        if number in files:
+            raise ClipError(
+                folder,
+                f"frame {number} is there twice: {files[number].name}, {name}",
+                allowed="one file of a kind for each frame",
+                way_out="name the files of one recording alone",
+            )
+        files[number] = folder / name
+    return found
+
+
+def aligned(
+    folder: Path, pictures: Mapping[int, Path], others: Mapping[str, Mapping[int, Path]]
+) -> tuple[tuple[int, ...], dict[str, tuple[Path, ...]], tuple[str, ...]]:
+    """Return the numbers of the pictures, the files of every kind in their order, and notes.
+
+    ClipError where a kind lacks a frame that the pictures have; forward flow may lack the last.
+    """
+    numbered(list(pictures.values()), folder)
+    numbers = tuple(sorted(pictures))
+    files, notes = {}, []
+    for kind, found in others.items():
+        wanted = numbers
+        if kind == Layer.FLOW.value and numbers[-1] not in found:
+            wanted = numbers[:-1]
+        missing = [number for number in wanted if number not in found]
+        if missing or not wanted:
+            raise ClipError(
+                folder,
+                f"{kind} lacks {len(missing)} frames ({', '.join(map(str, missing[:8]))})",
+                allowed="a file of every kind for each picture",
+                way_out=f"write them again, or remove the files of {kind}",
+            )
+        files[kind] = tuple(found[number] for number in wanted)
+        if extra := len(found) - len(wanted):
+            notes.append(f"{extra} files of {kind} have no picture and are left out")
+    return numbers, files, tuple(notes)
+
+
+def one_of(where: Path, names: Sequence[str], wanted: str | None) -> str:
+    """Return the camera that the user states by --camera, or the only one there is."""
+    if wanted is not None and wanted not in names:
+        raise RecipeError("--camera", f"found {wanted!r}", allowed=", ".join(names))
+    if wanted is None and len(names) > 1:
+        raise ClipError(
+            where,
+            f"holds {len(names)} cameras ({', '.join(names[:8])})",
+            allowed="one camera is one clip",
+            way_out=f"state one, such as --camera {names[0]}",
+        )
+    return wanted or names[0]
+
+
+def frame_rate(
+    options: ReadOptions, known: Fraction | None, num_frames: int
+) -> tuple[Fraction, tuple[str, ...]]:
+    """Return the rate that is stated, written or assumed, and what is assumed as notes."""
+    rate = options.fps or known
+    if rate is not None or num_frames == 1:
+        return rate or ASSUMED_FPS, ()
+    return ASSUMED_FPS, (f"no frame rate is written: {ASSUMED_FPS} fps is assumed",)
+
+
+def written_or_stated(
+    written: Camera | None, options: ReadOptions, pictures: FrameStore
+) -> Camera | None:
+    """Return the camera that the files hold, or a fixed one of the field of view that is stated."""
+    if options.fov is None:
+        return written
+    if written is not None:
+        raise RecipeError(
+            "--fov",
+            f"found {options.fov:g}, but the files hold the camera",
+            allowed="a field of view for folders without a camera",
+            way_out="leave it out",
+        )
+    return fixed_camera(pictures.num_frames, pictures.height, pictures.width, options.fov)
+
+
+def unread(folder: Path, used: Iterable[Path]) -> tuple[str, ...]:
+    """Return a note that names the files of a folder which nothing reads, by their kinds."""
+    taken = {str(path) for path in used}
+    counts: dict[str, list[str]] = {}
+    for place, folders, files in os.walk(folder):
+        depth = len(Path(place).relative_to(folder).parts)
+        folders[:] = [] if depth == _DEEPEST else [f for f in folders if not f.startswith(".")]
+        prefix = "" if depth == 0 else f"{Path(place).relative_to(folder).as_posix()}/"
+        for name in files:
+            if not name.startswith(".") and os.path.join(place, name) not in taken:
+                counts.setdefault(prefix + _LAST_NUMBER.sub("*", name), []).append(prefix + name)
+    if not counts:
+        return ()
+    shown = [
+        names[0] if len(names) == 1 else f"{kind} ({len(names)} files)"
+        for kind, names in sorted(counts.items())
+    ]
+    more = f", and {len(shown) - _NAMED} more kinds of files" if len(shown) > _NAMED else ""
+    return (f"not read: {', '.join(shown[:_NAMED])}{more}",)

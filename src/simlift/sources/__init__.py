@@ -9,7 +9,7 @@ from simlift.core.errors import ClipError, RecipeError
 from simlift.core.read_options import ReadOptions
 from simlift.media.folders import visible_files, visible_folders
 from simlift.media.video import VIDEO_SUFFIXES
-from simlift.sources import blender, carla, cosmos_writer, images, native, replicator, video
+from simlift.sources import blender, carla, cosmos_writer, images, native, replicator, solo, video
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,12 @@ LAYOUTS: tuple[Layout, ...] = (
         replicator.recognises,
         replicator.read,
         frozenset({"camera", "fps", "fov"}),
+    ),
+    Layout(
+        "Unity Perception sequence (SOLO: step0.frame_data.json)",
+        solo.recognises,
+        solo.read,
+        frozenset({"camera", "fps"}),
     ),
     Layout(
         "Blender renders (multi-layer EXR, or Image0001.exr beside Depth0001.exr)",

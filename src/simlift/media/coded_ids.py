@@ -152,7 +152,9 @@ def _packed(frame: Array) -> Array:
 
 
 def _text(packed: int, bands: int) -> str:
-    return _shown(tuple((packed >> (8 * k)) & 255 for k in range(bands)) if bands > 1 else (packed,))
+    return _shown(
+        tuple((packed >> (8 * k)) & 255 for k in range(bands)) if bands > 1 else (packed,)
+    )
 
 
 def _shown(code: Code) -> str:

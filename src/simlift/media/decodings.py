@@ -133,6 +133,22 @@ class ScaledFlow:
 
 
 @dataclass(frozen=True)
+class RangedFlow:
+    """Whole numbers that span the pixels from `low` to `high`, to flow in pixels [t h w 2].
+
+    `channels` are those that hold the motion to the right and down.
+    """
+
+    low: float
+    high: float
+    channels: tuple[int, int] = (0, 1)
+
+    def __call__(self, raw: Array) -> Array:
+        share = raw[..., self.channels].astype(np.float32) / np.float32(np.iinfo(raw.dtype).max)
+        return np.asarray(share * np.float32(self.high - self.low) + np.float32(self.low))
+
+
+@dataclass(frozen=True)
 class Vectors:
     """Floats as they are, to float32 (flow in pixels)."""
 

@@ -9,7 +9,18 @@ from simlift.core.errors import ClipError, RecipeError
 from simlift.core.read_options import ReadOptions
 from simlift.media.folders import visible_files, visible_folders
 from simlift.media.video import VIDEO_SUFFIXES
-from simlift.sources import blender, carla, cosmos_writer, images, native, replicator, solo, video
+from simlift.sources import (
+    blender,
+    carla,
+    cosmos_writer,
+    images,
+    kubric,
+    native,
+    replicator,
+    solo,
+    unreal,
+    video,
+)
 
 
 @dataclass(frozen=True)
@@ -44,9 +55,21 @@ LAYOUTS: tuple[Layout, ...] = (
         frozenset({"camera", "fps"}),
     ),
     Layout(
+        "Kubric scene (rgba_00000.png, depth_00000.tiff, metadata.json)",
+        kubric.recognises,
+        kubric.read,
+        frozenset({"fps"}),
+    ),
+    Layout(
         "Blender renders (multi-layer EXR, or Image0001.exr beside Depth0001.exr)",
         blender.recognises,
         blender.read,
+        frozenset({"fps", "fov"}),
+    ),
+    Layout(
+        "Unreal Movie Render Queue passes (multi-layer EXR, or shot.FinalImage.0000.exr ...)",
+        unreal.recognises,
+        unreal.read,
         frozenset({"fps", "fov"}),
     ),
     Layout(

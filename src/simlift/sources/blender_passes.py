@@ -1,4 +1,4 @@
-"""Find the passes in Blender's EXR files: channels of multi-layer files, or a file for each pass."""
+"""Find the passes in Blender's files: channels of multi-layer EXR, or one file for each pass."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -102,7 +102,9 @@ def multilayer_passes(folder: Path) -> Passes:
     used |= {name for name in layers if re.fullmatch(r".*Crypto(Object|Asset|Material)\d+", name)}
     left = [name for name in layers if name not in used]
     said = [f"passes that are not read: {', '.join(left)}"] if left else []
-    said += [f"{layer_of[kind]} has not the channels of {kind}" for kind in layer_of.keys() - channels]
+    said += [
+        f"{layer_of[kind]} has not the channels of {kind}" for kind in layer_of.keys() - channels
+    ]
     alpha = _channel(header.channels, layer_of["rgb"], "A")
     first = _first(paths[0], {**channels, **({"alpha": (alpha,)} if alpha else {})})
     return Passes(numbers, stores, matte, first, paths, tuple(said))
@@ -113,11 +115,11 @@ def file_output_passes(folder: Path) -> Passes:
     by_slot = sorted_by_kind(folder, _SLOT)
     said: list[str] = []
     found: dict[str, Mapping[int, Path]] = {}
-    for slot, files in sorted(by_slot.items()):
+    for slot, by_number in sorted(by_slot.items()):
         kind = _KIND_OF[slot]
-        exr = all(path.suffix == ".exr" for path in files.values())
+        exr = all(path.suffix == ".exr" for path in by_number.values())
         if kind in ("rgb", "albedo") or exr:
-            found.setdefault(kind, files)
+            found.setdefault(kind, by_number)
         else:
             said.append(f"{slot} is not read: as pictures of 8 or 16 bits it has lost its unit")
     numbers, files, notes = aligned(folder, found["rgb"], found)

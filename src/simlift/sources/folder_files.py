@@ -140,8 +140,9 @@ def unread(folder: Path, used: Iterable[Path]) -> tuple[str, ...]:
         depth = len(Path(place).relative_to(folder).parts)
         folders[:] = [] if depth == _DEEPEST else [f for f in folders if not f.startswith(".")]
         prefix = "" if depth == 0 else f"{Path(place).relative_to(folder).as_posix()}/"
+        beginning = f"{place}{os.sep}"  # joined as text: a Path for each file is slow
         for name in files:
-            if not name.startswith(".") and os.path.join(place, name) not in taken:
+            if not name.startswith(".") and beginning + name not in taken:
                 counts.setdefault(prefix + _LAST_NUMBER.sub("*", name), []).append(prefix + name)
     if not counts:
         return ()

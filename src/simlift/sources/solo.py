@@ -286,8 +286,7 @@ def _segmentation(frames: _Frames) -> tuple[list[StoredLayer], dict[int, Label]]
         by_name.append(names)
     number_of = {name: k + 1 for k, name in enumerate(sorted(label_of))}
     tables = [
-        {**_NOTHING, **{code: number_of[name] for code, name in names.items()}}
-        for names in by_name
+        {**_NOTHING, **{code: number_of[name] for code, name in names.items()}} for names in by_name
     ]
     store, _ = probe_coded_ids(_files_of(frames, found), tables)
     labels = {number: label_of[name] for name, number in number_of.items()}

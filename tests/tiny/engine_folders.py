@@ -12,10 +12,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from tiny.clips import FRAMES, HEIGHT, WIDTH, camera, scene
 
 from simlift.core.layers import Layer
 from simlift.media.images import write_image
+from tiny.clips import FRAMES, HEIGHT, WIDTH, camera, scene
 
 NAMES = {1: "table", 2: "robot", 3: "sky"}
 UP_DOWN = np.diag([1.0, -1.0, -1.0, 1.0])  # between OpenCV's camera and OpenGL's

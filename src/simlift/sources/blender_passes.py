@@ -11,6 +11,7 @@ from simlift.core.errors import ClipError
 from simlift.core.layers import Array, FrameStore
 from simlift.media.cryptomatte import Cryptomatte, cryptomattes
 from simlift.media.exr import (
+    ExrHeader,
     ExrStore,
     exr_text,
     read_exr_channels,
@@ -43,6 +44,7 @@ _CHANNELS: dict[str, tuple[tuple[str, ...], ...]] = {
 }
 _FRAME = re.compile(r"(?P<kind>)(?:.*\D)?(?P<number>\d+)\.exr", re.IGNORECASE)
 _SLOT = re.compile(rf"(?P<kind>{'|'.join(_KIND_OF)})_?(?P<number>\d+)\.(?P<suffix>exr|png|jpg)")
+_REC709 = "lin_rec709_scene"  # scene-linear light with the primaries of sRGB
 _MATTES = ("CryptoObject", "CryptoAsset", "CryptoMaterial")
 
 
@@ -97,11 +99,14 @@ def multilayer_passes(folder: Path) -> Passes:
         kind: ExrStore(paths, names, header.height, header.width)
         for kind, names in channels.items()
     }
-    matte = _matte(paths, view)
+    matte = _matte(paths, header, view)
     used = {layer_of[kind] for kind in channels}
     used |= {name for name in layers if re.fullmatch(r".*Crypto(Object|Asset|Material)\d+", name)}
     left = [name for name in layers if name not in used]
     said = [f"passes that are not read: {', '.join(left)}"] if left else []
+    space = header.texts.get("colorInteropID", _REC709)
+    if space != _REC709:
+        said.append(f"colours of the space {space} are read as if they were {_REC709}")
     said += [
         f"{layer_of[kind]} has not the channels of {kind}" for kind in layer_of.keys() - channels
     ]
@@ -136,9 +141,13 @@ def file_output_passes(folder: Path) -> Passes:
         if not names:
             said.append(f"{paths[0].name} has not the channels of {kind}: it is not read")
             continue
-        stores[kind] = ExrStore(paths, names, header.height, header.width)
         alpha = _channel(header.channels, layer, "A") if kind == "rgb" else ""
         first |= _first(paths[0], {kind: names, **({"alpha": (alpha,)} if alpha else {})})
+        if kind == "flow" and np.ptp(first[kind][..., 1]) == 0:
+            # Blender turns the four numbers of Vector into three and an alpha of its own.
+            said.append(f"{paths[0].name} holds one value for all vertical motion: it is not read")
+            continue
+        stores[kind] = ExrStore(paths, names, header.height, header.width)
     used = tuple(path for paths in files.values() for path in paths)
     return Passes(numbers, stores, None, first, used, (*said, *notes))
 
@@ -185,8 +194,9 @@ def _channel(names: Sequence[str], layer: str, letter: str) -> str:
     return next((n for n in (prefix + letter, prefix + letter.lower()) if n in names), "")
 
 
-def _matte(paths: tuple[Path, ...], view: str) -> tuple[Cryptomatte, FrameStore] | None:
-    header = read_exr_header(paths[0])
+def _matte(
+    paths: tuple[Path, ...], header: ExrHeader, view: str
+) -> tuple[Cryptomatte, FrameStore] | None:
     found = cryptomattes(paths[0], header)
     for ending in _MATTES:
         matte = found.get(f"{view}.{ending}" if view else ending)

@@ -103,8 +103,8 @@ def edited(**changes):
     [
         (edited(projection="Orthographic"), "the projection is Orthographic"),
         (edited(dimension=[9.0, 9.0]), "the picture is 48x32"),
-        (edited(rotation=[0, 0, 0, 0]), "describes no camera"),
-        (edited(matrix=[1, 2]), "describes no camera"),
+        (edited(rotation=[0, 0, 0, 0]), "quaternion has the length 0"),
+        (edited(matrix=[1, 2]), r"matrix of the camera is \[1, 2\]"),
         (edited(filename="../a.png"), "names the file '../a.png'"),
         (without_depth_in_one, "1 steps have no DepthAnnotation"),
         (lambda place: edit_steps(place, lambda found: found.clear()), "no capture of a camera"),

@@ -122,7 +122,7 @@ def test_what_contradicts_is_refused(tmp_path, spoil, words):
 
 @pytest.mark.parametrize(
     ("spoil", "words"),
-    [(two_cameras, "2 values of curPos/x"), (no_rotation, "has no unreal/.../curRot/yaw")],
+    [(two_cameras, "two values of curPos/x"), (no_rotation, "has no unreal/.../curRot/yaw")],
 )
 def test_headers_that_contradict_are_refused(tmp_path, spoil, words):
     folder = engines.unreal(tmp_path / "shot", 2, multilayer=False)

@@ -18,14 +18,13 @@ _HEADER = 1 << 16  # bytes that hold the header of renderers' files, metadata an
 class ExrHeader:
     """The size of an EXR file, the channels of all its parts, and what else its first part says.
 
-    `texts` and `numbers` are attributes of the header, as renderers leave their metadata.
+    `texts` are the texts and numbers of the header, as renderers leave their metadata.
     """
 
     height: int
     width: int
     channels: tuple[str, ...]
     texts: Mapping[str, str] = field(default_factory=dict)
-    numbers: Mapping[str, float] = field(default_factory=dict)
 
 
 def read_exr_header(path: Path) -> ExrHeader:
@@ -45,9 +44,18 @@ def read_exr_header(path: Path) -> ExrHeader:
             int(high[1] - low[1] + 1),
             int(high[0] - low[0] + 1),
             tuple(_channel_names(file)),
-            {key: value for key, value in header.items() if isinstance(value, str)},
-            {key: float(value) for key, value in header.items() if isinstance(value, int | float)},
+            _texts(header),
         )
+
+
+def read_exr_texts(path: Path) -> dict[str, str]:
+    """Read the texts and numbers of an EXR's header, as renderers leave their metadata."""
+    with _opened(path, header_only=True) as file:
+        return _texts(file.header())
+
+
+def _texts(header: Mapping[str, Any]) -> dict[str, str]:
+    return {key: str(value) for key, value in header.items() if type(value) in (str, int, float)}
 
 
 def exr_text(path: Path) -> bytes:

@@ -20,6 +20,7 @@ from simlift.core.strict_json import read_json
 
 _PINHOLES = ("pinhole", "")
 _CENTIMETRES = 0.01
+_LENS = ("cameraProjection", "cameraAperture", "cameraApertureOffset", "cameraFocalLength")
 
 
 def read_camera(
@@ -36,10 +37,14 @@ def read_camera(
     if not any(rows):
         return None, ("camera_params are empty: no camera is known",)
     views, lenses = [], []
+    known: dict[str, Array] = {}
     for path, row in zip(paths, rows, strict=True):
         _check(path, row, size)
         views.append(_matrix(path, row, "cameraViewTransform"))
-        lenses.append(_intrinsics(path, row, size))
+        lens = str([row.get(key) for key in _LENS])
+        if lens not in known:
+            known[lens] = _intrinsics(path, row, size)
+        lenses.append(known[lens])
     notes = []
     unit = rows[0].get("metersPerSceneUnit")
     if unit is None:

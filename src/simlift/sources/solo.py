@@ -171,7 +171,7 @@ def _kind(entry: Mapping[str, Any]) -> str:
 
 def _file(place: Path, entry: Mapping[str, Any], step: Path) -> Path:
     name = entry.get("filename")
-    if not isinstance(name, str) or Path(name).name != name:
+    if not isinstance(name, str) or name in ("", "..") or "/" in name or "\\" in name:
         raise ClipError(step, f"names the file {name!r}", allowed="a file beside it")
     return place / name
 
@@ -198,32 +198,35 @@ def _check_cameras(
 
 
 def _camera(frames: _Frames, rgb: ImageStore) -> Camera:
-    poses, lenses = [], []
+    stated = {"position": 3, "rotation": 4, "matrix": 9}
+    rows: dict[str, list[list[float]]] = {key: [] for key in stated}
     for step, each in zip(frames.steps, frames.captures, strict=True):
-        try:
-            rotation = rotation_of_quaternion(np.array(each["rotation"], float), "xyzw")
-            poses.append(poses_of(np.array(each["position"], float)[None], rotation[None])[0])
-            lenses.append(_projection(each["matrix"]))
-        except (KeyError, TypeError, ValueError) as error:
-            raise ClipError(
-                step,
-                f"describes no camera ({error})",
-                allowed="position (x, y, z), rotation (x, y, z, w) and matrix of 9 numbers",
-            ) from error
+        for key, count in stated.items():
+            numbers = each.get(key)
+            if not isinstance(numbers, list) or len(numbers) != count:
+                raise ClipError(
+                    step,
+                    f"{key} of the camera is {numbers!r}",
+                    allowed="position (x, y, z), rotation (x, y, z, w) and matrix of 9 numbers",
+                )
+            rows[key].append(numbers)
     try:
-        intrinsics = intrinsics_of_projection(np.stack(lenses), rgb.height, rgb.width)
+        position, rotation, matrix = (np.array(rows[key], dtype=np.float64) for key in stated)
         return convert_camera(
-            np.stack(poses), intrinsics, convention="unity", direction="camera_to_world"
+            poses_of(position, rotation_of_quaternion(rotation, "xyzw")),
+            intrinsics_of_projection(_projections(matrix), rgb.height, rgb.width),
+            convention="unity",
+            direction="camera_to_world",
         )
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise ClipError(frames.steps[0], str(error), way_out="capture again") from error
 
 
-def _projection(numbers: Any) -> Array:
-    """Return an OpenGL projection from its upper left part, which is all that SOLO writes."""
-    out = np.zeros((4, 4))
-    out[:3, :3] = np.array(numbers, dtype=np.float64).reshape(3, 3)
-    out[3, 2] = -1  # what makes it perspective, as `projection` says it is
+def _projections(matrix: Array) -> Array:
+    """Return OpenGL projections from their upper left parts, which are all that SOLO writes."""
+    out = np.zeros((len(matrix), 4, 4))
+    out[:, :3, :3] = matrix.reshape(-1, 3, 3)
+    out[:, 3, 2] = -1  # what makes it perspective, as `projection` says it is
     return out
 
 

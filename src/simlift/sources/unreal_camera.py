@@ -15,11 +15,13 @@ from simlift.core.camera_conventions import (
 )
 from simlift.core.errors import ClipError
 from simlift.core.layers import Array
-from simlift.media.exr import read_exr_header
+from simlift.media.exr import read_exr_texts
 
 _ROOT = "unreal/"
 _POSITION = ("curPos/x", "curPos/y", "curPos/z")
 _ROTATOR = ("curRot/pitch", "curRot/yaw", "curRot/roll")
+_LENS = ("fov", "focalLength", "sensorWidth")
+_KEYS = frozenset({*_POSITION, *_ROTATOR, *_LENS})
 
 
 def read_unreal_camera(paths: Sequence[Path], size: tuple[int, int]) -> Camera | None:
@@ -28,14 +30,18 @@ def read_unreal_camera(paths: Sequence[Path], size: tuple[int, int]) -> Camera |
     Keys are those of Movie Render Queue, such as unreal/camera/curPos/x; what stands between the
     first word and the last differs between releases. ClipError names a file that lacks one.
     """
-    if not paths or _value(_attributes(paths[0]), _POSITION[0], paths[0]) is None:
+    if not paths or _POSITION[0] not in _values(paths[0]):
         return None
     positions, rotators, lenses = [], [], []
+    known: dict[tuple[float, ...], Array] = {}
     for path in paths:
-        found = _attributes(path)
+        found = _values(path)
         positions.append([_needed(found, key, path) for key in _POSITION])
         rotators.append([_needed(found, key, path) for key in _ROTATOR])
-        lenses.append(_intrinsics(found, path, size))
+        lens = _lens(found, path)
+        if lens not in known:
+            known[lens] = _intrinsics(lens, path, size)
+        lenses.append(known[lens])
     poses = poses_of(np.array(positions), rotation_of_rotator(np.array(rotators)))
     try:
         return convert_camera(
@@ -45,53 +51,50 @@ def read_unreal_camera(paths: Sequence[Path], size: tuple[int, int]) -> Camera |
         raise ClipError(paths[0], str(error), way_out="render again") from error
 
 
-def _attributes(path: Path) -> dict[str, str]:
-    header = read_exr_header(path)
-    numbers = {key: str(value) for key, value in header.numbers.items()}
-    return {k: v for k, v in {**header.texts, **numbers}.items() if k.startswith(_ROOT)}
+def _values(path: Path) -> dict[str, float]:
+    """Return the numbers of a header by the ends of their keys; ClipError where two differ."""
+    found: dict[str, float] = {}
+    for name, text in read_exr_texts(path).items():
+        key = name.rpartition("/")[2]
+        key = key if key in _LENS else "/".join(name.split("/")[-2:])
+        if not name.startswith(_ROOT) or key not in _KEYS:
+            continue
+        try:
+            value = float(text)
+        except ValueError as error:
+            raise ClipError(path, f"{name} is no number ({error})", allowed="a number") from error
+        if found.setdefault(key, value) != value:
+            raise ClipError(
+                path,
+                f"its header has two values of {key}",
+                allowed="the metadata of one camera",
+                way_out="render one camera at a time, without temporal samples that differ",
+            )
+    return found
 
 
-def _intrinsics(found: Mapping[str, str], path: Path, size: tuple[int, int]) -> Array:
-    height, width = size
-    fov = _value(found, "fov", path)
+def _lens(found: Mapping[str, float], path: Path) -> tuple[float, ...]:
+    """Return the field of view across, or focal length and sensor."""
+    if "fov" in found:
+        return (found["fov"],)
+    return _needed(found, "focalLength", path), _needed(found, "sensorWidth", path)
+
+
+def _intrinsics(lens: tuple[float, ...], path: Path, size: tuple[int, int]) -> Array:
     try:
-        if fov is not None:
-            return intrinsics_of_fov(height, width, across=fov)
-        return intrinsics_of_lens(
-            height,
-            width,
-            focal_length=_needed(found, "focalLength", path),
-            sensor_width=_needed(found, "sensorWidth", path),
-        )
+        if len(lens) == 1:
+            return intrinsics_of_fov(*size, across=lens[0])
+        return intrinsics_of_lens(*size, focal_length=lens[0], sensor_width=lens[1])
     except ValueError as error:
-        if isinstance(error, ClipError):
-            raise
         raise ClipError(path, str(error), allowed="the lens of a perspective camera") from error
 
 
-def _needed(found: Mapping[str, str], key: str, path: Path) -> float:
-    value = _value(found, key, path)
-    if value is None:
+def _needed(found: Mapping[str, float], key: str, path: Path) -> float:
+    if key not in found:
         raise ClipError(
             path,
             f"its header has no {_ROOT}.../{key}",
             allowed="the camera in the header of every frame, or of none",
             way_out="render the frames in one run",
         )
-    return value
-
-
-def _value(found: Mapping[str, str], key: str, path: Path) -> float | None:
-    """Return the value of the one attribute that ends in a key; None where there is none."""
-    named = {text for name, text in found.items() if name.endswith(f"/{key}")}
-    if len(named) > 1:
-        raise ClipError(
-            path,
-            f"its header has {len(named)} values of {key}",
-            allowed="the metadata of one camera",
-            way_out="render one camera at a time, without temporal samples that differ",
-        )
-    try:
-        return float(named.pop()) if named else None
-    except ValueError as error:
-        raise ClipError(path, f"{key} is no number ({error})", allowed="a number") from error
+    return found[key]

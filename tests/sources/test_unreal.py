@@ -89,7 +89,9 @@ def scaled_normals(folder):
 
 def two_cameras(folder):
     planes = engines.unreal_passes(0, 2)["FinalImageMovieRenderQueue_WorldDepth"]
-    header = engines.unreal_header(0, 2) | {"unreal/camera/Second/curPos/x": "12"}
+    header = engines.unreal_header(0, 2)
+    x = header.pop("unreal/camera/curPos/x")
+    header |= {"unreal/camera/A/curPos/x": x, "unreal/camera/B/curPos/x": "12"}
     engines.write_exr(
         folder / "shot.FinalImageMovieRenderQueue_WorldDepth.0000.exr", planes, **header
     )

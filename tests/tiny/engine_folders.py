@@ -12,6 +12,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 
 from simlift.core.layers import Layer
 from simlift.media.images import write_image
@@ -23,8 +24,7 @@ UP_DOWN = np.diag([1.0, -1.0, -1.0, 1.0])  # between OpenCV's camera and OpenGL'
 
 def write_exr(path: Path, channels: Mapping[str, np.ndarray], **attributes: object) -> None:
     """Write float32 channels [h w] and attributes of the header."""
-    import OpenEXR
-
+    OpenEXR = pytest.importorskip("OpenEXR")
     path.parent.mkdir(parents=True, exist_ok=True)
     planes = {name: np.ascontiguousarray(pixels) for name, pixels in channels.items()}
     header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage, **attributes}

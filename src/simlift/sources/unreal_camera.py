@@ -18,6 +18,7 @@ from simlift.core.layers import Array
 from simlift.media.exr import read_exr_texts
 
 _ROOT = "unreal/"
+_OWN = "unreal/camera/"
 _POSITION = ("curPos/x", "curPos/y", "curPos/z")
 _ROTATOR = ("curRot/pitch", "curRot/yaw", "curRot/roll")
 _LENS = ("fov", "focalLength", "sensorWidth")
@@ -52,17 +53,18 @@ def read_unreal_camera(paths: Sequence[Path], size: tuple[int, int]) -> Camera |
 
 
 def _values(path: Path) -> dict[str, float]:
-    """Return the numbers of a header by the ends of their keys; ClipError where two differ."""
-    found: dict[str, float] = {}
-    for name, text in read_exr_texts(path).items():
+    """Return the numbers of a header by the ends of their keys; ClipError where two differ.
+
+    Keys that name nothing but the camera itself stand for it, whatever else is written.
+    """
+    texts = read_exr_texts(path)
+    found = {key: _number(path, texts, _OWN + key) for key in _KEYS if _OWN + key in texts}
+    for name in texts:
         key = name.rpartition("/")[2]
         key = key if key in _LENS else "/".join(name.split("/")[-2:])
-        if not name.startswith(_ROOT) or key not in _KEYS:
+        if not name.startswith(_ROOT) or key not in _KEYS or _OWN + key in texts:
             continue
-        try:
-            value = float(text)
-        except ValueError as error:
-            raise ClipError(path, f"{name} is no number ({error})", allowed="a number") from error
+        value = _number(path, texts, name)
         if found.setdefault(key, value) != value:
             raise ClipError(
                 path,
@@ -71,6 +73,13 @@ def _values(path: Path) -> dict[str, float]:
                 way_out="render one camera at a time, without temporal samples that differ",
             )
     return found
+
+
+def _number(path: Path, texts: Mapping[str, str], name: str) -> float:
+    try:
+        return float(texts[name])
+    except ValueError as error:
+        raise ClipError(path, f"{name} is no number ({error})", allowed="a number") from error
 
 
 def _lens(found: Mapping[str, float], path: Path) -> tuple[float, ...]:

@@ -147,6 +147,12 @@ def half_normals(folder):
         engines.write_exr(folder / f"frame_{i:04d}.exr", channels)
 
 
+def mixed_indices(folder):
+    channels = {f"ViewLayer.{n}": p for n, p in engines.blender_frame(0, 2).items()}
+    channels["ViewLayer.IndexOB.X"] = channels["ViewLayer.IndexOB.X"] + np.float32(0.5)
+    engines.write_exr(folder / "frame_0001.exr", channels)
+
+
 def strange_hash(folder):
     channels = {f"ViewLayer.{n}": p for n, p in engines.blender_frame(1, 2).items()}
     plane = np.full((HEIGHT, WIDTH), 0.7, np.float32)
@@ -162,6 +168,7 @@ def strange_hash(folder):
     ("spoil", "words"),
     [
         (half_normals, "normals have the length 0.50"),
+        (mixed_indices, "no whole numbers in 100.0% of the pixels, such as 3.5"),
         (strange_hash, "hashes of no name, such as 3f333333"),
         (lambda folder: edit_camera(folder, frames=[]), "holds no camera of 2 frames"),
         (lambda folder: edit_camera(folder, lens_mm=None), "has no lens_mm"),

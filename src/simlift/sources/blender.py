@@ -137,6 +137,7 @@ def _segmentation(
         if not passes.first[kind].any():
             said.append(f"{kind} are 0 everywhere in the first frame: they are not read")
             continue
+        _check_whole(passes, kind)
         names = known.objects if kind == "object ids" else {}
         labels = {number: _label(name) for number, name in names.items() if number}
         if not labels:
@@ -144,6 +145,19 @@ def _segmentation(
         stored = StoredLayer(Layer.SEGMENTATION, passes.stores[kind], Ids(), Unit.IDS)
         return [stored], labels
     return [], {}
+
+
+def _check_whole(passes: Passes, kind: str) -> None:
+    ids = passes.first[kind]
+    mixed = np.abs(ids - np.rint(ids)) > 1e-3
+    if mixed.any():
+        raise ClipError(
+            passes.files[0],
+            f"its {kind} are no whole numbers in {mixed.mean():.1%} of the pixels, such as "
+            f"{float(ids[mixed][0]):.4g}",
+            allowed="pass indices as they are: mixed or lossily coded, they are other ids",
+            way_out="write them without loss (ZIP) and without anti-aliasing",
+        )
 
 
 def _label(name: str) -> Label:

@@ -82,7 +82,7 @@ def two_shots(folder):
 
 def scaled_normals(folder):
     planes = engines.unreal_passes(0, 2)["FinalImageMovieRenderQueue_WorldNormal"]
-    planes = {c: planes[c] * np.float32(0.4) for c in "RGB"}
+    planes = {c: planes[c] * np.float32(0.2) for c in "RGB"}
     name = "shot.FinalImageMovieRenderQueue_WorldNormal.0000.exr"
     engines.write_exr(folder / name, planes, **engines.unreal_header(0, 2))
 

@@ -3,7 +3,8 @@
 Files are named by their annotator and number: rgb_0000.png, distance_to_image_plane_0000.npy,
 semantic_segmentation_0000.png with semantic_segmentation_labels_0000.json, and so on. They lie in
 the folder, in one folder for each render product, or there in one folder for each annotator.
-Depth is in metres. Normals are in world axes. Labels name the colours (or numbers) of each frame.
+Depth is in metres. Normals are taken to be in world axes. Labels name the colours, or numbers, of
+each frame.
 
 Source: Omniverse Replicator documentation, "Annotators information" and "BasicWriter".
 """
@@ -193,6 +194,7 @@ def _geometry(
     if "normals" in files and written is not None:
         paths = files["normals"]
         store = probe_images(paths)[0] if paths[0].suffix == ".png" else _floats(paths, (3, 4))
+        said.append("normals are taken to be in world axes, which the documentation leaves open")
         decode = StoredNormals("world")
         layers.append(
             StoredLayer(Layer.NORMALS, store, decode, Unit.CAMERA_VECTOR, to_camera=FromWorld())

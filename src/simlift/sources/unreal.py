@@ -44,6 +44,7 @@ _MATTE = "ActorHitProxyMask"
 _METRES = 0.01  # of a centimetre, in which Unreal counts
 _NOTHING = (65504.0,)  # the largest number of 16 bits
 _FARTHEST = 1e5  # metres; the sky of 32-bit renders is farther
+_UNIT_SHARE = 0.8  # of the normals that are hit; edges mix them, and shorten the mixture
 _COPY = re.compile(r"[_.]?\d+$")  # what Unreal adds to the name of a copy
 
 
@@ -235,7 +236,8 @@ def _unsigned(store: ExrStore) -> bool:
     if not hit.size:
         return False
     for unsigned, vectors in ((False, hit), (True, hit * 2 - 1)):
-        if abs(float(np.median(np.linalg.norm(vectors, axis=-1))) - 1) < 0.03:
+        unit = np.abs(np.linalg.norm(vectors, axis=-1) - 1) < 0.03
+        if unit.mean() > _UNIT_SHARE:
             return unsigned
     raise ClipError(
         store.paths[0],

@@ -11,6 +11,7 @@ from tiny.clips import HEIGHT, WIDTH
 import simlift
 from simlift.core.clip import Label
 from simlift.core.layers import Layer
+from simlift.media.images import write_image
 from simlift.sources import blender, layout_of
 
 pytest.importorskip("OpenEXR")
@@ -137,6 +138,29 @@ def test_file_output_says_what_pictures_lost(tmp_path):
     for i in (1, 2):
         engines.write_exr(folder / f"Vector{i:04d}.exr", dict.fromkeys("RGBA", flat))
     assert Layer.FLOW not in simlift.open_clip(folder)
+
+
+def test_pictures_of_the_render_beside_the_passes_of_a_node(tmp_path):
+    folder = engines.blender_file_output(tmp_path / "slots", 3)
+    for i in (1, 2, 3):
+        (folder / f"Image{i:04d}.png").rename(folder / f"shot_{i:04d}.png")
+    assert layout_of(folder).read is blender.read
+    clip = simlift.open_clip(folder)
+    found = builders.read(clip, Layer.RGB, [2])[0]
+    np.testing.assert_array_equal(found, builders.scene(2)[Layer.RGB])
+    (folder / "other_0001.png").write_bytes((folder / "shot_0001.png").read_bytes())
+    with pytest.raises(simlift.SimliftError, match=r"2 names \(other_, shot_\)"):
+        simlift.open_clip(folder)
+
+
+def test_files_that_others_name_so_are_blenders_by_their_header_alone(tmp_path):
+    pixels = builders.scene(0)
+    write_image(tmp_path / "rgb_0001.png", pixels[Layer.RGB])
+    engines.write_exr(tmp_path / "Depth_0001.exr", {"R": pixels[Layer.DEPTH]})
+    assert not blender.recognises(tmp_path)
+    stamp = {"RenderTime": "00:01.04"}
+    engines.write_exr(tmp_path / "Depth_0001.exr", {"R": pixels[Layer.DEPTH]}, **stamp)
+    assert blender.recognises(tmp_path)
 
 
 def half_normals(folder):

@@ -43,7 +43,11 @@ _CHANNELS: dict[str, tuple[tuple[str, ...], ...]] = {
     "flow": (("Z", "W"), ("B", "A")),
 }
 _FRAME = re.compile(r"(?P<kind>)(?:.*\D)?(?P<number>\d+)\.exr", re.IGNORECASE)
-_SLOT = re.compile(rf"(?P<kind>{'|'.join(_KIND_OF)})_?(?P<number>\d+)\.(?P<suffix>exr|png|jpg)")
+_SLOT = re.compile(
+    rf"(?P<kind>{'|'.join(_KIND_OF)})(?P<mark>_?)(?P<number>\d+)\.(?P<suffix>exr|png|jpg)"
+)
+_STAMP = b"RenderTime"  # what Blender stamps into the files of a node too
+_PLAIN = re.compile(r"(?P<kind>(?:.*\D)?)(?P<number>\d+)\.(?:png|jpe?g)", re.IGNORECASE)
 _REC709 = "lin_rec709_scene"  # scene-linear light with the primaries of sRGB
 _MATTES = ("CryptoObject", "CryptoAsset", "CryptoMaterial")
 
@@ -74,10 +78,18 @@ def is_multilayer(folder: Path) -> bool:
 
 
 def is_file_output(folder: Path) -> bool:
-    """Whether pictures of a File Output node lie there, with another pass or as EXR."""
-    found = [match for name in names_in(folder) if (match := _SLOT.fullmatch(name))]
-    pictures = any(match["kind"] in _PASSES["rgb"] for match in found)
-    return pictures and any(match["suffix"] == "exr" for match in found)
+    """Whether EXR files of a File Output node lie there, and pictures of it or of the render.
+
+    Others call files Depth_0001.exr too: with a mark between, the header must be Blender's.
+    """
+    pictures = passes = False
+    for name in names_in(folder):
+        slot = _SLOT.fullmatch(name)
+        pictures = pictures or _PLAIN.fullmatch(name) is not None
+        if slot is not None and slot["suffix"] == "exr" and not passes:
+            passes = slot["mark"] == "" or _STAMP in exr_text(folder / name)
+        pictures = pictures or (slot is not None and slot["kind"] in _PASSES["rgb"])
+    return pictures and passes
 
 
 def multilayer_passes(folder: Path) -> Passes:
@@ -127,6 +139,8 @@ def file_output_passes(folder: Path) -> Passes:
             found.setdefault(kind, by_number)
         else:
             said.append(f"{slot} is not read: as pictures of 8 or 16 bits it has lost its unit")
+    if "rgb" not in found:
+        found["rgb"] = _rendered(folder)
     numbers, files, notes = aligned(folder, found["rgb"], found)
     stores: dict[str, FrameStore] = {}
     first: dict[str, Array] = {}
@@ -150,6 +164,19 @@ def file_output_passes(folder: Path) -> Passes:
         stores[kind] = ExrStore(paths, names, header.height, header.width)
     used = tuple(path for paths in files.values() for path in paths)
     return Passes(numbers, stores, None, first, used, (*said, *notes))
+
+
+def _rendered(folder: Path) -> dict[int, Path]:
+    """Return the pictures of the render itself, beside those of the node."""
+    by_name = sorted_by_kind(folder, _PLAIN, accepts=lambda m: _SLOT.fullmatch(m[0]) is None)
+    if len(by_name) != 1:
+        raise ClipError(
+            folder,
+            f"holds pictures of {len(by_name)} names ({', '.join(sorted(by_name)) or 'none'})",
+            allowed="files of the socket Image, or one render's pictures, such as 0001.png",
+            way_out="move the pictures of other renders away",
+        )
+    return next(iter(by_name.values()))
 
 
 def _view_layer(path: Path, layers: Sequence[str]) -> tuple[str, dict[str, str]]:

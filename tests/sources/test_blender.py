@@ -1,6 +1,7 @@
 """Blender's renders: lens and shift by closed forms, view layers, Cryptomatte, File Output."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from tiny.clips import HEIGHT, WIDTH
 
 import simlift
 from simlift.core.clip import Label
+from simlift.core.errors import MissingLibrary
 from simlift.core.layers import Layer
 from simlift.media.images import write_image
 from simlift.sources import blender, layout_of
@@ -161,6 +163,14 @@ def test_files_that_others_name_so_are_blenders_by_their_header_alone(tmp_path):
     stamp = {"RenderTime": "00:01.04"}
     engines.write_exr(tmp_path / "Depth_0001.exr", {"R": pixels[Layer.DEPTH]}, **stamp)
     assert blender.recognises(tmp_path)
+
+
+def test_the_library_is_named_where_it_is_missing(tmp_path, monkeypatch):
+    """A folder is recognised without it, and so is not taken for another."""
+    folder = engines.blender_multilayer(tmp_path / "layers", 1)
+    monkeypatch.setitem(sys.modules, "OpenEXR", None)
+    with pytest.raises(MissingLibrary, match=r"frame_0001.exr needs OpenEXR.*simlift\[exr\]"):
+        simlift.open_clip(folder)
 
 
 def half_normals(folder):

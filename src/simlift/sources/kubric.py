@@ -40,6 +40,7 @@ from simlift.sources.folder_files import aligned, frame_rate, names_in, sorted_b
 _FILE = re.compile(
     r"(?P<kind>rgba|rgb|depth|segmentation|normal|forward_flow)_(?P<number>\d{5})\.(?:png|tiff)"
 )
+_UNVERIFIED = "read by Kubric's source code; no files of its own were at hand to compare with"
 _FARTHEST = 1e8  # metres; Blender's 1e10, along the ray, is what Kubric writes where nothing is
 _MOVES = ("positions", "quaternions")
 
@@ -60,7 +61,7 @@ def read(folder: Path, options: ReadOptions = ReadOptions()) -> Clip:
         found[Layer.FLOW.value] = found.pop("forward_flow")
     numbers, files, notes = aligned(folder, pictures, {"rgb": pictures, **found})
     rgb, first = probe_images(files["rgb"])
-    said = list(notes)
+    said = [_UNVERIFIED, *notes]
     if first.ndim == 3 and first.shape[2] == 4 and int(first[..., 3].min()) < 255:
         said.append("the alpha channel is dropped: the background shows the colour below it")
     path = folder / "metadata.json"

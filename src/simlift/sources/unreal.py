@@ -43,6 +43,7 @@ _KINDS = {"WorldDepth": "depth", "WorldNormal": "normals", "BaseColor": "albedo"
 _MATTE = "ActorHitProxyMask"
 _METRES = 0.01  # of a centimetre, in which Unreal counts
 _NOTHING = (65504.0,)  # the largest number of 16 bits
+_UNVERIFIED = "read by Unreal's documentation; no files of its own were at hand to compare with"
 _FARTHEST = 1e5  # metres; the sky of 32-bit renders is farther
 _UNIT_SHARE = 0.8  # of the normals that are hit; edges mix them, and shorten the mixture
 _COPY = re.compile(r"[_.]?\d+$")  # what Unreal adds to the name of a copy
@@ -74,7 +75,7 @@ def read(folder: Path, options: ReadOptions = ReadOptions()) -> Clip:
     """Read a render; ClipError names what is missing or contradicts."""
     passes = _passes(folder)
     rgb = passes.stores["rgb"]
-    said = list(passes.notes)
+    said = [_UNVERIFIED, *passes.notes]
     written = read_unreal_camera(passes.headers, (rgb.height, rgb.width))
     if written is None:
         said.append("no camera is written (metadata in the EXR headers)")

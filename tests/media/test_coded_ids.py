@@ -1,11 +1,11 @@
-"""Ids in codes: tables of each frame, packed colours, Cryptomatte hashes, palettes, ranged flow."""
+"""Ids in codes: tables of each frame, packed colours, Cryptomatte hashes, ranged flow."""
 
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny.engine_folders import write_exr, write_indexed_png
+from tiny.engine_folders import write_exr
 
 from simlift.core.errors import ClipError
 from simlift.media.coded_ids import probe_coded_ids
@@ -13,7 +13,6 @@ from simlift.media.cryptomatte import CryptomatteIds, cryptomattes
 from simlift.media.decodings import RangedFlow
 from simlift.media.exr import ExrHeader, exr_text, read_exr_header
 from simlift.media.images import write_image
-from simlift.media.png_palette import png_palette
 
 FILE = Path("a.exr")
 
@@ -83,21 +82,6 @@ def test_manifests_that_name_nothing_are_refused(manifest, words):
         cryptomattes(FILE, ExrHeader(1, 1, ("X00.r",), texts))
     # Without a manifest there are no names, and the matte is left out.
     assert not cryptomattes(FILE, ExrHeader(1, 1, ("X00.r",), {"cryptomatte/ab/name": "X"}))
-
-
-def test_the_palette_of_an_indexed_png(tmp_path):
-    palette = np.array([[0, 0, 0], [10, 20, 30]], np.uint8)
-    write_indexed_png(tmp_path / "a.png", np.array([[0, 1]]), palette)
-    assert png_palette(tmp_path / "a.png") == palette.tobytes()
-    write_image(tmp_path / "b.png", np.zeros((2, 2), np.uint8))
-    assert png_palette(tmp_path / "b.png") is None
-    (tmp_path / "c.png").write_bytes(b"text")
-    with pytest.raises(ClipError, match="is no PNG"):
-        png_palette(tmp_path / "c.png")
-    whole = (tmp_path / "a.png").read_bytes()
-    (tmp_path / "d.png").write_bytes(whole[:33])
-    with pytest.raises(ClipError, match="without a palette"):
-        png_palette(tmp_path / "d.png")
 
 
 def test_ranged_flow():

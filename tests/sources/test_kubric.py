@@ -39,20 +39,18 @@ def test_ids_without_a_place_among_the_instances_have_no_names(tmp_path):
     clip = simlift.open_clip(folder)
     assert not clip.labels
     assert clip.objects is None
-    assert any("3 ids, metadata.json 2 instances" in note for note in clip.notes)
+    assert any("the id 3, metadata.json 2 instances" in note for note in clip.notes)
 
 
-def one_palette_colour(folder):
-    palette = engines.PALETTE.copy()
-    palette[2] = palette[1]
-    ids = builders.scene(1)[Layer.SEGMENTATION]
-    engines.write_indexed_png(folder / "segmentation_00001.png", ids, palette)
+def in_colours(folder):
+    colours = engines.PALETTE[builders.scene(0)[Layer.SEGMENTATION]]
+    write_image(folder / "segmentation_00000.png", colours)
 
 
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (one_palette_colour, r"palette holds \(219, 94, 86\) twice"),
+        (in_colours, r"segmentation_00000.png: holds uint8 \[32, 48, 3\]"),
         (
             lambda folder: edit(folder, lambda data: data["camera"]["positions"].pop()),
             "2 positions and 3 quaternions",

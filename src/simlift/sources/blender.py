@@ -22,6 +22,7 @@ from simlift.media.cryptomatte import CryptomatteIds
 from simlift.media.decodings import Colour, Ids, LinearColour, ScaledFlow
 from simlift.media.exr import ExrStore
 from simlift.media.geometry_decodings import FromWorld, ScaledDepth, StoredNormals
+from simlift.media.images import ImageStore
 from simlift.sources.blender_camera import BlenderCamera, read_blender_camera
 from simlift.sources.blender_passes import (
     Passes,
@@ -79,6 +80,8 @@ def _colours(passes: Passes, said: list[str]) -> list[StoredLayer]:
             "colour is linear light: it is shown by the sRGB curve, without the scene's exposure "
             "and view transform (Filmic, AgX)"
         )
+    elif isinstance(passes.stores["rgb"], ImageStore):
+        said += passes.stores["rgb"].notes
     alpha = passes.first.get("alpha")
     if alpha is not None and alpha.min() < 1:
         said.append("the pictures have a transparent background: it is read as black")

@@ -30,11 +30,9 @@ from simlift.core.errors import ClipError
 from simlift.core.layers import Array, FrameStore, Layer, StoredLayer, Unit
 from simlift.core.read_options import ReadOptions
 from simlift.core.strict_json import read_json
-from simlift.media.coded_ids import Code, CodedIdStore, probe_coded_ids
 from simlift.media.decodings import Colour, Ids, RangedFlow
 from simlift.media.geometry_decodings import AlongRay, FromWorld, ScaledDepth, StoredNormals
 from simlift.media.images import ImageStore, probe_images
-from simlift.media.png_palette import png_palette
 from simlift.sources.folder_files import aligned, frame_rate, names_in, sorted_by_kind, unread
 
 _FILE = re.compile(
@@ -61,7 +59,7 @@ def read(folder: Path, options: ReadOptions = ReadOptions()) -> Clip:
         found[Layer.FLOW.value] = found.pop("forward_flow")
     numbers, files, notes = aligned(folder, pictures, {"rgb": pictures, **found})
     rgb, first = probe_images(files["rgb"])
-    said = [_UNVERIFIED, *notes]
+    said = [_UNVERIFIED, *notes, *rgb.notes]
     if first.ndim == 3 and first.shape[2] == 4 and int(first[..., 3].min()) < 255:
         said.append("the alpha channel is dropped: the background shows the colour below it")
     path = folder / "metadata.json"
@@ -78,9 +76,9 @@ def read(folder: Path, options: ReadOptions = ReadOptions()) -> Clip:
     labels: dict[int, Label] = {}
     objects = None
     if "segmentation" in files:
-        store = _indices(files["segmentation"])
+        store, highest = _indices(files["segmentation"])
         layers.append(StoredLayer(Layer.SEGMENTATION, store, Ids(), Unit.IDS))
-        instances = _instances(path, data, store, said)
+        instances = _instances(path, data, highest, said)
         labels = {k + 1: _label(k + 1, each) for k, each in enumerate(instances)}
         objects = _objects(path, instances, numbers)
     fps, rate_notes = frame_rate(options, _fps(path, data), len(numbers))
@@ -146,38 +144,30 @@ def _flow(paths: tuple[Path, ...], ranges: Path) -> StoredLayer:
     return StoredLayer(Layer.FLOW, store, RangedFlow(low, high, (1, 0)), Unit.PIXELS)
 
 
-def _indices(paths: tuple[Path, ...]) -> CodedIdStore:
-    """Return the indices of indexed PNG images, found by their colours, or gray values."""
-    known: dict[bytes | None, dict[Code, int]] = {None: {(k,): k for k in range(256)}}
-    tables = []
-    for path in paths:
-        palette = png_palette(path)
-        if palette is not None and palette not in known:
-            parts = zip(palette[::3], palette[1::3], palette[2::3], strict=True)
-            named: dict[Code, int] = {}
-            for index, colour in enumerate(parts):
-                if named.setdefault(colour, index) != index:
-                    raise ClipError(
-                        path, f"its palette holds {colour} twice", allowed="a colour for each id"
-                    )
-            known[palette] = named
-        tables.append(known[palette])
-    store, _ = probe_coded_ids(paths, tables)
-    return store
+def _indices(paths: tuple[Path, ...]) -> tuple[ImageStore, int]:
+    """Return the images of indices, and the largest of the first and last one."""
+    store, first = probe_images(paths, samples=True)
+    if first.ndim != 2:
+        raise ClipError(
+            paths[0],
+            f"holds {first.dtype} {list(first.shape)}",
+            allowed="an indexed or gray PNG, as Kubric writes it",
+        )
+    with store.open() as reader:
+        return store, int(max(first.max(), reader.read([len(paths) - 1]).max()))
 
 
 def _instances(
-    path: Path, data: Mapping[str, Any], store: CodedIdStore, said: list[str]
+    path: Path, data: Mapping[str, Any], highest: int, said: list[str]
 ) -> list[Mapping[str, Any]]:
     """Return what is known of the ids 1, 2, ...; nothing where their number contradicts."""
     instances = data.get("instances", [])
     if not isinstance(instances, list) or not all(isinstance(each, dict) for each in instances):
         raise ClipError(path, "instances is no list of objects", allowed="what Kubric writes")
-    highest = max(number for table in store.tables for _, number in table)
-    if store.bands > 1 and highest > len(instances):
+    if highest > len(instances):
         said.append(
-            f"segmentation has {highest} ids, metadata.json {len(instances)} instances: ids have "
-            "no names (Kubric's adjust_segmentation_idxs gives them one order)"
+            f"segmentation has the id {highest}, metadata.json {len(instances)} instances: ids "
+            "have no names (Kubric's adjust_segmentation_idxs gives them one order)"
         )
         return []
     return instances

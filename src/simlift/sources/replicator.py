@@ -85,7 +85,7 @@ def read(folder: Path, options: ReadOptions = ReadOptions()) -> Clip:
     numbers, files, notes = aligned(place, found["rgb"], _chosen(found))
     rgb, first = probe_images(files["rgb"])
     size = (rgb.height, rgb.width)
-    said = list(notes)
+    said = [*notes, *rgb.notes]
     if first.ndim == 3 and first.shape[2] == 4 and int(first[..., 3].min()) < 255:
         said.append("the alpha channel is dropped")
     written, camera_notes = read_camera(files.get("camera_params", ()), size)

@@ -54,7 +54,7 @@ def read(folder: Path, options: ReadOptions = ReadOptions()) -> Clip:
     captures = _captures(place, steps, options.camera)
     rgb, first = probe_images([_file(place, each, steps[k]) for k, each in enumerate(captures)])
     _check_cameras(steps, captures, rgb)
-    said = []
+    said = list(rgb.notes)
     if first.ndim == 3 and first.shape[2] == 4 and int(first[..., 3].min()) < 255:
         said.append("the alpha channel is dropped")
     layers = [StoredLayer(Layer.RGB, rgb, Colour(), Unit.SRGB)]

@@ -26,7 +26,7 @@ from simlift.media.cryptomatte import Cryptomatte, CryptomatteIds, cryptomattes
 from simlift.media.decodings import Colour, LinearColour
 from simlift.media.exr import ExrHeader, ExrStore, exr_text, read_exr_channels, read_exr_header
 from simlift.media.geometry_decodings import FromWorld, ScaledDepth, StoredNormals
-from simlift.media.images import probe_images
+from simlift.media.images import ImageStore, probe_images
 from simlift.sources.folder_files import (
     aligned,
     folders_in,
@@ -209,6 +209,8 @@ def _colours(passes: _Passes, said: list[str]) -> list[StoredLayer]:
             "colour is read as linear light with the primaries of sRGB, with whatever tone curve "
             "the render had"
         )
+    elif isinstance(passes.stores["rgb"], ImageStore):
+        said += passes.stores["rgb"].notes
     return layers
 
 

@@ -9,6 +9,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from tiny import clips as builders
+from tiny import engine_folders as engines
 from tiny import rigs
 from tiny.clips import FRAMES, HEIGHT, WIDTH
 
@@ -157,6 +158,77 @@ def rig(build, ids=None, near=1e-4, **stated):
     return source
 
 
+def named_scene(layers, ids, **errors):
+    """The scene as engines store it: ids by the order of names, layers to the error of a code."""
+    expected = exact_scene(layers)
+    sky = ~np.isfinite(scene_stack(Layer.DEPTH))
+    towards = np.where(sky[..., None], [0, 0, -1], scene_stack(Layer.NORMALS))
+    if Layer.NORMALS in layers:
+        expected[Layer.NORMALS] = (towards, 1e-5, Unit.CAMERA_VECTOR)
+    if Layer.SEGMENTATION in layers:
+        found = np.array(ids)[scene_stack(Layer.SEGMENTATION)]
+        expected[Layer.SEGMENTATION] = (found, 0, Unit.IDS)
+    for name, error in errors.items():
+        truth, _, unit = expected[Layer(name)]
+        expected[Layer(name)] = (truth, error, unit)
+    return expected
+
+
+GEOMETRY = [Layer.RGB, Layer.DEPTH, Layer.NORMALS, Layer.SEGMENTATION]
+EVERY_PASS = [*GEOMETRY, Layer.FLOW, Layer.ALBEDO]
+
+
+def replicator(folder, **kinds):
+    # robot and table, in the order of their names; the sky is the background.
+    expected = named_scene(GEOMETRY, [0, 2, 1, 0], depth=1e-5, normals=0.02)
+    expected[Layer.NORMALS] = (scene_stack(Layer.NORMALS), 0.02, Unit.CAMERA_VECTOR)
+    return engines.replicator(folder, **kinds), expected
+
+
+def replicator_semantic(folder):
+    return replicator(folder)
+
+
+def replicator_instances_by_annotator(folder):
+    place = folder / "RenderProduct_Camera"
+    return folder, replicator(place, instances=True, ray=True, folders=True)[1]
+
+
+def solo(folder):
+    layers = [Layer.RGB, Layer.DEPTH, Layer.SEGMENTATION]
+    return engines.solo(folder), named_scene(layers, [0, 2, 1, 0], depth=1e-5)
+
+
+def blender_multilayer(folder):
+    return engines.blender_multilayer(folder), named_scene(EVERY_PASS, range(4), rgb=0, albedo=0)
+
+
+def blender_cryptomatte(folder):
+    # robot, sky and table in the order of their names.
+    engines.blender_multilayer(folder, matte=True)
+    return folder, named_scene(EVERY_PASS, [0, 3, 1, 2])
+
+
+def blender_file_output(folder):
+    return engines.blender_file_output(folder), named_scene([*GEOMETRY, Layer.FLOW], range(4))
+
+
+def kubric(folder):
+    expected = named_scene([*GEOMETRY, Layer.FLOW], range(4), depth=1e-5, flow=1e-3)
+    expected[Layer.NORMALS] = (scene_stack(Layer.NORMALS), 5e-5, Unit.CAMERA_VECTOR)
+    return engines.kubric(folder), expected
+
+
+def unreal_multilayer(folder):
+    return engines.unreal(folder), named_scene([*GEOMETRY, Layer.ALBEDO], [0, 3, 1, 2], depth=1e-5)
+
+
+def unreal_pass_files(folder):
+    engines.unreal(folder, multilayer=False)
+    layers = [Layer.RGB, Layer.DEPTH, Layer.NORMALS, Layer.ALBEDO]
+    return folder, named_scene(layers, [], depth=1e-5)
+
+
 SOURCES = [
     rig(rigs.bench2drive, (0, 7, 10, 13), fps=Fraction(24)),
     rig(rigs.tum, fov=60.0, near=2e-4),
@@ -173,6 +245,15 @@ SOURCES = [
     carla_folders,
     carla_raw,
     cosmos,
+    replicator_semantic,
+    replicator_instances_by_annotator,
+    solo,
+    blender_multilayer,
+    blender_cryptomatte,
+    blender_file_output,
+    kubric,
+    unreal_multilayer,
+    unreal_pass_files,
     image_sequence,
     lossless_video,
     folder_with_a_video,

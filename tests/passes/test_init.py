@@ -73,7 +73,7 @@ def test_z_buffers_need_their_planes_and_then_are_read(tmp_path):
     made = init_folder(folder)
     assert any("--near and --far" in line for line in made.proposal.untold)
     assert made.clip.stored(Layer.DEPTH).unit is Unit.RELATIVE
-    made = init_folder(folder, near=near, far=far, force=True)
+    made = init_folder(folder, ReadOptions(near=near, far=far), force=True)
     assert (
         json.loads((folder / "clip.json").read_text())["layers"]["depth"]["measure"] == "z-buffer"
     )
@@ -109,7 +109,7 @@ def test_videos_beside_each_other(tmp_path):
     made = init_folder(tmp_path)
     assert made.clip.stored(Layer.DEPTH).unit is Unit.RELATIVE
     assert any("--near and --far" in line for line in made.proposal.untold)
-    made = init_folder(tmp_path, ReadOptions(fov=60.0), near=0.8, far=1e6, force=True)
+    made = init_folder(tmp_path, ReadOptions(fov=60.0, near=0.8, far=1e6), force=True)
     with made.clip.open([Layer.DEPTH]) as reader:
         found = reader.window([0])[Layer.DEPTH][0]
     assert np.median(np.abs(found / e.layers[Layer.DEPTH][0] - 1)) < 0.03

@@ -41,8 +41,6 @@ def inspect(
 def init(
     folder: tyro.conf.Positional[Path],
     /,
-    near: MaybeFloat = None,
-    far: MaybeFloat = None,
     force: bool = False,
     reading: MaybeReading = options.Reading(),
 ) -> int:
@@ -52,14 +50,12 @@ def init(
 
     Args:
         folder: Folder with frames, depth, ids, normals, a camera file.
-        near: Metres that a picture of depth shows as nearest.
-        far: Metres that it shows as farthest.
         force: Write it although one is there, or although the layout is known.
     """
     from simlift.passes.init import init_folder
     from simlift.passes.inspect import print_findings
 
-    made = init_folder(folder, reading.options(), near=near, far=far, force=force)
+    made = init_folder(folder, reading.options(), force=force)
     for title, lines in (
         ("found", made.proposal.found),
         ("assumed", made.proposal.assumed),

@@ -59,6 +59,10 @@ class Reading:
     """Field of view across the picture in degrees, where files carry no camera."""
     tags: Release = None
     """Release of CARLA whose numbers raw semantic images hold: pre0.9.14 or 0.9.14."""
+    near: MaybeFloat = None
+    """Metres that a picture of depth shows as nearest."""
+    far: MaybeFloat = None
+    """Metres that it shows as farthest."""
     trust: bool = False
     """Take a clip although its layers contradict each other; its takes say so."""
 
@@ -67,7 +71,15 @@ class Reading:
         from simlift.core.read_options import ReadOptions
 
         rate = None if self.fps is None else decode(self.fps, Fraction, "--fps")
-        return ReadOptions(self.camera, rate, self.fov, self.tags, self.trust)
+        return ReadOptions(
+            camera=self.camera,
+            fps=rate,
+            fov=self.fov,
+            tags=self.tags,
+            trust=self.trust,
+            near=self.near,
+            far=self.far,
+        )
 
 
 MaybeReading = tyro.conf.OmitArgPrefixes[Reading]

@@ -10,7 +10,6 @@ from simlift.core.errors import ClipError
 from simlift.core.layers import Array
 from simlift.pixels.colour.spaces import linear_to_srgb
 
-
 _LARGEST_ID = 2**31 - 1
 
 
@@ -140,6 +139,22 @@ class ScaledFlow:
         if raw.shape[-1] >= 3 and raw.dtype == np.uint16:
             flow[raw[..., 2] == 0] = np.nan
         return flow
+
+
+@dataclass(frozen=True)
+class RangedFlow:
+    """Whole numbers that span the pixels from `low` to `high`, to flow in pixels [t h w 2].
+
+    `channels` are those that hold the motion to the right and down.
+    """
+
+    low: float
+    high: float
+    channels: tuple[int, int] = (0, 1)
+
+    def __call__(self, raw: Array) -> Array:
+        share = raw[..., self.channels].astype(np.float32) / np.float32(np.iinfo(raw.dtype).max)
+        return np.asarray(share * np.float32(self.high - self.low) + np.float32(self.low))
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Read channels of OpenEXR files, of one part or many, as frames of a layer."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +11,20 @@ import numpy as np
 from simlift.core.errors import ClipError, MissingLibrary
 from simlift.core.layers import Array
 
+_HEADER = 1 << 16  # bytes that hold the header of renderers' files, metadata and all
+
 
 @dataclass(frozen=True)
 class ExrHeader:
-    """The size of an EXR file, and the names of the channels of all its parts."""
+    """The size of an EXR file, the channels of all its parts, and what else its first part says.
+
+    `texts` are the texts and numbers of the header, as renderers leave their metadata.
+    """
 
     height: int
     width: int
     channels: tuple[str, ...]
+    texts: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_exr_header(path: Path) -> ExrHeader:
@@ -34,8 +40,33 @@ def read_exr_header(path: Path) -> ExrHeader:
                 way_out="render without cropping and without overscan",
             )
         low, high = (np.asarray(x) for x in stored)
-        names = _channel_names(file)
-        return ExrHeader(int(high[1] - low[1] + 1), int(high[0] - low[0] + 1), tuple(names))
+        return ExrHeader(
+            int(high[1] - low[1] + 1),
+            int(high[0] - low[0] + 1),
+            tuple(_channel_names(file)),
+            _texts(header),
+        )
+
+
+def read_exr_texts(path: Path) -> dict[str, str]:
+    """Read the texts and numbers of an EXR's header, as renderers leave their metadata."""
+    with _opened(path, header_only=True) as file:
+        return _texts(file.header())
+
+
+def _texts(header: Mapping[str, Any]) -> dict[str, str]:
+    return {key: str(value) for key, value in header.items() if type(value) in (str, int, float)}
+
+
+def exr_text(path: Path) -> bytes:
+    """Return the beginning of an EXR file, where its header stands; empty for other files.
+
+    Names of attributes and channels stand there as they are: enough to tell who wrote the file,
+    without the library that reads it.
+    """
+    with path.open("rb") as file:
+        start = file.read(_HEADER)
+    return start if start[:4] == b"\x76\x2f\x31\x01" else b""
 
 
 def read_exr_channels(path: Path, channels: Sequence[str]) -> Array:

@@ -1,10 +1,12 @@
 """Read images and arrays as raw frames, held upright and never half; write images."""
 
+import io
 import mmap
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -309,18 +311,31 @@ def _npy_size(path: Path) -> tuple[int, int] | None:
     """Return the height and width of an array; ClipError where bytes of it are missing."""
     try:
         with path.open("rb") as file:
-            version = np.lib.format.read_magic(file)
-            read = np.lib.format.read_array_header_1_0
-            if version != (1, 0):
-                read = np.lib.format.read_array_header_2_0
-            shape, _, kind = read(file)
-            missing = file.tell() + kind.itemsize * int(np.prod(shape)) - path.stat().st_size
+            start = file.read(12)
+            # The length of the header stands behind the version, in 2 bytes or in 4.
+            offset = 10 + int.from_bytes(start[8:10], "little")
+            if start[6:7] > b"\x01":
+                offset = 12 + int.from_bytes(start[8:12], "little")
+            shape, item_size = _npy_header(start + file.read(offset - len(start)))
+            missing = offset + item_size * int(np.prod(shape)) - os.fstat(file.fileno()).st_size
     except ValueError as error:
         empty = "the file is empty (0 bytes)" if path.stat().st_size == 0 else str(error)
         raise ClipError(path, empty, way_out="save it again with numpy.save") from error
     if missing > 0:
         raise ClipError(path, f"is cut short: {missing} bytes are missing", way_out="save it again")
     return (shape[0], shape[1]) if len(shape) > 1 else None
+
+
+@lru_cache(maxsize=64)
+def _npy_header(header: bytes) -> tuple[tuple[int, ...], int]:
+    """Return the shape and the bytes of a number; the arrays of a clip have one header."""
+    file = io.BytesIO(header)
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0
+    if version != (1, 0):
+        read = np.lib.format.read_array_header_2_0
+    shape, _, kind = read(file)
+    return shape, kind.itemsize
 
 
 def _kind(frame: Array) -> tuple[str, tuple[int, ...]]:

@@ -11,13 +11,18 @@ from simlift.media.folders import visible_files, visible_folders
 from simlift.media.video import VIDEO_SUFFIXES
 from simlift.sources import (
     airsim,
+    blender,
     carla,
     cosmos_writer,
     images,
     kitti,
+    kubric,
     native,
+    replicator,
     sailvos,
+    solo,
     tum,
+    unreal,
     video,
     vkitti2,
 )
@@ -70,6 +75,36 @@ LAYOUTS: tuple[Layout, ...] = (
         "TUM RGB-D sequence (rgb.txt, depth.txt; or times as names in rgb/ and depth/)",
         tum.recognises,
         tum.read,
+        frozenset({"fps", "fov"}),
+    ),
+    Layout(
+        "Replicator BasicWriter folder (rgb_0000.png beside distance_to_image_plane_0000.npy, ...)",
+        replicator.recognises,
+        replicator.read,
+        frozenset({"camera", "fps", "fov"}),
+    ),
+    Layout(
+        "Unity Perception sequence (SOLO: step0.frame_data.json)",
+        solo.recognises,
+        solo.read,
+        frozenset({"camera", "fps"}),
+    ),
+    Layout(
+        "Kubric scene (rgba_00000.png, depth_00000.tiff, metadata.json)",
+        kubric.recognises,
+        kubric.read,
+        frozenset({"fps"}),
+    ),
+    Layout(
+        "Blender renders (multi-layer EXR, or Image0001.exr beside Depth0001.exr)",
+        blender.recognises,
+        blender.read,
+        frozenset({"fps", "fov"}),
+    ),
+    Layout(
+        "Unreal Movie Render Queue passes (multi-layer EXR, or shot.FinalImage.0000.exr ...)",
+        unreal.recognises,
+        unreal.read,
         frozenset({"fps", "fov"}),
     ),
     Layout(

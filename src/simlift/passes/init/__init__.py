@@ -33,15 +33,13 @@ def init_folder(
     folder: Path,
     options: ReadOptions = ReadOptions(),
     *,
-    near: float | None = None,
-    far: float | None = None,
     force: bool = False,
 ) -> InitResult:
     """Write `clip.json` into a folder and open it; ClipError where nothing can be made of it.
 
     Layers are recognised by their names and contents. What names leave open is chosen by trying it:
     depth moved by the camera must meet the next frame, normals must agree with depth, borders must
-    lie on edges. `near` and `far` are the metres of depth that is a picture.
+    lie on edges. `options.near` and `far` are the metres of depth that is a picture.
     """
     if not folder.is_dir():
         raise ClipError(folder, "is no folder", way_out="name the folder that holds the frames")
@@ -57,7 +55,7 @@ def init_folder(
             f"is read as it is: {known[0]}",
             way_out=f"simlift inspect {folder}; or --force to write a clip.json instead",
         )
-    proposal = choose(propose(folder, options, near=near, far=far))
+    proposal = choose(propose(folder, options))
     clip = built(proposal)
     agreement = examine(clip)
     partial = folder / ".clip.json.partial"

@@ -58,13 +58,7 @@ class Proposal:
         )
 
 
-def propose(
-    folder: Path,
-    options: ReadOptions = ReadOptions(),
-    *,
-    near: float | None = None,
-    far: float | None = None,
-) -> Proposal:
+def propose(folder: Path, options: ReadOptions = ReadOptions()) -> Proposal:
     """Propose a manifest from names and numbers; ClipError where no colour frames are found."""
     seen = scan(folder)
     chosen, left = _one_camera(seen, options.camera)
@@ -85,8 +79,8 @@ def propose(
             file=found.group.pattern, channel=found.channel, number_offset=offsets.get(layer, 0)
         )
         if layer is Layer.DEPTH:
-            planes = (near, far) if near and far else cameras.find_clip_planes(sides)
-            entry, said, asked = _depth(found, entry, planes, stated=near is not None)
+            planes = _stated_planes(options) or cameras.find_clip_planes(sides)
+            entry, said, asked = _depth(found, entry, planes, stated=options.near is not None)
             assumed += said
             untold += asked
         elif layer is Layer.SEGMENTATION:
@@ -240,6 +234,12 @@ def _frames(
         for layer, numbers in numbered.items()
     )
     return (None if even and same else frames), len(frames), offsets, lines
+
+
+def _stated_planes(options: ReadOptions) -> tuple[float, float] | None:
+    if options.near is None or options.far is None:
+        return None
+    return options.near, options.far
 
 
 def _rate(rgb: Found, sides: list[cameras.Side]) -> Fraction:

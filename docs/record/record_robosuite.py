@@ -43,9 +43,7 @@ class Recorder:
     def close(self):
         model, names = self.env.sim.model, ("rgb", "depth", "segmentation")
         layers = {k: {"file": f"{k}/%06d.npy", "rows": "bottom-up"} for k in names}
-        near, far = (
-            float(x * model.stat.extent) for x in (model.vis.map.znear, model.vis.map.zfar)
-        )
+        near, far = model.vis.map.znear * model.stat.extent, model.vis.map.zfar * model.stat.extent
         layers["depth"] |= {"measure": "z-buffer", "near": near, "far": far}
         camera = {"file": "camera.json", "convention": "opengl", "direction": "camera_to_world"}
         clip = {"format": "simlift-clip/1", "name": self.folder.name}

@@ -1,7 +1,8 @@
 """Record a MuJoCo camera as a native folder: rgb, depth, ids, albedo, camera, poses of geoms.
 
 Paste it into your loop: recorder = Recorder(model, "eye", "clip", fps=24), record(data) after the
-steps of each frame, close() at the end. It draws no normals. Run here with MuJoCo 4.0.0.
+steps of each frame, close() at the end. MuJoCo draws no normals. Without a display:
+MUJOCO_GL=egl. Run here with MuJoCo 4.0.0.
 Check: simlift inspect FOLDER --out .
 """
 

@@ -154,7 +154,7 @@ def test_depth_of_a_rig_that_was_cut_to_8_bits_is_left_out_and_said(tmp_path):
     clip = simlift.open_clip(folder)
     assert Layer.DEPTH not in clip
     assert any("depth is gray" in note for note in clip.notes)
-    assert "camera/depth_front/ (2 files)" in clip.notes[-1]
+    assert "camera/depth_front/*.png (2 files)" in clip.notes[-1]
 
 
 def test_a_transfuser_dump_is_read_without_its_depth(tmp_path):
@@ -171,7 +171,7 @@ def test_a_transfuser_dump_is_read_without_its_depth(tmp_path):
     assert {stored.layer for stored in clip.layers} == {Layer.RGB, Layer.SEGMENTATION}
     ids = builders.read(clip, Layer.SEGMENTATION, [0])[0]
     assert {clip.labels[i].name for i in np.unique(ids)} == {"road", "sidewalk", "building"}
-    assert clip.notes[-1] == "not read: depth/ (2 files), measurements/ (2 files)"
+    assert clip.notes[-1] == "not read: depth/*.png (2 files), measurements/*.json.gz (2 files)"
 
 
 # --- classes -------------------------------------------------------------------------------------

@@ -136,10 +136,12 @@ def test_what_was_not_read_is_named(tmp_path):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(b"x")
     note = simlift.open_clip(folder).notes[-1]
-    assert note == "not read: lidar/ (2 files), radar/ (1 file), route.xml"
+    assert note == "not read: lidar/*.laz (2 files), radar/a/b.h5, route.xml"
     for i in range(9):
         (folder / f"{i}.txt").write_bytes(b"x")
         (folder / "anno" / f"{i}.txt").write_bytes(b"x")
     note = simlift.open_clip(folder).notes[-1]
-    assert "anno/ (9 of 11 files)" in note
-    assert note.endswith("0.txt, 1.txt, 2.txt, 7 more files")
+    assert "anno/*.txt (9 files)" in note and "*.txt (9 files)" in note
+    for i in range(9):
+        (folder / f"kind{chr(97 + i)}").write_bytes(b"x")
+    assert simlift.open_clip(folder).notes[-1].endswith("more kinds of files")

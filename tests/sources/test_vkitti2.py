@@ -29,4 +29,4 @@ def test_without_its_tables_says_what_is_lost(tmp_path):
     assert clip.camera is None
     assert Layer.SEGMENTATION not in clip
     assert sum("textgt" in note for note in clip.notes) == 3
-    assert "classSegmentation/ (2 files)" in clip.notes[-1]
+    assert "classSegmentation/Camera_0/classgt_*.png (2 files)" in clip.notes[-1]

@@ -44,7 +44,7 @@ def init(
     force: bool = False,
     reading: MaybeReading = options.Reading(),
 ) -> int:
-    """Write clip.json for a folder of unknown layout, and say what it found and assumed.
+    """Write clip.json for a folder of unknown layout; say what it found.
 
     Conventions are chosen by trying them against each other.
 

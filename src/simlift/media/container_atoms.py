@@ -99,10 +99,10 @@ def _gif_end(file: BinaryIO, size: int) -> int:
             file.seek(1, 1)
         else:
             return size  # decoders stop here as well; it is no matter of length
-        while length := file.read(1):
-            if length == b"\0":
-                break
+        while (length := file.read(1)) not in (b"", b"\0"):
             file.seek(length[0], 1)
+        if length == b"\0" and file.tell() == size:
+            return size  # some writers leave the trailer out
     return max(file.tell(), size) + 1
 
 

@@ -14,6 +14,7 @@ from simlift.media.animations import ANIMATION_SUFFIXES, open_animation
 from simlift.media.decodings import Colour
 from simlift.media.folders import visible_files
 from simlift.media.images import IMAGE_SUFFIXES, PHOTO_SUFFIXES, numbered, probe_images
+from simlift.media.video import ANIMATIONS, VIDEO_SUFFIXES
 from simlift.sources.lens import fixed_camera
 
 # Image files carry no rate; this is what film and most viewers assume.
@@ -118,8 +119,9 @@ def _clip(
 
 
 def _images(folder: Path) -> list[Path]:
-    """Return the images of a folder; an animation counts where no image lies beside it."""
+    """Return the images of a folder; an animation counts where no image or video lies beside it."""
     files = visible_files(folder)
     images = [p for p in files if p.suffix.lower() in PHOTO_SUFFIXES]
     animations = [p for p in files if p.suffix.lower() in ANIMATION_SUFFIXES]
-    return images or (animations if len(animations) == 1 else [])
+    videos = any(p.suffix.lower() in VIDEO_SUFFIXES - ANIMATIONS for p in files)
+    return images or (animations if len(animations) == 1 and not videos else [])

@@ -6,6 +6,7 @@ from simlift.core.clip import Clip
 from simlift.core.layers import Layer, StoredLayer, Unit
 from simlift.core.read_options import ReadOptions
 from simlift.media.decodings import Colour
+from simlift.media.folders import visible_files
 from simlift.media.video import ANIMATIONS, VIDEO_SUFFIXES, VideoInfo, VideoStore, probe_video
 from simlift.media.video_colour import MatrixName, RangeName, colour_notes
 from simlift.sources.lens import fixed_camera
@@ -77,7 +78,6 @@ def video_notes(
 
 
 def _videos(folder: Path) -> list[Path]:
-    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in VIDEO_SUFFIXES)
-    seen = [p for p in files if not p.name.startswith(".")]
+    seen = [p for p in visible_files(folder) if p.suffix.lower() in VIDEO_SUFFIXES]
     # An animated image beside a video is its preview.
     return [p for p in seen if p.suffix.lower() not in ANIMATIONS] or seen

@@ -7,6 +7,7 @@ import numpy as np
 
 from simlift.core.layers import Array, Layer
 from simlift.evaluation.agreement.evidence import Evidence
+from simlift.media.coded_depth import along_ray
 from simlift.media.geometry_decodings import ray_lengths
 
 _FLIP = np.diag([1.0, -1.0, -1.0, 1.0])

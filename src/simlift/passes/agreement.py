@@ -8,9 +8,11 @@ from pathlib import Path
 
 from simlift.core.clip import Clip
 from simlift.core.errors import ClipError, RecipeError
+from simlift.core.layers import FrameStore
 from simlift.core.progress import doing
 from simlift.core.strict_json import digest, dumps, load
 from simlift.evaluation.agreement import VERSION, Agreement, Verdict, check_layers
+from simlift.evaluation.agreement.evidence import looked_at
 
 CACHE_VARIABLE = "SIMLIFT_CACHE"  # names the folder of what is remembered between runs
 
@@ -18,8 +20,8 @@ CACHE_VARIABLE = "SIMLIFT_CACHE"  # names the folder of what is remembered betwe
 def examine(clip: Clip) -> Agreement:
     """Return what the layers of a clip say of each other; it is computed once for equal files.
 
-    Files are told apart by path, size and time of change: hashing a long video would take longer
-    than the check.
+    Files of the frames that are looked at are told apart by path, size and time of change: hashing
+    a long video would take longer than the check.
     """
     remembered = _cache_folder() / f"{_fingerprint(clip)}.json"
     if remembered.is_file():
@@ -64,15 +66,25 @@ def _fingerprint(clip: Clip) -> str:
     total.update(f"{VERSION} {clip.path.resolve()} {clip.fps} {clip.num_frames}".encode())
     for stored in clip.layers:
         total.update(f"{stored.layer.value} {stored.decode!r} {stored.to_camera!r}".encode())
-    for path in clip.files:
-        state = path.stat()
-        total.update(f"{path.name} {state.st_size} {state.st_mtime_ns}".encode())
+    frames = sorted({k for run in looked_at(clip) for k in run})
+    for stored in clip.layers:
+        for path in _files_of(stored.store, frames):
+            state = path.stat()
+            total.update(f"{path} {state.st_size} {state.st_mtime_ns}".encode())
     if clip.camera is not None:
         total.update(clip.camera.intrinsics.tobytes() + clip.camera.world_to_camera.tobytes())
     if clip.objects is not None:
         total.update(clip.objects.ids.tobytes() + clip.objects.poses.tobytes())
     total.update(digest(clip.read_options).encode())
     return total.hexdigest()
+
+
+def _files_of(store: FrameStore, frames: Sequence[int]) -> list[Path]:
+    """Return the files that hold some frames: all, where they are not one for each frame."""
+    files = store.files
+    if len(files) == store.num_frames:
+        files = [files[k] for k in frames if k < store.num_frames]
+    return [Path(path) for path in files]
 
 
 def _cache_folder() -> Path:

@@ -23,6 +23,7 @@ class Evidence:
 
     clip: Clip
     runs: tuple[Window, ...]
+    normals: tuple[Array, ...] = ()  # of the middle frame of each run [h w 3], where they are there
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -36,16 +37,36 @@ class Evidence:
 
 def gather(clip: Clip, compared: Sequence[Layer] = COMPARED) -> Evidence:
     """Read the runs; a run begins at a key frame of the colour video, where there is one."""
-    layers = [layer for layer in compared if layer in clip]
-    runs = []
+    layers = [layer for layer in compared if layer in clip and layer is not Layer.NORMALS]
+    places = looked_at(clip)
     with clip.open(layers) as reader:
-        for start in _starts(clip):
-            middle = min(start + _REACH, clip.num_frames - 1)
-            near = range(start, min(middle + _REACH, clip.num_frames - 1) + 1)
-            far = [middle + step for step in _FARTHER if middle + step < clip.num_frames]
-            small = [shrink(reader.window([i]), _LINES) for i in sorted({*near, *far})]
-            runs.append(_joined(clip, small))
-    return Evidence(clip, tuple(runs))
+        runs = [
+            _joined(clip, [shrink(reader.window([i]), _LINES) for i in indices])
+            for indices in places
+        ]
+    normals: list[Array] = []
+    if Layer.NORMALS in compared and Layer.NORMALS in clip:
+        with clip.open([Layer.RGB, Layer.NORMALS]) as reader:
+            for indices in places:
+                frame = shrink(reader.window([middle_of(indices)]), _LINES)
+                normals.append(frame[Layer.NORMALS][0])
+    return Evidence(clip, tuple(runs), tuple(normals))
+
+
+def looked_at(clip: Clip) -> list[list[int]]:
+    """Return the frames of every run."""
+    places = []
+    for start in _starts(clip):
+        middle = min(start + _REACH, clip.num_frames - 1)
+        near = range(start, min(middle + _REACH, clip.num_frames - 1) + 1)
+        far = [middle + step for step in _FARTHER if middle + step < clip.num_frames]
+        places.append(sorted({*near, *far}))
+    return places
+
+
+def middle_of(indices: Sequence[int]) -> int:
+    """Return the frame of a run that is looked at where one is enough."""
+    return indices[len(indices) // 2]
 
 
 def _starts(clip: Clip) -> list[int]:

@@ -89,7 +89,7 @@ def straight_share(evidence: Evidence) -> float:
 
 def median_cosine(evidence: Evidence) -> float:
     """Return the median cosine of stored normals with those of depth; 0 without a surface."""
-    pairs = [_normal_pairs(run) for run in evidence.runs]
+    pairs = [_normal_pairs(*pair) for pair in zip(evidence.runs, evidence.normals, strict=True)]
     stored, computed = (np.concatenate([pair[k] for pair in pairs]) for k in (0, 1))
     return _median_cosine(stored, computed) if len(stored) else 0.0
 
@@ -130,7 +130,7 @@ def check_normals(evidence: Evidence) -> list[Finding]:
     if not clip.metric_depth or clip.camera is None:
         reason = "the clip has no depth in metres" if not clip.metric_depth else "it has no camera"
         return [Finding(NORMALS, Verdict.NO_EVIDENCE, reason)]
-    pairs = [_normal_pairs(run) for run in evidence.runs]
+    pairs = [_normal_pairs(*pair) for pair in zip(evidence.runs, evidence.normals, strict=True)]
     stored, computed = (np.concatenate([pair[k] for pair in pairs]) for k in (0, 1))
     if len(stored) < 200:
         return [Finding(NORMALS, Verdict.NO_EVIDENCE, "depth has hardly a surface")]
@@ -154,14 +154,14 @@ def check_normals(evidence: Evidence) -> list[Finding]:
     return [Finding(NORMALS, verdict, text, frame=worst)]
 
 
-def _normal_pairs(run: Window) -> tuple[Array, Array, Array, Array]:
+def _normal_pairs(run: Window, normals: Array) -> tuple[Array, Array, Array, Array]:
     """Return stored and computed normals of smooth pixels of one frame [n 3].
 
     After them the stored ones turned from world axes, and stretched from 0..1 to -1..1.
     """
     assert run.camera is not None
     k = len(run) // 2
-    depth, stored = run[Layer.DEPTH][k], run[Layer.NORMALS][k].astype(np.float32)
+    depth, stored = run[Layer.DEPTH][k], normals.astype(np.float32)
     computed = normals_from_depth(depth, run.camera.intrinsics[k])
     smooth = np.isfinite(depth) & (depth > 0) & np.isfinite(stored).all(-1)
     for axis in (0, 1):  # where neighbours agree, a normal of depth can be trusted

@@ -48,11 +48,11 @@ def init_folder(
         raise ClipError(
             manifest, "is there already", way_out="edit it, or --force to write it anew"
         )
-    known = [] if force else [x.name for x in LAYOUTS if _reads(x.name) and x.recognises(folder)]
+    known = "" if force else _read_as_it_is(folder, options)
     if known:
         raise ClipError(
             folder,
-            f"is read as it is: {known[0]}",
+            f"is read as it is: {known}",
             way_out=f"simlift inspect {folder}; or --force to write a clip.json instead",
         )
     proposal = choose(propose(folder, options))
@@ -64,5 +64,14 @@ def init_folder(
     return InitResult(manifest, proposal, clip, agreement)
 
 
-def _reads(name: str) -> bool:
-    return not name.startswith(_GENERAL)
+def _read_as_it_is(folder: Path, options: ReadOptions) -> str:
+    """Return the name of the layout that reads the folder without a clip.json, if one does."""
+    for layout in LAYOUTS:
+        if layout.name.startswith(_GENERAL) or not layout.recognises(folder):
+            continue
+        try:
+            layout.read(folder, ReadOptions(camera=options.camera, tags=options.tags))
+        except ClipError:
+            continue  # it only looks like that layout
+        return layout.name
+    return ""

@@ -1,17 +1,29 @@
-"""What the scores say of good takes and of takes spoiled on purpose, on the shipped episodes.
+"""What is said of bad takes, and of clips in wrong conventions, made of the shipped episodes.
 
-python bench/known_bad.py [--frames 24]
+First, scores of good takes and of takes spoiled on purpose. Then, layers that were written in
+another convention than they are read in: each must be refused or doubted, none lifted in silence.
+
+python bench/known_bad.py [--frames 24] [--inputs]    (--inputs: the second table alone)
 """
 
 import argparse
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import cv2
 import numpy as np
 
+# Clips in wrong conventions are the tests' own.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+from tiny.excerpts import excerpt
+from tiny.wrong_conventions import WRONG
+
 from simlift import Gate, Layer, Photographic, open_clip
 from simlift.core.clip_sample import sample_clip
 from simlift.core.score import merge_all
+from simlift.evaluation.agreement import Verdict, check_layers
 from simlift.evaluation.gate import judge
 from simlift.evaluation.metrics import standard
 from simlift.passes.demo import EPISODES, LOOKS, episode_path
@@ -65,10 +77,36 @@ SPOILED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 def main() -> None:
-    """Print one row for each take: scores, and what rejected it."""
+    """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--frames", type=int, default=24)
-    frames = parser.parse_args().frames
+    parser.add_argument("--inputs", action="store_true")
+    arguments = parser.parse_args()
+    if not arguments.inputs:
+        score_takes(arguments.frames)
+    sys.exit(judge_inputs())
+
+
+def judge_inputs() -> int:
+    """Print what is said of every clip in a wrong convention; return how many passed in silence."""
+    silent = 0
+    print("| wrong convention | clip | verdict | likely cause |\n|---|---|---|---|")
+    for name, (episode, change, *_) in WRONG.items():
+        found = check_layers(change(excerpt(episode, 10, 6)).clip())
+        said = [*found.contradictions, *(f for f in found.findings if f.verdict is Verdict.DOUBT)]
+        silent += not said
+        verdict = "refused" if found.contradictions else "doubted" if said else "LIFTED IN SILENCE"
+        cause = said[0].cause or said[0].evidence if said else ""
+        print(f"| {name} | {episode} | {verdict} | {cause} |", flush=True)
+    for episode in EPISODES:
+        found = check_layers(open_clip(episode_path(episode)))
+        print(f"| none | {episode} | {'REFUSED' if found.contradictions else 'agrees'} | |")
+        silent += bool(found.contradictions)
+    return silent
+
+
+def score_takes(frames: int) -> None:
+    """Print one row for each take: scores, and what rejected it."""
     print("| clip | take | " + " | ".join(SHOWN) + " | verdict |")
     print("|---" * (len(SHOWN) + 3) + "|")
     for name in EPISODES:

@@ -13,6 +13,7 @@ BODIES, FLOW = "bodies and ids", "flow and picture"
 _GAIN = 0.1
 _LEAST_MOVED = 1.0  # pixels
 _LEAST_PIXELS = 30
+_LEAST_CODES = 2.0  # of 255: noise that stays in its place differs by as much along true flow
 _CLEAR = 0.75  # error of another reading of flow, over that of the stated one
 
 # By signs of the numbers that lead right and down: what is wrong, and how it is stated.
@@ -89,7 +90,7 @@ def check_flow(evidence: Evidence) -> list[Finding]:
     own = means.pop((1.0, 1.0))
     signs, best = min(means.items(), key=lambda item: item[1])
     text = f"frames differ by {own:.1f} codes from the next ones brought back along it"
-    if best < _CLEAR * own and own > 1:
+    if best < min(_CLEAR * own, own - _LEAST_CODES):
         name, statement = _READINGS[signs]
         words = f"{text}, by {best:.1f} if {name}"
         return [Finding(FLOW, Verdict.CONTRADICTS, words, name, statement)]

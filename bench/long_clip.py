@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from simlift.media.video_writer import write_video
+from simlift.media.video.writer import write_video
 
 HEIGHT, WIDTH = 480, 832
 

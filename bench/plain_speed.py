@@ -21,7 +21,7 @@ import numpy as np
 from simlift import Photographic, Plugin, Recipe, Variant, lift_clips, open_clip
 from simlift.core.recipe import Encoding
 from simlift.engines.photographic.looks.look import Look
-from simlift.media.video_writer import write_video
+from simlift.media.video.writer import write_video
 from simlift.pixels.colour import spaces
 from simlift.pixels.optics import film, lens, sensor
 from simlift.scale.progress import Silent

@@ -22,8 +22,8 @@ from simlift.engines.pathtraced import PathTraced
 from simlift.engines.photographic import Look, Photographic
 from simlift.engines.photographic.camera.optics import Optics
 from simlift.engines.photographic.looks.look import Exposure, Light
-from simlift.media.gltf import write_gltf
-from simlift.media.gltf_reader import read_gltf
+from simlift.media.gltf.reader import read_gltf
+from simlift.media.gltf.writer import write_gltf
 from simlift.media.manifest import NativeManifest
 from simlift.passes.twin import lock_exposure, record_twin, twin_settings, twin_spec
 from simlift.pixels.colour import spaces

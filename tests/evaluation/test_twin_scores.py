@@ -24,7 +24,7 @@ from simlift.engines.photographic import Photographic
 from simlift.evaluation.metrics import DEFINITIONS, TwinDistance, gap_closed, gaps_closed, standard
 from simlift.media.native import add_layer
 from simlift.media.video import VideoStore, probe_video
-from simlift.media.video_writer import LOSSLESS_RGB, write_video
+from simlift.media.video.writer import LOSSLESS_RGB, write_video
 from simlift.passes.lift import lift_clips
 from simlift.passes.report import report_run
 from simlift.passes.score import score_run

@@ -19,7 +19,7 @@ from simlift.core.strict_json import dumps
 from simlift.exports import TRAINERS
 from simlift.exports.ltx import buckets_of
 from simlift.exports.musubi import frames_kept
-from simlift.media.video_writer import write_video
+from simlift.media.video.writer import write_video
 from simlift.passes.export import export_pairs
 from simlift.scale.progress import Silent
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from simlift.core.errors import ClipError
-from simlift.media.gltf_reader import read_gltf
+from simlift.media.gltf.reader import read_gltf
 
 TRIANGLE = np.float32([[0, 0, 0], [1, 0, 0], [0, 2, 0]])
 UP = np.float32([[0, 0, 1]] * 3)

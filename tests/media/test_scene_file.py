@@ -10,8 +10,8 @@ import pytest
 
 from simlift.core.errors import ClipError, SimliftError
 from simlift.core.scene_geometry import Material, Part, SceneGeometry
-from simlift.media.gltf import write_gltf
-from simlift.media.gltf_reader import read_gltf
+from simlift.media.gltf.reader import read_gltf
+from simlift.media.gltf.writer import write_gltf
 from simlift.pixels.geometry.projection import rays
 from simlift.simulators import ModelScene
 from simlift.simulators.mujoco._primitives import primitive

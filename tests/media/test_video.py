@@ -15,7 +15,7 @@ from simlift.core.errors import RunError
 from simlift.core.layers import Layer
 from simlift.core.recipe import Encoding
 from simlift.media.video import VideoStore, probe_video
-from simlift.media.video_writer import LOSSLESS_GRAY16, write_video
+from simlift.media.video.writer import LOSSLESS_GRAY16, write_video
 
 COUNT = 17
 

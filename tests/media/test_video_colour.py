@@ -11,7 +11,7 @@ import simlift
 from simlift.core.errors import ClipError
 from simlift.core.layers import Layer
 from simlift.media.video import VideoStore, probe_video
-from simlift.media.video_colour import linear_light, linear_to_srgb8, roll_off, to_bt709
+from simlift.media.video.colour import linear_light, linear_to_srgb8, roll_off, to_bt709
 from simlift.sources.video import video_notes
 
 PATCHES = np.array(

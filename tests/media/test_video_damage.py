@@ -8,9 +8,9 @@ from tiny import clips as builders
 import simlift
 from simlift.core.errors import ClipError
 from simlift.core.layers import Layer
-from simlift.media.parameter_sets import without_messages
-from simlift.media.unwritten_data import unwritten
 from simlift.media.video import VideoStore, probe_video
+from simlift.media.video.parameter_sets import without_messages
+from simlift.media.video.unwritten_data import unwritten
 
 COUNT, HIT = 24, 12  # frames, and the packet that is damaged
 NOISE = np.random.default_rng(0).integers(0, 255, (96, 128, 3), dtype=np.uint8)

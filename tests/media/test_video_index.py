@@ -13,7 +13,7 @@ import simlift
 from simlift.core.errors import ClipError
 from simlift.core.layers import Layer
 from simlift.media.video import VIDEO_SUFFIXES, VideoStore, pixel_aspect, probe_video
-from simlift.media.video_writer import write_video
+from simlift.media.video.writer import write_video
 
 COUNT = 24
 

@@ -9,7 +9,7 @@ import pytest
 import simlift
 from simlift.core.layers import Layer
 from simlift.media.video import pixel_aspect
-from simlift.media.video_writer import write_video
+from simlift.media.video.writer import write_video
 
 RATE, COUNT, FLASH = 24, 36, 18
 TOLERANCE = 0.020  # seconds

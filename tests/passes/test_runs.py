@@ -29,7 +29,7 @@ from simlift.engines.echo import Echo
 from simlift.engines.photographic import Photographic
 from simlift.media.native import write_clip
 from simlift.media.video import VideoStore, probe_video
-from simlift.media.video_writer import write_video
+from simlift.media.video.writer import write_video
 from simlift.passes.lift import lift_clips
 from simlift.passes.lift_windows import lift
 from simlift.passes.plan import plan_lift

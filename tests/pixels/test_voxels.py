@@ -17,7 +17,7 @@ from simlift.engines.photographic.scene.stored_scene import (
     stored_boxes,
     stored_voxels,
 )
-from simlift.media.gltf import write_gltf
+from simlift.media.gltf.writer import write_gltf
 from simlift.pixels.geometry import _voxel_kernels as kernels
 from simlift.pixels.geometry.projection import pinhole, rays
 from simlift.pixels.geometry.voxels import (

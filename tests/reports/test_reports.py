@@ -25,7 +25,7 @@ from simlift.core.strict_json import digest, dumps
 from simlift.evaluation.metrics.definitions import Definition
 from simlift.media.decodings import Colour
 from simlift.media.video import VideoStore, probe_video
-from simlift.media.video_writer import write_video
+from simlift.media.video.writer import write_video
 from simlift.reports import Threshold, serving, write_report
 from simlift.reports.model import Verdict, build_model, frame_values, gate_thresholds
 from simlift.reports.page import json_for_script

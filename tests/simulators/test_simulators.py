@@ -12,7 +12,7 @@ import pytest
 
 from simlift.core.errors import RecipeError
 from simlift.core.layers import Layer
-from simlift.media.gltf_reader import read_gltf
+from simlift.media.gltf.reader import read_gltf
 from simlift.pixels.colour.spaces import srgb_to_linear
 from simlift.simulators import Drive, ModelScene, Tabletop
 from simlift.simulators.record import record

@@ -20,7 +20,7 @@ from tiny import models as tiny_models
 from simlift.core.errors import ClipError, RecipeError, RunError
 from simlift.core.pair import NEAR_LOSSLESS, Pair, PairSet, file_digest
 from simlift.core.strict_json import dumps
-from simlift.media.video_writer import write_video
+from simlift.media.video.writer import write_video
 from simlift.models.wan._incontext import InContextTransformer
 from simlift.models.wan.adapter import find_adapter, read_card
 from simlift.models.wan.base_model import find_wan

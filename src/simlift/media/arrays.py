@@ -11,6 +11,7 @@ import numpy as np
 
 from simlift.core.errors import ClipError
 from simlift.core.layers import Array
+from simlift.media.frame_files import FrameFiles
 
 
 def read_npz(path: Path, name: str = "") -> Array:
@@ -38,41 +39,13 @@ def read_npz(path: Path, name: str = "") -> Array:
 
 
 @dataclass(frozen=True)
-class NpzStore:
+class NpzStore(FrameFiles):
     """Frames of one named array, each in an .npz file of its own."""
 
-    paths: tuple[Path, ...]
     name: str
-    height: int
-    width: int
 
-    @property
-    def num_frames(self) -> int:
-        return len(self.paths)
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        return self.paths
-
-    @contextmanager
-    def open(self) -> Iterator["NpzStore"]:
-        """Open the sequence; files are read as they are asked for."""
-        yield self
-
-    def read(self, indices: Sequence[int]) -> Array:
-        """Return the frames at `indices`; ClipError names a file of another size."""
-        frames = []
-        for index in indices:
-            frame = read_npz(self.paths[index], self.name)
-            if frame.shape[:2] != (self.height, self.width):
-                raise ClipError(
-                    self.paths[index],
-                    f"holds {frame.dtype} {frame.shape}, the first frame is "
-                    f"{self.width}x{self.height}",
-                    allowed="one size in the whole sequence",
-                )
-            frames.append(frame)
-        return np.stack(frames)
+    def read_frame(self, path: Path) -> Array:
+        return read_npz(path, self.name)
 
 
 @dataclass(frozen=True)
@@ -142,4 +115,4 @@ def probe_npz(paths: Sequence[Path], name: str) -> tuple[NpzStore, Array]:
     first = read_npz(paths[0], name)
     if first.ndim not in (2, 3):
         raise ClipError(paths[0], f"is an array of shape {first.shape}", allowed="[h w] or [h w c]")
-    return NpzStore(tuple(paths), name, *first.shape[:2]), first
+    return NpzStore(tuple(paths), first.shape[0], first.shape[1], name), first

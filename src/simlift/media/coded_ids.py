@@ -4,8 +4,7 @@ Engines choose the colours of instances anew in every frame, so that one palette
 a clip. The tables lead from the colours of a frame to ids that hold for the whole clip.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,68 +13,36 @@ import numpy as np
 
 from simlift.core.errors import ClipError
 from simlift.core.layers import Array
-from simlift.media.images import ImageStore, probe_images
+from simlift.media.frame_files import DerivedFrames
+from simlift.media.images import probe_images
 
 Code = tuple[int, ...]  # (number,), (red, green, blue) or (red, green, blue, alpha)
 Table = tuple[tuple[int, int], ...]  # packed codes and their ids, sorted
 
 
 @dataclass(frozen=True)
-class CodedIdStore:
+class CodedIdStore(DerivedFrames):
     """Frames of ids, int32, in coded images: `tables[table_of[k]]` is the table of frame k."""
 
-    images: ImageStore
     tables: tuple[Table, ...]
     table_of: tuple[int, ...]
     bands: int
 
-    @property
-    def num_frames(self) -> int:
-        return self.images.num_frames
-
-    @property
-    def height(self) -> int:
-        return self.images.height
-
-    @property
-    def width(self) -> int:
-        return self.images.width
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        return self.images.files
-
-    @contextmanager
-    def open(self) -> Iterator["CodedIdReader"]:
-        """Open the sequence; files are read as they are asked for."""
-        yield CodedIdReader(self)
-
-
-@dataclass(frozen=True)
-class CodedIdReader:
-    """An opened sequence of coded images."""
-
-    store: CodedIdStore
-
     def read(self, indices: Sequence[int]) -> Array:
         """Return the ids [t h w] of the frames at `indices`; ClipError names a code of no name."""
-        store = self.store
-        with store.images.open() as reader:
+        with self.images.open() as reader:
             return np.stack(
-                [
-                    self._named(store.images.paths[i], reader.read([i])[0], store.table_of[i])
-                    for i in indices
-                ]
+                [self._named(self.files[i], reader.read([i])[0], self.table_of[i]) for i in indices]
             )
 
     def _named(self, path: Path, frame: Array, table: int) -> Array:
-        codes, ids = _arrays(self.store.tables[table])
+        codes, ids = _arrays(self.tables[table])
         packed = _packed(frame)
         at = np.minimum(np.searchsorted(codes, packed), len(codes) - 1)
         unnamed = codes[at] != packed
         if unnamed.any():
             found, counts = np.unique(packed[unnamed], return_counts=True)
-            code = _text(int(found[counts.argmax()]), self.store.bands)
+            code = _text(int(found[counts.argmax()]), self.bands)
             raise ClipError(
                 path,
                 f"{unnamed.mean():.1%} of the pixels hold codes of no name, such as {code}",

@@ -10,6 +10,7 @@ import numpy as np
 
 from simlift.core.errors import ClipError, MissingLibrary
 from simlift.core.layers import Array
+from simlift.media.frame_files import FrameFiles
 
 _HEADER = 1 << 16  # bytes that hold the header of renderers' files, metadata and all
 
@@ -150,46 +151,18 @@ def _opened(path: Path, header_only: bool = False) -> Iterator[Any]:
 
 
 @dataclass(frozen=True)
-class ExrStore:
+class ExrStore(FrameFiles):
     """Frames of one or more channels, each in an EXR file of its own."""
 
-    paths: tuple[Path, ...]
     channels: tuple[str, ...]
-    height: int
-    width: int
 
-    @property
-    def num_frames(self) -> int:
-        return len(self.paths)
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        return self.paths
-
-    @contextmanager
-    def open(self) -> Iterator["ExrStore"]:
-        """Open the sequence; files are read as they are asked for."""
-        yield self
-
-    def read(self, indices: Sequence[int]) -> Array:
-        """Return the frames at `indices`; ClipError names a file of another size."""
-        frames = []
-        for index in indices:
-            frame = read_exr_channels(self.paths[index], self.channels)
-            if frame.shape[:2] != (self.height, self.width):
-                raise ClipError(
-                    self.paths[index],
-                    f"is {frame.shape[1]}x{frame.shape[0]}, the first frame "
-                    f"{self.width}x{self.height}",
-                    allowed="one size in the whole sequence",
-                )
-            frames.append(frame)
-        return np.stack(frames)
+    def read_frame(self, path: Path) -> Array:
+        return read_exr_channels(path, self.channels)
 
 
 def probe_exr(paths: Sequence[Path], channel: str) -> tuple[ExrStore, Array]:
     """Probe EXR files: return the store of a channel or layer, and its first frame."""
     header = read_exr_header(paths[0])
     channels = channels_of_layer(header.channels, channel, paths[0])
-    store = ExrStore(tuple(paths), channels, header.height, header.width)
+    store = ExrStore(tuple(paths), header.height, header.width, channels)
     return store, read_exr_channels(paths[0], channels)

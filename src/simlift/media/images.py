@@ -14,6 +14,7 @@ import numpy as np
 
 from simlift.core.errors import ClipError, RunError
 from simlift.core.layers import Array
+from simlift.media.frame_files import FrameFiles
 from simlift.media.image_formats import (
     Buffer,
     DamagedImage,
@@ -34,7 +35,6 @@ from simlift.media.numbered import numbered
 __all__ = [
     "IMAGE_SUFFIXES",
     "PHOTO_SUFFIXES",
-    "ImageReader",
     "ImageStore",
     "numbered",
     "probe_images",
@@ -184,64 +184,29 @@ def write_image(path: Path, pixels: Array) -> None:
 
 
 @dataclass(frozen=True)
-class ImageStore:
-    """Frames in one file each, all of one size; `flat_channels` > 0 for buffers without a shape.
+class ImageStore(FrameFiles):
+    """Frames in one image file each; `flat_channels` > 0 for buffers without a shape.
 
     `kind` is the type of number and the channels of the first frame, which all others share.
     `samples` reads numbers as they are stored (`read_image`). `notes` say what reading assumes.
     """
 
-    paths: tuple[Path, ...]
-    height: int
-    width: int
     flat_channels: int = 0
     kind: tuple[str, tuple[int, ...]] | None = None
     samples: bool = False
     notes: tuple[str, ...] = ()
 
-    @property
-    def num_frames(self) -> int:
-        return len(self.paths)
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        return self.paths
-
-    @contextmanager
-    def open(self) -> Iterator["ImageReader"]:
-        """Open the sequence; files are read as they are asked for."""
-        yield ImageReader(self)
-
-
-@dataclass(frozen=True)
-class ImageReader:
-    """An opened sequence of images."""
-
-    store: ImageStore
-
-    def read(self, indices: Sequence[int]) -> Array:
-        """Return the frames at `indices`; ClipError names a file of another size."""
-        frames = []
-        for index in indices:
-            path = self.store.paths[index]
-            frame = read_image(path, samples=self.store.samples)
-            height, width, flat = self.store.height, self.store.width, self.store.flat_channels
-            if flat and frame.size == height * width * flat:
-                frame = frame.reshape(height, width, flat)
-            if frame.shape[:2] != (height, width):
-                raise ClipError(
-                    path,
-                    f"has the shape {frame.shape}, the first frame {width}x{height}",
-                    allowed="one size in the whole sequence",
-                )
-            if self.store.kind not in (None, _kind(frame)):
-                raise ClipError(
-                    path,
-                    f"holds {frame.dtype} {frame.shape[2:]}, the first frame {self.store.kind}",
-                    allowed="one type of number and the same channels in the whole sequence",
-                )
-            frames.append(frame)
-        return np.stack(frames)
+    def read_frame(self, path: Path) -> Array:
+        frame = read_image(path, samples=self.samples)
+        if self.flat_channels and frame.size == self.height * self.width * self.flat_channels:
+            frame = frame.reshape(self.height, self.width, self.flat_channels)
+        if self.kind not in (None, _kind(frame)) and frame.shape[:2] == (self.height, self.width):
+            raise ClipError(
+                path,
+                f"holds {frame.dtype} {frame.shape[2:]}, the first frame {self.kind}",
+                allowed="one type of number and the same channels in the whole sequence",
+            )
+        return frame
 
 
 def probe_images(paths: Sequence[Path], *, samples: bool = False) -> tuple[ImageStore, Array]:

@@ -29,9 +29,9 @@ from simlift.core.layers import Array, Layer
 from simlift.core.recipe import Encoding
 from simlift.core.scene_geometry import SceneGeometry
 from simlift.core.strict_json import load
-from simlift.media.gltf import write_gltf
+from simlift.media.gltf.writer import write_gltf
 from simlift.media.manifest import NativeLayer, NativeManifest, manifest_text
-from simlift.media.video_writer import (
+from simlift.media.video.writer import (
     LOSSLESS_GRAY16,
     LOSSLESS_RGB,
     VideoWriter,

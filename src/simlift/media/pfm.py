@@ -5,8 +5,6 @@ so: the reader is told. Source: http://www.pauldebevec.com/Research/HDR/PFM/.
 """
 
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import numpy as np
 
 from simlift.core.errors import ClipError
 from simlift.core.layers import Array
+from simlift.media.frame_files import FrameFiles
 
 # One byte of white space ends the header: what follows are numbers, whatever they look like.
 _HEAD = re.compile(rb"(P[Ff])\s+(\d+)\s+(\d+)\s+([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s")
@@ -44,38 +43,10 @@ def read_pfm(path: Path, *, top_down: bool = False) -> Array:
 
 
 @dataclass(frozen=True)
-class PfmStore:
+class PfmStore(FrameFiles):
     """Frames in one PFM file each."""
 
-    paths: tuple[Path, ...]
-    height: int
-    width: int
     top_down: bool = False
 
-    @property
-    def num_frames(self) -> int:
-        return len(self.paths)
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        return self.paths
-
-    @contextmanager
-    def open(self) -> Iterator["PfmStore"]:
-        """Open the sequence; files are read as they are asked for."""
-        yield self
-
-    def read(self, indices: Sequence[int]) -> Array:
-        """Return the frames at `indices`; ClipError names a file of another size."""
-        frames = []
-        for index in indices:
-            frame = read_pfm(self.paths[index], top_down=self.top_down)
-            if frame.shape[:2] != (self.height, self.width):
-                raise ClipError(
-                    self.paths[index],
-                    f"is {frame.shape[1]}x{frame.shape[0]}, the first frame "
-                    f"{self.width}x{self.height}",
-                    allowed="one size in the whole sequence",
-                )
-            frames.append(frame)
-        return np.stack(frames)
+    def read_frame(self, path: Path) -> Array:
+        return read_pfm(path, top_down=self.top_down)

@@ -8,7 +8,7 @@ from simlift.core.clip import Clip
 from simlift.core.layers import Layer
 from simlift.core.protocols import Control, WindowSize
 from simlift.core.recipe import Encoding
-from simlift.media.video_writer import write_video
+from simlift.media.video.writer import write_video
 from simlift.passes.lift_windows import read_windows
 
 

@@ -23,7 +23,7 @@ from simlift.core.strict_json import digest, dumps
 from simlift.core.window import ClipSample, Frames, PreviousFrames, Window
 from simlift.media.images import write_image
 from simlift.media.video import pixel_aspect
-from simlift.media.video_writer import VideoWriter, write_video
+from simlift.media.video.writer import VideoWriter, write_video
 from simlift.passes.provenance import source_digest, versions
 from simlift.scale.prefetch import WriteBehind, read_ahead
 

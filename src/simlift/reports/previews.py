@@ -15,7 +15,7 @@ from simlift.core.clip import Clip
 from simlift.core.layers import Array, Layer
 from simlift.core.recipe import Encoding
 from simlift.media.video import VideoStore, probe_video
-from simlift.media.video_writer import write_video
+from simlift.media.video.writer import write_video
 
 PREVIEW_LINES = 480
 _POSTER_LINES = 120

@@ -108,7 +108,7 @@ def multilayer_passes(folder: Path) -> Passes:
         if (names := _channels_of(kind, header.channels, layer))
     }
     stores = {
-        kind: ExrStore(paths, names, header.height, header.width)
+        kind: ExrStore(paths, header.height, header.width, names)
         for kind, names in channels.items()
     }
     matte = _matte(paths, header, view)
@@ -161,7 +161,7 @@ def file_output_passes(folder: Path) -> Passes:
             # Blender turns the four numbers of Vector into three and an alpha of its own.
             said.append(f"{paths[0].name} holds one value for all vertical motion: it is not read")
             continue
-        stores[kind] = ExrStore(paths, names, header.height, header.width)
+        stores[kind] = ExrStore(paths, header.height, header.width, names)
     used = tuple(path for paths in files.values() for path in paths)
     return Passes(numbers, stores, None, first, used, (*said, *notes))
 
@@ -228,7 +228,7 @@ def _matte(
     for ending in _MATTES:
         matte = found.get(f"{view}.{ending}" if view else ending)
         if matte is not None:
-            return matte, ExrStore(paths, (matte.channel,), header.height, header.width)
+            return matte, ExrStore(paths, header.height, header.width, (matte.channel,))
     return None
 
 

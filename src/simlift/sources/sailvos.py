@@ -9,8 +9,7 @@ Source: Hu et al., "SAIL-VOS 3D", CVPR 2021, as its loaders in nianticlabs/mvsan
 facebookresearch/map-anything read it.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,8 +23,9 @@ from simlift.core.layers import Array, Layer, StoredLayer, Unit
 from simlift.core.read_options import ReadOptions
 from simlift.media.arrays import read_npz
 from simlift.media.decodings import Colour
+from simlift.media.frame_files import DerivedFrames
 from simlift.media.geometry_decodings import ScaledDepth
-from simlift.media.images import ImageStore, numbered, probe_images
+from simlift.media.images import numbered, probe_images
 from simlift.sources.images import ASSUMED_FPS
 from simlift.sources.unread import not_read
 
@@ -72,32 +72,10 @@ def read(folder: Path, options: ReadOptions = ReadOptions()) -> Clip:
 
 
 @dataclass(frozen=True)
-class CardDepthStore:
+class CardDepthStore(DerivedFrames):
     """Depth of the graphics card read as metres; `planes` are two numbers of each projection."""
 
-    images: ImageStore
     planes: tuple[tuple[float, float], ...]
-
-    @property
-    def num_frames(self) -> int:
-        return self.images.num_frames
-
-    @property
-    def height(self) -> int:
-        return self.images.height
-
-    @property
-    def width(self) -> int:
-        return self.images.width
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        return self.images.files
-
-    @contextmanager
-    def open(self) -> Iterator["CardDepthStore"]:
-        """Open the sequence; files are read as they are asked for."""
-        yield self
 
     def read(self, indices: Sequence[int]) -> Array:
         """Return float32 metres [t h w], +inf for the sky."""

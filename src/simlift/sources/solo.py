@@ -251,7 +251,7 @@ def _depth(frames: _Frames, said: list[str]) -> list[StoredLayer]:
     channel = next((name for name in ("R", "Y", "Z") if name in header.channels), None)
     if channel is None:
         raise ClipError(paths[0], f"has the channels {', '.join(header.channels)}", allowed="R")
-    store = ExrStore(paths, (channel,), header.height, header.width)
+    store = ExrStore(paths, header.height, header.width, (channel,))
     along_ray = AlongRay() if strategy == "Range" else None
     decode = ScaledDepth(1.0, (0.0,))
     return [StoredLayer(Layer.DEPTH, store, decode, Unit.METRES, to_camera=along_ray)]

@@ -137,10 +137,10 @@ def _passes(folder: Path) -> _Passes:
         for each, channels in inside.items():
             if each in files and each != kind:
                 raise ClipError(paths[0], f"holds {each}, which has files of its own too")
-            stores[each] = ExrStore(paths, channels, header.height, header.width)
+            stores[each] = ExrStore(paths, header.height, header.width, channels)
         for name, crypto in cryptomattes(paths[0], header).items():
             if _MATTE in name or kind == "matte":
-                store = ExrStore(paths, (crypto.channel,), header.height, header.width)
+                store = ExrStore(paths, header.height, header.width, (crypto.channel,))
                 matte = (crypto, store)
     headers = next((p for p in files.values() if p[0].suffix.lower() == ".exr"), ())
     used = tuple(path for paths in files.values() for path in paths)

@@ -8,7 +8,7 @@ from simlift.core.read_options import ReadOptions
 from simlift.media.decodings import Colour
 from simlift.media.folders import visible_files
 from simlift.media.video import ANIMATIONS, VIDEO_SUFFIXES, VideoInfo, VideoStore, probe_video
-from simlift.media.video_colour import MatrixName, RangeName, colour_notes
+from simlift.media.video.colour import MatrixName, RangeName, colour_notes
 from simlift.sources.lens import fixed_camera
 
 

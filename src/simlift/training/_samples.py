@@ -9,7 +9,7 @@ import torch
 
 from simlift.core.progress import report_step
 from simlift.engines.wan._sampler import Conditions, Sampler
-from simlift.media.video_writer import write_video
+from simlift.media.video.writer import write_video
 from simlift.models.wan._incontext import InContextTransformer
 from simlift.models.wan._parts import DTYPES, decode_latents, load_vae, padded_text
 from simlift.models.wan.flow_matching import Expert, schedule

@@ -19,7 +19,7 @@ from simlift.engines.photographic.looks.look import Look
 from simlift.engines.photographic.scene import frame_geometry
 from simlift.engines.photographic.supported_effects import supported_optics
 from simlift.engines.photographic.weather import effects
-from simlift.media.gltf_reader import read_gltf
+from simlift.media.gltf.reader import read_gltf
 from simlift.pixels.colour import spaces
 from simlift.pixels.image.denoise import denoise
 from simlift.pixels.optics import film

@@ -19,7 +19,7 @@ from simlift.core.run import write_text
 from simlift.core.window import ClipSample, Frames, PreviousFrames, Window
 from simlift.engines.remote.runway import SECONDS, Account, Model, Runway, TaskFailed, TaskGone
 from simlift.media.video import VideoStore, probe_video
-from simlift.media.video_writer import write_video
+from simlift.media.video.writer import write_video
 from simlift.pixels.image.letterbox import Letterbox, pad_frames
 
 _ENCODING = Encoding(crf=8)

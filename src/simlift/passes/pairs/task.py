@@ -11,7 +11,7 @@ from simlift.core.errors import RunError, SimliftError
 from simlift.core.layers import Layer
 from simlift.core.pair import NEAR_LOSSLESS, Pair, PairSet
 from simlift.core.window import Frames
-from simlift.media.video_writer import write_video
+from simlift.media.video.writer import write_video
 from simlift.passes.pairs.pair_store import PairRow
 from simlift.passes.pairs.segments import Segment
 from simlift.scale.processes import Failure

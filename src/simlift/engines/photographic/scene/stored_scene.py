@@ -11,7 +11,7 @@ from simlift.core.scene_geometry import Material, SceneGeometry
 from simlift.core.window import Window
 from simlift.engines.photographic.scene.bounding_boxes import BoundingBoxes
 from simlift.engines.photographic.scene.observed_surfaces import moving_ids
-from simlift.media.gltf_reader import read_gltf
+from simlift.media.gltf.reader import read_gltf
 from simlift.pixels.colour import spaces
 from simlift.pixels.geometry.voxels import Mesh, Voxels, voxelise_meshes
 

@@ -11,10 +11,10 @@ from typing import Any, NoReturn
 import av
 
 from simlift.core.errors import ClipError
-from simlift.media.ffv1_checksum import checksum_fails
-from simlift.media.media_url import media_url, reason
-from simlift.media.parameter_sets import has_messages, without_messages
-from simlift.media.video_info import VideoInfo
+from simlift.media.video.ffv1_checksum import checksum_fails
+from simlift.media.video.info import VideoInfo
+from simlift.media.video.parameter_sets import has_messages, without_messages
+from simlift.media.video.url import media_url, reason
 
 _MADE_UP = "parts of it had to be made up"
 _MARGIN = 32  # packets that decoders hold back at most

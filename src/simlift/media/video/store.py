@@ -16,27 +16,16 @@ import numpy as np
 
 from simlift.core.errors import ClipError
 from simlift.core.layers import Array, FrameStore
-from simlift.media.luma import first_plane
-from simlift.media.video_colour import (
+from simlift.media.video.colour import (
     FrameConverter,
     MatrixName,
     RangeName,
     read_colour,
     upright,
 )
-from simlift.media.video_decoder import Decoder, PicturesAreWhole
-from simlift.media.video_index import probe_video
-from simlift.media.video_info import VideoInfo
-
-__all__ = [
-    "ANIMATIONS",
-    "VIDEO_SUFFIXES",
-    "VideoInfo",
-    "VideoReader",
-    "VideoStore",
-    "pixel_aspect",
-    "probe_video",
-]
+from simlift.media.video.decoder import Decoder, PicturesAreWhole
+from simlift.media.video.info import VideoInfo
+from simlift.media.video.luma import first_plane
 
 ANIMATIONS = frozenset({".gif", ".apng", ".avif"})
 VIDEO_SUFFIXES = ANIMATIONS | frozenset(

@@ -15,16 +15,16 @@ from typing import Any, NoReturn
 import av
 
 from simlift.core.errors import ClipError
-from simlift.media.container_atoms import missing_bytes, trailing_zeros
-from simlift.media.h264_frame_numbers import FrameNumbers
-from simlift.media.media_url import media_url, reason
-from simlift.media.parameter_sets import SizeWatch
-from simlift.media.streams import best_sound, best_video, stream_remarks
-from simlift.media.transport_stream import lost_before
-from simlift.media.unwritten_data import unwritten
-from simlift.media.video_info import ColourTags, Orientation, VideoInfo
-from simlift.media.video_start import Packet, decode_to, first_frame
-from simlift.media.video_timing import Timing, frame_rate, gap_remarks, order_packets
+from simlift.media.video.container_atoms import missing_bytes, trailing_zeros
+from simlift.media.video.h264_frame_numbers import FrameNumbers
+from simlift.media.video.info import ColourTags, Orientation, VideoInfo
+from simlift.media.video.parameter_sets import SizeWatch
+from simlift.media.video.start import Packet, decode_to, first_frame
+from simlift.media.video.streams import best_sound, best_video, stream_remarks
+from simlift.media.video.timing import Timing, frame_rate, gap_remarks, order_packets
+from simlift.media.video.transport_stream import lost_before
+from simlift.media.video.unwritten_data import unwritten
+from simlift.media.video.url import media_url, reason
 
 _CUT_SHORT = "copy or export it again, or cut it to its whole part with ffmpeg -c copy"
 _AGAIN = "export the video again"

@@ -16,8 +16,8 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from simlift.core.errors import RunError
 from simlift.core.layers import Array
 from simlift.core.recipe import Encoding
-from simlift.media.audio_carrier import AudioCarrier
-from simlift.media.media_url import media_url
+from simlift.media.video.audio_carrier import AudioCarrier
+from simlift.media.video.url import media_url
 
 LOSSLESS_GRAY16 = Encoding(codec="ffv1", chroma="gray16le", keyframe_interval=1)
 LOSSLESS_RGB = Encoding(codec="ffv1", chroma="bgr0", keyframe_interval=1)

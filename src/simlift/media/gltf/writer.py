@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 
 from simlift.core.scene_geometry import SceneGeometry
-from simlift.media.gltf_materials import EMISSIVE_STRENGTH
-from simlift.media.gltf_reader import ID, UPWARDS
+from simlift.media.gltf.materials import EMISSIVE_STRENGTH
+from simlift.media.gltf.reader import ID, UPWARDS
 
 _MAGIC, _JSON, _BINARY = 0x46546C67, 0x4E4F534A, 0x004E4942
 _FLOAT, _UINT, _USHORT = 5126, 5125, 5123

@@ -21,8 +21,8 @@ from jaxtyping import Float
 
 from simlift.core.errors import ClipError
 from simlift.core.scene_geometry import Part, SceneGeometry
-from simlift.media.gltf_buffers import Buffers, Unsupported, item
-from simlift.media.gltf_materials import EMISSIVE_STRENGTH, Surface, read_surfaces
+from simlift.media.gltf.buffers import Buffers, Unsupported, item
+from simlift.media.gltf.materials import EMISSIVE_STRENGTH, Surface, read_surfaces
 
 ID = "segmentation_id"
 UPWARDS = (-(0.5**0.5), 0.0, 0.0, 0.5**0.5)  # the root's rotation, which turns z up to y up

@@ -12,7 +12,7 @@ from av.video.reformatter import ColorRange, VideoReformatter
 from jaxtyping import Float, UInt8, UInt16
 
 from simlift.core.errors import ClipError
-from simlift.media.video_info import Orientation, VideoInfo
+from simlift.media.video.info import Orientation, VideoInfo
 
 MatrixName = Literal["bt601", "bt709", "bt2020"]
 RangeName = Literal["limited", "full"]

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from simlift.core.scene_geometry import Material
-from simlift.media.gltf_buffers import Buffers, Unsupported, item
+from simlift.media.gltf.buffers import Buffers, Unsupported, item
 
 EMISSIVE_STRENGTH = "KHR_materials_emissive_strength"
 

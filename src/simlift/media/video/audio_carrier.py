@@ -12,9 +12,9 @@ from typing import Any
 import av
 
 from simlift.core.errors import ClipError
-from simlift.media.media_url import media_url, reason
-from simlift.media.streams import best_sound
-from simlift.media.video_index import probe_video
+from simlift.media.video.index import probe_video
+from simlift.media.video.streams import best_sound
+from simlift.media.video.url import media_url, reason
 
 # Audio that the MP4 container holds as it is; anything else is stored as FLAC, without loss.
 _MP4_AUDIO = frozenset({"aac", "mp3", "ac3", "eac3", "opus", "flac", "alac"})

@@ -12,7 +12,7 @@ from typing import Any
 import av
 
 from simlift.core.errors import ClipError
-from simlift.media.media_url import media_url
+from simlift.media.video.url import media_url
 
 
 @dataclass(frozen=True)

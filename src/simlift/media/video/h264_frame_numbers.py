@@ -4,7 +4,7 @@ Source: ITU-T H.264, sections 7.3.2.1 (sequence parameters), 7.3.3 and 7.4.3 (sl
 A decoder fills such a gap with the picture before, without an error.
 """
 
-from simlift.media.parameter_sets import nal_units
+from simlift.media.video.parameter_sets import nal_units
 
 _SLICE, _IDR, _SEQUENCE = 1, 5, 7
 _HEAD = 1 << 16  # bytes in which the header of the first slice is looked for

@@ -35,6 +35,6 @@ def test_a_frame_of_another_size_is_named(tmp_path):
         path.write_bytes(b"Pf\n2 %d\n-1\n" % (2 + i) + bytes(8 * (2 + i)))
     with (
         PfmStore(paths, 2, 2).open() as reader,
-        pytest.raises(simlift.SimliftError, match="1.pfm: holds float32 \[3, 2\], the first frame is 2x2"),
+        pytest.raises(simlift.SimliftError, match=r"1.pfm: holds float32 \[3, 2\], the first"),
     ):
         reader.read([0, 1])

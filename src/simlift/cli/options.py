@@ -142,6 +142,17 @@ def open_clips(paths: Sequence[Path], reading: Reading = Reading()) -> "list[Cli
     return clips
 
 
+def print_doubts(clips: "Sequence[Clip]") -> None:
+    """Print what is doubted of the layers of clips; what contradicts itself is refused later."""
+    from simlift.evaluation.agreement import Verdict
+    from simlift.passes.agreement import examine
+
+    for clip in clips:
+        for finding in examine(clip).findings:
+            if finding.verdict is Verdict.DOUBT:
+                out.print(f"{clip.name}: doubt: {finding.text()}", markup=False, highlight=False)
+
+
 def recipe_of(engine: str, count: int, seed: int, **asked: Any) -> "Recipe":
     """Return the recipe that arguments ask for."""
     from simlift.core.recipe import Recipe

@@ -66,6 +66,7 @@ def pair(
     )
     of_run = len(clips) == 1 and (clips[0] / "takes").is_dir()
     opened = [] if of_run else options.open_clips(clips, reading)
+    options.print_doubts(opened)
     if dry_run:
         plans = plan_takes(Run(clips[0])) if of_run else plan_pairs(opened, recipe)
         print_plans(plans, options.out)

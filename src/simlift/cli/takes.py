@@ -105,6 +105,7 @@ def lift(
         settings=settings,
     )
     opened, place = options.open_clips(clips, reading), options.engine_device(device, engine)
+    options.print_doubts(opened)
     if dry_run:
         print_plans(plan_lift(opened, recipe, device=place), options.out)
         return 0

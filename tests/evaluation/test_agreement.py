@@ -6,8 +6,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from tiny import clips as builders
-from tiny.excerpts import excerpt
-from tiny.wrong_conventions import WRONG, depth, late
+from tiny.excerpts import Excerpt, excerpt
+from tiny.wrong_conventions import DOUBTED, WRONG, depth, late
 
 from simlift.core.clip import Clip
 from simlift.core.errors import ClipError
@@ -29,6 +29,14 @@ def test_a_wrong_convention_is_told_with_its_cause(name):
     assert any(check in text.partition(": ")[0] and words in text for text in texts), texts
 
 
+@pytest.mark.parametrize("name", DOUBTED)
+def test_a_fault_that_weak_evidence_shows_is_doubted(name):
+    episode, change, check, words = DOUBTED[name]
+    found = check_layers(change(excerpt(episode, 10, 6)).clip()).findings
+    texts = [f.text() for f in found if f.verdict is Verdict.DOUBT]
+    assert any(check in text.partition(": ")[0] and words in text for text in texts), texts
+
+
 @pytest.mark.parametrize("layer", [Layer.DEPTH, Layer.SEGMENTATION, Layer.RGB])
 def test_a_late_sensor_is_told_with_its_frames(layer):
     """Ids of another frame differ by a pixel or two where bodies move, and nowhere else."""
@@ -46,6 +54,15 @@ def test_right_clips_agree(episode):
     assert not [f for f in found.findings if f.verdict in (Verdict.CONTRADICTS, Verdict.DOUBT)]
     assert sum(f.verdict is Verdict.AGREES for f in found.findings) >= 5
     assert not check_layers(excerpt(episode, 10, 6).clip()).contradictions
+
+
+def test_right_clips_of_other_kinds_are_not_refused():
+    """A crop moves the principal point; rounded depth has steps; a floor may hide its horizon."""
+    for episode in EPISODES:
+        assert not check_layers(cropped(excerpt(episode, 10, 6)).clip()).contradictions
+        rounded = depth(lambda d: np.round(d, 1))(excerpt(episode, 10, 6))
+        assert not check_layers(rounded.clip()).contradictions
+    assert not check_layers(chequered_floor().clip()).contradictions
 
 
 def test_no_evidence_is_said(tmp_path):
@@ -147,6 +164,33 @@ def test_relative_depth_and_other_rates_do_not_disturb():
     found = check_layers(replace(clip, layers=layers))
     assert not found.contradictions and found.depth_range is None
     assert agreement.VERSION >= 1
+
+
+def cropped(e: Excerpt) -> Excerpt:
+    """Return the upper right quarter of the frames, in another shape."""
+    height, width = e.layers[Layer.RGB].shape[1:3]
+    left = width // 3
+    layers = {k: x[:, : height // 2, left:] for k, x in e.layers.items()}
+    return replace(
+        e, layers=layers, intrinsics=e.intrinsics - np.array([[0, 0, left], [0] * 3, [0] * 3])
+    )
+
+
+def chequered_floor() -> Excerpt:
+    """Return a floor of strong checks under a sky of their mean colour: its horizon is no edge."""
+    k = np.array([[200.0, 0, 160], [0, 200, 90], [0, 0, 1]])
+    rows, columns = np.mgrid[:180, :320] + 0.5
+    with np.errstate(divide="ignore"):
+        z = np.where(rows > 70, 600 / (rows - 70), np.inf)
+    x = np.where(rows > 70, (columns - 160) * 3 / np.maximum(rows - 70, 0.5), 0)
+    checks = (np.floor(x) + np.floor(np.minimum(z, 1e4))) % 2
+    grey = np.where(rows > 80, 40 + 180 * checks, 130).astype(np.uint8)
+    layers = {
+        Layer.RGB: np.repeat(grey[..., None], 3, -1)[None].repeat(3, 0),
+        Layer.DEPTH: z.astype(np.float32)[None].repeat(3, 0),
+        Layer.SEGMENTATION: np.int32(rows > 70)[None].repeat(3, 0),
+    }
+    return Excerpt(layers, k[None].repeat(3, 0), np.eye(4)[None].repeat(3, 0))
 
 
 def with_depth(folder, **changes: object) -> dict[str, object]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from simlift.core.layers import Layer
 from simlift.media.geometry_decodings import ray_lengths
-from tiny.excerpts import Excerpt
+from tiny.excerpts import Excerpt, excerpt
 
 Change = Callable[[Excerpt], Excerpt]
 FLIP = np.diag([1.0, -1.0, -1.0, 1.0])
@@ -31,6 +31,11 @@ def poses(change: Callable[[np.ndarray], np.ndarray]) -> Change:
 
 def lens(scale: float) -> Change:
     return lambda e: replace(e, intrinsics=np.diag([scale, scale, 1.0]) @ e.intrinsics)
+
+
+def focal(scale: float) -> Change:
+    factors = np.array([[scale, 1, 1], [1, scale, 1], [1, 1, 1]])
+    return lambda e: replace(e, intrinsics=e.intrinsics * factors)
 
 
 def along_ray(e: Excerpt) -> Excerpt:
@@ -90,4 +95,19 @@ WRONG: dict[str, tuple[str, Change, str, str]] = {
     "OpenGL normals": ("tabletop", normals(lambda n: n * (1, -1, -1)), "normals", "opengl"),
     "normals inward": ("tabletop", normals(lambda n: -n), "normals", "opposite"),
     "normals from 0 to 1": ("tabletop", normals(lambda n: n / 2 + 0.5), "normals", "0..1"),
+}
+
+# Faults that the frames show weakly: they are said, and not refused.
+DOUBTED: dict[str, tuple[str, Change, str, str]] = {
+    "a vertical angle read as horizontal": ("drive", focal(16 / 9), "depth and camera", "1.78"),
+    "normals of mirrored x": ("drive", normals(lambda n: n * (-1, 1, 1)), "normals", "mirrored x"),
+    "normals as blue, green, red": ("drive", normals(lambda n: n[..., ::-1]), "normals", "blue"),
+    "ids of another scene": (
+        "drive",
+        lambda e: e.changed(
+            Layer.SEGMENTATION, lambda _: excerpt("tabletop", 10, 6).layers[Layer.SEGMENTATION]
+        ),
+        "ids and picture",
+        "different frames",
+    ),
 }

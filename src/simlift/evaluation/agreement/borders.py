@@ -14,7 +14,9 @@ from simlift.pixels.geometry.projection import discontinuities
 _LAGS = (-3, -2, -1, 1, 2, 3)  # frames
 _LINES_A_PIXEL = 30  # lines of a frame for each pixel of the constant shift that is looked for
 _LEAST_SHIFT = 2  # pixels: edges are as wide as that
-_SHIFT_GAIN = 0.01
+_SHIFT_GAIN = 0.02  # a horizon fits as well wherever it is moved along itself
+_PEAK = 0.05  # lift over that of borders beside: chance is as strong there
+_LEAST_PEAK = 0.02  # below which a layer may be of another scene; right ones have 0.1 and more
 _LEAST_BORDER = 60  # pixels of a frame
 _GAIN = 0.1  # by how much edges must be stronger under another reading
 _CLEAR = 1.4  # and how many times
@@ -70,13 +72,16 @@ def _check(evidence: Evidence, layer: Layer, ranks: list[list[Array]]) -> Findin
         line = f'"number_offset" of {layer.value}, if its files are numbered'
         return Finding(check, Verdict.CONTRADICTS, words, f"a sensor that is {when}", line, worst)
     dx, dy, gain = _shift(ranks, borders, middles)
-    fits = own.mean() + gain > _LEAST_LIFT and gain > _SHIFT_GAIN
+    # Borders below chance lie beside strong patterns, which any shift may meet.
+    fits = own.mean() >= 0 and own.mean() + gain > _LEAST_LIFT and gain > _SHIFT_GAIN
     if max(abs(dx), abs(dy)) >= _LEAST_SHIFT and fits:
         scale = evidence.clip.height / evidence.shape[0]
         cause = f"a layer that is shifted by about ({-dx * scale:.0f}, {-dy * scale:.0f}) pixels"
         words = f"{text}, by {gain:.2f} more so if it is moved back"
         return Finding(check, Verdict.CONTRADICTS, words, cause, "", worst)
-    if own.mean() < _DOUBT:
+    peak = np.mean([_peak(ranks[r][k], borders[r][k]) for r, k in middles])
+    if own.mean() < _DOUBT or peak < _LEAST_PEAK:
+        text = f"{text}, {peak:+.2f} than beside them"
         return Finding(
             check, Verdict.DOUBT, text, "layers of different frames or cameras", "", worst
         )
@@ -94,7 +99,10 @@ def _readings(
     """Return (words, statement, lift of each frame) of the other ways to lay a layer."""
     found = []
     for words, (flip, statement) in _FLIPS.items():
-        lifts = np.array([_lift(ranks[r][k], flip(borders[r][k])) for r, k in middles])
+        turned = [(ranks[r][k], flip(borders[r][k])) for r, k in middles]
+        if np.mean([_peak(rank, border) for rank, border in turned]) < _PEAK:
+            continue
+        lifts = np.array([_lift(rank, border) for rank, border in turned])
         found.append((words, statement, lifts))
     return sorted(found, key=lambda item: -float(item[2].mean()))
 
@@ -168,6 +176,17 @@ def edge_rank(frame: Array) -> Array:
 def _lift(rank: Array, border: Array) -> float:
     """Return how much stronger edges are on the borders than in the mean."""
     return float(rank[border].mean() - rank.mean()) if border.any() else 0.0
+
+
+def _peak(rank: Array, border: Array) -> float:
+    """Return how much stronger edges are on the borders than some pixels beside them.
+
+    Patterns of a floor are as strong there; edges that belong to the borders are not.
+    """
+    step = max(len(rank) // _LINES_A_PIXEL, _LEAST_SHIFT)
+    moves = [(dy, dx) for dy in (-step, 0, step) for dx in (-step, 0, step) if dy or dx]
+    beside = [_lift(rank, np.roll(border, move, (0, 1))) for move in moves]
+    return _lift(rank, border) - float(np.mean(beside))
 
 
 def _borders(run: Window, layer: Layer) -> list[Array]:

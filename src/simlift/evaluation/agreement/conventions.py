@@ -133,6 +133,8 @@ def _other_size(evidence: Evidence) -> Convention | None:
     camera = evidence.clip.camera
     assert camera is not None
     centre = camera.intrinsics[0, :2, 2]
+    if (centre <= 0).any():  # a crop, or a lens of no size
+        return None
     ratio = np.array([evidence.clip.width, evidence.clip.height]) / 2 / centre
     if np.abs(np.log(np.abs(ratio))).max() < 0.15:
         return None
@@ -161,6 +163,21 @@ def _ray_or_plane(stated_ray: bool) -> Convention:
         "distance along the ray (radial), not along the optical axis",
         '"measure": "ray" of depth',
         lambda g: read(g, -1),
+    )
+
+
+def other_lenses(evidence: Evidence) -> tuple[Convention, ...]:
+    """Return lenses of other focal lengths; among them a vertical angle read as horizontal."""
+    wide = max(evidence.clip.width / evidence.clip.height, 1.2)
+    return tuple(_lens_of(factor) for factor in (1 / wide, 0.8, 1.25, wide))
+
+
+def _lens_of(factor: float) -> Convention:
+    scale = np.array([[factor, 1, 1], [1, factor, 1], [1, 1, 1]])
+    return Convention(
+        f"a focal length that is about {1 / factor:.2f} times the true one",
+        "",
+        lambda g: Geometry(g.depth, g.intrinsics * scale, g.poses),
     )
 
 

@@ -17,6 +17,7 @@ from simlift.evaluation.agreement.conventions import (
     Geometry,
     conventions,
     inverse_depth,
+    other_lenses,
 )
 from simlift.evaluation.agreement.evidence import Evidence, still
 from simlift.evaluation.agreement.findings import Finding, Verdict
@@ -29,6 +30,7 @@ _GAIN = 0.15  # of all points: by so much must another convention meet more ofte
 _LEAST_GAIN = 0.03  # over the same depth without motion
 _GOOD = 0.6  # share at which depth and camera agree
 _POOR = 0.35  # share below which they contradict each other, whatever the reason
+_LENS_GAIN = 0.06  # of a lens, which is never more than a doubt
 _SPREAD = 0.04  # between all conventions: less tells nothing
 
 
@@ -84,6 +86,11 @@ def _judge(
         words = f"{text}, {fixed[0]:.0%} would if the camera stood still"
         cause = "a camera that does not belong to these frames"
         return Finding(CHECK, Verdict.CONTRADICTS, words, cause, "", worst)
+    lenses = [(c, _mean(_shares(evidence, c.read))) for c in other_lenses(evidence)]
+    lens, share = max(lenses, key=lambda item: float(item[1].min() - own.min()))
+    if (share > own + _LENS_GAIN).all() and share[0] >= _GOOD:
+        words = f"{text}, {share[0]:.0%} would"
+        return Finding(CHECK, Verdict.DOUBT, words, lens.cause, lens.statement, worst)
     verdict = Verdict.AGREES if own[0] >= _GOOD else Verdict.DOUBT
     return Finding(CHECK, verdict, text, frame=worst)
 

@@ -84,8 +84,11 @@ def check_lens(clip: Clip) -> list[Finding]:
         f"{centre[frame, 1]:.0f} of {clip.width}x{clip.height}"
     )
     if off.max() > _OFF_CENTRE:
-        same = abs(width / height / (clip.width / clip.height) - 1) < 0.02
-        verdict = Verdict.CONTRADICTS if off.max() > _FAR_OFF_CENTRE or same else Verdict.DOUBT
+        # A crop moves the principal point as well, but hardly by the same factor across and down.
+        signed = centre[frame] / (size / 2) - 1
+        both = bool((signed > _FAR_OFF_CENTRE).all() or (signed < -_FAR_OFF_CENTRE).all())
+        same = height > 0 and abs(width / height / (clip.width / clip.height) - 1) < 0.02
+        verdict = Verdict.CONTRADICTS if (both or same) and width > 0 else Verdict.DOUBT
         cause = f"intrinsics of pictures of {width}x{height}"
         return [Finding(LENS, verdict, text, cause, "intrinsics of the frames' size", frame)]
     if np.abs(focal[:, 0] / focal[:, 1] - 1).max() > _SQUARE:

@@ -23,6 +23,8 @@ _LEAST = 0.2  # share of straight pixels of the better convention: less is no sc
 _TWICE = 2.0  # how much straighter another convention must be
 _ALIKE = 0.85  # median cosine of normals that agree with depth
 _CHOICE = 0.1
+_NEAR_COSINE = 0.95
+_MORE = 0.05  # share of normals that come near those of depth, by which other axes are better
 _UNLIKE = 0.6  # median cosine below which they contradict it
 
 _OTHER_AXES: dict[str, Array] = {
@@ -58,11 +60,25 @@ def check_planes(evidence: Evidence) -> list[Finding]:
         return [Finding(PLANES, Verdict.NO_EVIDENCE, "hardly a surface is straight")]
     text = f"{own:.0%} of surfaces are straight"
     if best > _TWICE * own and best > own + _LEAST:
+        if _coarse(evidence):
+            reason = "the steps of depth are coarser than the bends that would tell"
+            return [Finding(PLANES, Verdict.NO_EVIDENCE, reason)]
         cause, statement = _MEASURES[name]
         return [
             Finding(PLANES, Verdict.CONTRADICTS, f"{text}, {best:.0%} would be", cause, statement)
         ]
     return [Finding(PLANES, Verdict.AGREES, text)]
+
+
+def _coarse(evidence: Evidence) -> bool:
+    """Whether depth was rounded: equal steps of depth are straight, those of its inverse not."""
+    gaps = []
+    for run in evidence.runs:
+        depth = run[Layer.DEPTH][len(run) // 2]
+        levels = np.unique(depth[np.isfinite(depth) & (depth > 0)])
+        if len(levels) > 1:
+            gaps.append(float(np.median(np.diff(levels) / levels[1:])))
+    return bool(gaps) and float(np.median(gaps)) > _STRAIGHT
 
 
 _MEASURES = {
@@ -138,7 +154,7 @@ def check_normals(evidence: Evidence) -> list[Finding]:
     worst = _worst_frame(evidence, pairs)
     text = f"the median cosine with the normals of depth is {cosine:.2f}"
     if cosine >= _ALIKE:
-        return [Finding(NORMALS, Verdict.AGREES, text, frame=worst)]
+        return [_rare_normals(stored, computed, text, worst)]
     rivals = {name: _median_cosine(stored @ m.T, computed) for name, m in _OTHER_AXES.items()}
     rivals["world axes"] = _median_cosine(np.concatenate([pair[2] for pair in pairs]), computed)
     # Choosing between two lengths gains a little for any normals.
@@ -152,6 +168,21 @@ def check_normals(evidence: Evidence) -> list[Finding]:
         return [Finding(NORMALS, Verdict.CONTRADICTS, text, name, statement, worst)]
     verdict = Verdict.CONTRADICTS if cosine < _UNLIKE else Verdict.DOUBT
     return [Finding(NORMALS, verdict, text, frame=worst)]
+
+
+def _rare_normals(stored: Array, computed: Array, text: str, worst: int) -> Finding:
+    """Judge normals whose median agrees: a floor alone may look the same in other axes."""
+    own = _near_share(stored, computed)
+    shares = {name: _near_share(stored @ m.T, computed) for name, m in _OTHER_AXES.items()}
+    name, best = max(shares.items(), key=lambda item: item[1])
+    if best < own + _MORE:
+        return Finding(NORMALS, Verdict.AGREES, text, frame=worst)
+    words = f"{text}, but {own:.0%} come near, {best:.0%} with {name}"
+    return Finding(NORMALS, Verdict.DOUBT, words, name, _STATEMENTS.get(name, ""), worst)
+
+
+def _near_share(stored: Array, computed: Array) -> float:
+    return float(((stored * computed).sum(-1) > _NEAR_COSINE).mean())
 
 
 def _normal_pairs(run: Window, normals: Array) -> tuple[Array, Array, Array, Array]:

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from fractions import Fraction
 
+import cv2
 import numpy as np
 import pytest
 from tiny import clips as builders
@@ -144,3 +145,39 @@ def test_folders_of_which_nothing_can_be_made(tmp_path, kind):
         folder = builders.video(tmp_path / "a.mp4", builders.flat_frames(3))
     with pytest.raises(SimliftError, match=words):
         init_folder(folder)
+
+
+def test_depth_in_colours_is_no_number(tmp_path):
+    """A colour map is left out by init, and refused where clip.json or a writer names it."""
+    e = excerpt("tabletop", 10, 3)
+    inverse = np.rint(np.clip(0.8 / e.layers[Layer.DEPTH], 0, 1) * 255).astype(np.uint8)
+    mapped = np.stack([cv2.applyColorMap(x, cv2.COLORMAP_JET)[..., ::-1] for x in inverse])
+    folder = tmp_path / "clip"
+    for k in range(3):
+        write_image(folder / "rgb" / f"{k:04d}.png", e.layers[Layer.RGB][k])
+        write_image(folder / "depth" / f"{k:04d}.png", mapped[k])
+    made = init_folder(folder, force=True)
+    assert Layer.DEPTH not in made.clip
+    assert any("in colours" in line for line in made.proposal.unread)
+    builders.video(folder / "depth.mp4", mapped)
+    depth = {"file": "depth.mp4", "unit": "relative"}
+    builders.edit_manifest(folder, layers={"rgb": {"file": "rgb/%04d.png"}, "depth": depth})
+    with pytest.raises(ClipError, match=r"depth.mp4: shows depth in colours"):
+        open_clip(folder)
+
+
+def test_layers_side_by_side_in_one_archive(tmp_path):
+    e = excerpt("tabletop", 10, 3)
+    for k in range(3):
+        np.savez(
+            tmp_path / f"obs_{k}.npz",
+            rgb=e.layers[Layer.RGB][k],
+            depth=e.layers[Layer.DEPTH][k],
+            seg=e.layers[Layer.SEGMENTATION][k],
+            reward=1.0,
+        )
+    clip = init_folder(tmp_path).clip
+    with clip.open([Layer.RGB, Layer.DEPTH, Layer.SEGMENTATION]) as reader:
+        window = reader.window(range(3))
+    for layer in (Layer.RGB, Layer.DEPTH, Layer.SEGMENTATION):
+        np.testing.assert_array_equal(window[layer], e.layers[layer])

@@ -19,6 +19,7 @@ from simlift.core.read_options import ReadOptions
 from simlift.media.coded_depth import AsStored, CodeRange, DequantisedDepth, luma_range
 from simlift.media.folders import visible_files
 from simlift.media.geometry_decodings import CodedDepth, RelativeDepth
+from simlift.media.gray_pictures import check_gray
 from simlift.media.segment_colours import SegmentIds, find_segment_colours
 from simlift.media.video import VideoInfo, VideoStore, probe_video
 from simlift.sources.lens import fixed_camera
@@ -70,6 +71,7 @@ def read(folder: Path, options: ReadOptions = ReadOptions()) -> Clip:
 
 def _depth(info: VideoInfo, options: ReadOptions) -> tuple[StoredLayer, str]:
     """Return the layer of depth, and what is to be noted of it."""
+    check_gray(info)
     if options.near is None or options.far is None:
         note = "8-bit logarithm of distance, of unknown range: relative"
         decode = RelativeDepth(bright_is_near=True)

@@ -31,6 +31,7 @@ from simlift.media.geometry_decodings import (
     ScaledDepth,
     StoredNormals,
 )
+from simlift.media.gray_pictures import check_gray
 from simlift.media.images import numbered, probe_images
 from simlift.media.manifest import NativeCamera, NativeLayer, NativeManifest, colour_of
 from simlift.media.video import VIDEO_SUFFIXES, VideoInfo, VideoStore, probe_video
@@ -190,11 +191,12 @@ def _video(layer: Layer, entry: NativeLayer, info: VideoInfo) -> tuple[VideoStor
     if layer is Layer.MATERIAL:
         return _exact_colour(layer, info), "uint8"
     if layer is Layer.FLOW:
-        raise ClipError(
-            info.path, "layer flow is a video", allowed="numbered .npy, .npz, .exr or 16-bit .png"
-        )
+        allowed = "numbered .npy, .npz, .exr or 16-bit .png"
+        raise ClipError(info.path, "layer flow is a video", allowed=allowed)
     if layer is Layer.SEGMENTATION and entry.channel:
         return _exact_colour(layer, info), "uint8"
+    if layer is Layer.DEPTH and info.pixel_format not in _EXACT_GRAY:
+        check_gray(info)
     if layer is Layer.DEPTH and _between(entry) and info.pixel_format not in _EXACT_GRAY:
         if info.has_luma:
             return VideoStore(info, "luma"), "uint8" if info.bit_depth == 8 else "uint16"

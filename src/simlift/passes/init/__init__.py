@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from simlift.core.clip import Clip
-from simlift.core.errors import ClipError
+from simlift.core.errors import ClipError, RunError
 from simlift.core.read_options import ReadOptions
 from simlift.evaluation.agreement import Agreement
 from simlift.media.manifest import manifest_text
@@ -59,8 +59,15 @@ def init_folder(
     clip = built(proposal)
     agreement = examine(clip)
     partial = folder / ".clip.json.partial"
-    partial.write_text(manifest_text(proposal.manifest), encoding="utf-8")
-    partial.replace(manifest)
+    try:
+        partial.write_text(manifest_text(proposal.manifest), encoding="utf-8")
+        partial.replace(manifest)
+    except OSError as error:
+        raise RunError(
+            manifest,
+            f"cannot be written ({error.strerror})",
+            way_out="copy or link the folder to a place where you may write",
+        ) from error
     return InitResult(manifest, proposal, clip, agreement)
 
 

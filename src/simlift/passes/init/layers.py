@@ -7,7 +7,6 @@ import numpy as np
 
 from simlift.core.errors import ClipError
 from simlift.core.layers import Array, Layer
-from simlift.media.arrays import read_npz
 from simlift.media.exr import channels_of_layer, read_exr_channels, read_exr_header
 from simlift.media.images import read_image
 from simlift.media.video import VideoStore, probe_video
@@ -100,6 +99,8 @@ def recognise(group: Group) -> list[Found]:
         return []
     if group.suffix == ".exr":
         return _of_exr(group)
+    if group.suffix == ".npz":
+        return _of_npz(group)
     first = first_frame(group)
     if first is None:
         return []
@@ -108,7 +109,24 @@ def recognise(group: Group) -> list[Found]:
     return [Found(layer, group, "", first)] if layer is not None else []
 
 
-def first_frame(group: Group, channel: str = "") -> Array | None:
+def _of_npz(group: Group) -> list[Found]:
+    """Return the layers among the arrays of .npz files, each by its own name."""
+    found: dict[Layer, Found] = {}
+    try:
+        with np.load(group.paths[0], allow_pickle=False) as archive:
+            arrays = {name: np.asarray(archive[name]) for name in archive.files}
+    except (ValueError, OSError):
+        return []
+    for name, first in arrays.items():
+        layer = layer_of_words(name.lower()) or (
+            layer_of_words(group.words) if len(arrays) == 1 else None
+        )
+        if layer is not None and first.ndim in (2, 3):
+            found.setdefault(layer, Found(layer, group, name, first))
+    return list(found.values())
+
+
+def first_frame(group: Group) -> Array | None:
     """Return the first frame as stored; None where the file holds no picture."""
     path = group.paths[0]
     try:
@@ -116,8 +134,6 @@ def first_frame(group: Group, channel: str = "") -> Array | None:
             info = probe_video(path)
             with VideoStore(info).open() as reader:
                 return reader.read([0])[0]
-        if group.suffix == ".npz":
-            return read_npz(path, channel)
         return read_image(path)
     except ClipError:
         return None

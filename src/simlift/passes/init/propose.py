@@ -12,6 +12,7 @@ from simlift.core.clip import Label
 from simlift.core.errors import ClipError, RecipeError
 from simlift.core.layers import Array, Layer
 from simlift.core.read_options import ReadOptions
+from simlift.media.gray_pictures import is_coloured
 from simlift.media.manifest import NativeCamera, NativeLayer, NativeManifest
 from simlift.media.video import probe_video
 from simlift.passes.init import cameras
@@ -72,6 +73,9 @@ def propose(folder: Path, options: ReadOptions = ReadOptions()) -> Proposal:
             text = f"{layer.value} is {found.first.shape[1]}x{found.first.shape[0]}"
             left.append(f"{found.group.pattern}: {text}, rgb {width}x{height}")
             continue
+        if layer is Layer.DEPTH and found.first.ndim == 3 and _is_map(found.first):
+            left.append(f"{found.group.pattern}: depth in colours is no number: write it in gray")
+            continue
         entry = NativeLayer(
             file=found.group.pattern, channel=found.channel, number_offset=offsets.get(layer, 0)
         )
@@ -120,6 +124,10 @@ def propose(folder: Path, options: ReadOptions = ReadOptions()) -> Proposal:
         rivals,
         firsts,
     )
+
+
+def _is_map(first: Array) -> bool:
+    return first.dtype == np.uint8 and first.shape[2] >= 3 and is_coloured(first)
 
 
 def _channel(entry: NativeLayer) -> str:

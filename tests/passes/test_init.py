@@ -181,3 +181,25 @@ def test_layers_side_by_side_in_one_archive(tmp_path):
         window = reader.window(range(3))
     for layer in (Layer.RGB, Layer.DEPTH, Layer.SEGMENTATION):
         np.testing.assert_array_equal(window[layer], e.layers[layer])
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_poses_of_a_radiance_field(tmp_path, ordered):
+    """transforms.json: an angle in radians, poses to the world in OpenGL axes, frames by name."""
+    e = drive()
+    to_world = np.linalg.inv(e.poses) @ FLIP
+    rows = [
+        {"file_path": f"rgb/{k:04d}.png", "transform_matrix": pose.tolist()}
+        for k, pose in enumerate(to_world)
+    ]
+    angle = 2 * np.arctan(320 / e.intrinsics[0, 0, 0])
+    data = {"camera_angle_x": float(angle), "frames": rows if ordered else rows[::-1]}
+    folder = e.write(tmp_path / "clip", transforms=data)
+    (folder / "camera.npz").unlink()
+    made = init_folder(folder)
+    if not ordered:  # poses of other frames are worse than none
+        assert made.clip.camera is None and any("transforms" in x for x in made.proposal.unread)
+        return
+    assert not made.agreement.contradictions
+    np.testing.assert_allclose(made.clip.camera.world_to_camera, e.poses, atol=1e-9)
+    np.testing.assert_allclose(made.clip.camera.intrinsics, e.intrinsics, atol=1e-6)

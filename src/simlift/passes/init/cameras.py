@@ -1,6 +1,7 @@
 """Find cameras in the files beside the frames, and every way in which they could be meant."""
 
 import itertools
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -25,7 +26,9 @@ _FOV = re.compile(r"fov|field_of_view|angle_of_view", re.I)
 _FOCAL = re.compile(r"focal|lens", re.I)
 _SENSOR = re.compile(r"sensor.*w|aperture|film.*w", re.I)
 _DOWN = re.compile(r"vert|fovy|_y$|down", re.I)
-_FROM_CAMERA = re.compile(r"cam.*2.*world|cam.*to.*world|c2w|matrix_world|pose|world_pose", re.I)
+_FROM_CAMERA = re.compile(
+    r"cam.*2.*world|cam.*to.*world|c2w|matrix_world|transform_matrix|pose", re.I
+)
 _COLUMNS = re.compile(r"column", re.I)
 
 
@@ -69,9 +72,30 @@ def _side(path: Path, name: str) -> list[Side]:
         return []
     for key, rows in data.items():
         if isinstance(rows, list) and rows and all(isinstance(row, dict) for row in rows):
+            if not _in_order(rows):
+                return []  # poses would be those of other frames
             inner = {k: [row.get(k) for row in rows] for k in rows[0]}
             return [Side(name, {**{k: v for k, v in data.items() if k != key}, **inner}, key)]
     return [Side(name, data)]
+
+
+def _in_order(rows: list[Any]) -> bool:
+    """Whether rows that name their frames are in the order of the numbers in these names."""
+    for key in (
+        "file_path",
+        "file",
+        "filename",
+        "file_name",
+        "image",
+        "frame",
+        "frame_id",
+        "index",
+    ):
+        found = [re.findall(r"\d+", str(row.get(key, ""))) for row in rows]
+        if all(found):
+            numbers = [int(digits[-1]) for digits in found]
+            return numbers == sorted(numbers)
+    return True
 
 
 def _npz(path: Path) -> Mapping[str, Any]:
@@ -90,17 +114,33 @@ def find_camera(sides: list[Side]) -> CameraFile | None:
             kind = _kind(name, value)
             if kind is not None:
                 keys.setdefault(kind, name)
-        if not {"pose", "view"} & set(keys) and not {"intrinsics", "fov", "fov_down"} & set(keys):
+        known = {"pose", "view", "intrinsics", "fov", "fov_down"} & set(keys)
+        if not known and _angle(side.values) is None:
             continue
         keys = _enough(keys)
-        if not {"intrinsics", "projection", "fov", "fov_down", "focal_length"} & set(keys):
+        fov = _angle(side.values)
+        lenses = {"intrinsics", "projection", "fov", "fov_down", "focal_length"}
+        if fov is None and not lenses & set(keys):
             continue
         if side.frames_key and side.frames_key != "frames":
             keys["frames"] = side.frames_key
         pose_name = keys.get("pose") or keys.get("view") or ""
-        base = NativeCamera(file=side.file, keys=keys)
+        if fov is not None:
+            keys = {k: v for k, v in keys.items() if k not in lenses | {"sensor_width"}}
+        base = NativeCamera(file=side.file, keys=keys, fov=fov)
         return _ways(base, pose_name, side.values.get(pose_name))
     return None
+
+
+def _angle(values: Mapping[str, Any]) -> float | None:
+    """Return degrees across of a camera as NeRF's transforms.json states it: in radians, or pixels.
+
+    Source: nerfstudio, "Data conventions": camera_angle_x; fl_x with w.
+    """
+    angle, focal, width = (values.get(key) for key in ("camera_angle_x", "fl_x", "w"))
+    if isinstance(focal, int | float) and isinstance(width, int | float) and focal > 0:
+        return math.degrees(2 * math.atan(width / (2 * focal)))
+    return math.degrees(angle) if isinstance(angle, int | float) else None
 
 
 def _enough(keys: dict[str, str]) -> dict[str, str]:
@@ -154,7 +194,12 @@ def _ways(base: NativeCamera, name: str, value: Any) -> CameraFile:
     mirrored = float(np.linalg.det(rotation)) < 0
     from_camera = _FROM_CAMERA.search(name) is not None
     direction = "camera_to_world" if from_camera and "view" not in base.keys else "world_to_camera"
-    opengl = "view" in base.keys or "projection" in base.keys or "matrix_world" in name
+    opengl = (
+        "view" in base.keys
+        or "projection" in base.keys
+        or "matrix_world" in name
+        or "transform_matrix" in name
+    )
     conventions = ["unity", "unreal"] if mirrored else ["opencv", "opengl"]
     if opengl and not mirrored:
         conventions.reverse()

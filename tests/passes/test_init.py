@@ -159,6 +159,10 @@ def test_depth_in_colours_is_no_number(tmp_path):
     made = init_folder(folder, force=True)
     assert Layer.DEPTH not in made.clip
     assert any("in colours" in line for line in made.proposal.unread)
+    for k in range(3):
+        write_image(folder / "depth" / f"{k:04d}.png", inverse[k][..., None].repeat(3, -1))
+    made = init_folder(folder, force=True)
+    assert any("in three channels" in line for line in made.proposal.unread)
     builders.video(folder / "depth.mp4", mapped)
     depth = {"file": "depth.mp4", "unit": "relative"}
     builders.edit_manifest(folder, layers={"rgb": {"file": "rgb/%04d.png"}, "depth": depth})

@@ -73,8 +73,8 @@ def propose(folder: Path, options: ReadOptions = ReadOptions()) -> Proposal:
             text = f"{layer.value} is {found.first.shape[1]}x{found.first.shape[0]}"
             left.append(f"{found.group.pattern}: {text}, rgb {width}x{height}")
             continue
-        if layer is Layer.DEPTH and found.first.ndim == 3 and _is_map(found.first):
-            left.append(f"{found.group.pattern}: depth in colours is no number: write it in gray")
+        if layer is Layer.DEPTH and (reason := _no_number(found)):
+            left.append(f"{found.group.pattern}: {reason}")
             continue
         entry = NativeLayer(
             file=found.group.pattern, channel=found.channel, number_offset=offsets.get(layer, 0)
@@ -126,8 +126,14 @@ def propose(folder: Path, options: ReadOptions = ReadOptions()) -> Proposal:
     )
 
 
-def _is_map(first: Array) -> bool:
-    return first.dtype == np.uint8 and first.shape[2] >= 3 and is_coloured(first)
+def _no_number(found: Found) -> str:
+    """Return why a picture holds no depth; nothing where it does."""
+    first = found.first
+    if first.ndim < 3 or first.shape[2] < 3 or first.dtype != np.uint8:
+        return ""
+    if is_coloured(first):
+        return "depth in colours is no number: write it in gray"
+    return "" if found.group.is_video else "depth in three channels: store one"
 
 
 def _channel(entry: NativeLayer) -> str:

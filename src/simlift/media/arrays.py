@@ -84,10 +84,13 @@ class ArrayReader:
 
 def read_stack(path: Path, name: str = "") -> Array:
     """Return an array [t h w ...]: a mapped .npy, or an array of an .npz archive."""
-    if path.suffix.lower() == ".npz":
-        return read_npz(path, name)
+    return read_npz(path, name) if path.suffix.lower() == ".npz" else read_npy(path, mapped=True)
+
+
+def read_npy(path: Path, *, mapped: bool = False) -> Array:
+    """Read a .npy file, into memory or mapped; ClipError where it is no plain array."""
     try:
-        return np.asanyarray(np.load(path, mmap_mode="r", allow_pickle=False))
+        return np.asanyarray(np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False))
     except (ValueError, OSError, EOFError) as error:
         raise ClipError(
             path,

@@ -14,6 +14,7 @@ import numpy as np
 
 from simlift.core.errors import ClipError, RunError
 from simlift.core.layers import Array
+from simlift.media.arrays import read_npy
 from simlift.media.frame_files import FrameFiles
 from simlift.media.image_formats import (
     Buffer,
@@ -61,7 +62,7 @@ def read_image(path: Path, *, samples: bool = False) -> Array:
         found = "is not a file" if path.exists() else "does not exist"
         raise ClipError(path, found, way_out="check the path")
     if path.suffix.lower() == ".npy":
-        return _read_npy(path)
+        return read_npy(path)
     data = path.read_bytes()
     if not data:
         raise _empty(path)
@@ -148,19 +149,6 @@ def _damaged(path: Path, found: str) -> ClipError:
 
 def _empty(path: Path) -> ClipError:
     return ClipError(path, "the file is empty (0 bytes)", way_out="export it again")
-
-
-def _read_npy(path: Path) -> Array:
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise ClipError(
-            path,
-            f"is not a plain .npy array ({error})",
-            allowed="numbers, without pickles",
-            way_out="save it again with numpy.save",
-        ) from error
-    return np.asarray(array)
 
 
 def write_image(path: Path, pixels: Array) -> None:

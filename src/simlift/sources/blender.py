@@ -19,10 +19,8 @@ from simlift.core.errors import ClipError
 from simlift.core.layers import Layer, StoredLayer, Unit
 from simlift.core.read_options import ReadOptions
 from simlift.media.cryptomatte import CryptomatteIds
-from simlift.media.decodings import Colour, Ids, LinearColour, ScaledFlow
-from simlift.media.exr import ExrStore
+from simlift.media.decodings import Ids, ScaledFlow
 from simlift.media.geometry_decodings import FromWorld, ScaledDepth, StoredNormals
-from simlift.media.images import ImageStore
 from simlift.sources.blender_camera import BlenderCamera, read_blender_camera
 from simlift.sources.blender_passes import (
     Passes,
@@ -32,7 +30,13 @@ from simlift.sources.blender_passes import (
     multilayer_passes,
 )
 from simlift.sources.folder_files import frame_rate, written_or_stated
+from simlift.sources.render_passes import colour_layers
 from simlift.sources.unread import not_read
+
+_OF_LINEAR = (
+    "colour is linear light: it is shown by the sRGB curve, without the scene's exposure and view "
+    "transform (Filmic, AgX)"
+)
 
 _NOTHING = (1e10, 65504.0)
 _FARTHEST = 1e8  # metres: mixed with 1e10 at the borders of things, distances become as large
@@ -70,19 +74,8 @@ def read(folder: Path, options: ReadOptions = ReadOptions()) -> Clip:
 
 
 def _colours(passes: Passes, said: list[str]) -> list[StoredLayer]:
-    layers = []
-    for layer in (Layer.RGB, Layer.ALBEDO):
-        store = passes.stores.get(layer.value)
-        if store is not None:
-            decode = LinearColour() if isinstance(store, ExrStore) else Colour()
-            layers.append(StoredLayer(layer, store, decode, Unit.SRGB))
-    if isinstance(passes.stores["rgb"], ExrStore):
-        said.append(
-            "colour is linear light: it is shown by the sRGB curve, without the scene's exposure "
-            "and view transform (Filmic, AgX)"
-        )
-    elif isinstance(passes.stores["rgb"], ImageStore):
-        said += passes.stores["rgb"].notes
+    layers, notes = colour_layers(passes.stores, _OF_LINEAR)
+    said += notes
     alpha = passes.first.get("alpha")
     if alpha is not None and alpha.min() < 1:
         said.append("the pictures have a transparent background: it is read as black")

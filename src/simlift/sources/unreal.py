@@ -23,10 +23,9 @@ from simlift.core.errors import ClipError
 from simlift.core.layers import FrameStore, Layer, StoredLayer, Unit
 from simlift.core.read_options import ReadOptions
 from simlift.media.cryptomatte import Cryptomatte, CryptomatteIds, cryptomattes
-from simlift.media.decodings import Colour, LinearColour
 from simlift.media.exr import ExrHeader, ExrStore, exr_text, read_exr_channels, read_exr_header
 from simlift.media.geometry_decodings import FromWorld, ScaledDepth, StoredNormals
-from simlift.media.images import ImageStore, probe_images
+from simlift.media.images import probe_images
 from simlift.sources.folder_files import (
     aligned,
     folders_in,
@@ -34,9 +33,14 @@ from simlift.sources.folder_files import (
     names_in,
     written_or_stated,
 )
+from simlift.sources.render_passes import colour_layers
 from simlift.sources.unread import not_read
 from simlift.sources.unreal_camera import read_unreal_camera
 
+_OF_LINEAR = (
+    "colour is read as linear light with the primaries of sRGB, with whatever tone curve the "
+    "render had"
+)
 _FILE = re.compile(r"(?P<stem>.*?)[._]?(?P<number>\d+)\.(?:exr|png|jpe?g)", re.IGNORECASE)
 _PICTURE = "FinalImage"
 _KINDS = {"WorldDepth": "depth", "WorldNormal": "normals", "BaseColor": "albedo"}
@@ -198,19 +202,8 @@ def _channels(kind: str, header: ExrHeader, said: list[str]) -> dict[str, tuple[
 
 
 def _colours(passes: _Passes, said: list[str]) -> list[StoredLayer]:
-    layers = []
-    for layer in (Layer.RGB, Layer.ALBEDO):
-        store = passes.stores.get(layer.value)
-        if store is not None:
-            decode = LinearColour() if isinstance(store, ExrStore) else Colour()
-            layers.append(StoredLayer(layer, store, decode, Unit.SRGB))
-    if isinstance(passes.stores["rgb"], ExrStore):
-        said.append(
-            "colour is read as linear light with the primaries of sRGB, with whatever tone curve "
-            "the render had"
-        )
-    elif isinstance(passes.stores["rgb"], ImageStore):
-        said += passes.stores["rgb"].notes
+    layers, notes = colour_layers(passes.stores, _OF_LINEAR)
+    said += notes
     return layers
 
 

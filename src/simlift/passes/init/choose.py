@@ -52,7 +52,7 @@ def _is_metric(proposal: Proposal) -> bool:
 def _tried(proposal: Proposal) -> Clip | None:
     try:
         return built(proposal)
-    except (ClipError, RecipeError, ValueError):
+    except (ClipError, RecipeError):
         return None
 
 

@@ -127,7 +127,7 @@ def _of_npz(group: Group) -> list[Found]:
 
 
 def first_frame(group: Group) -> Array | None:
-    """Return the first frame as stored; None where the file holds no picture."""
+    """Return the first frame as stored; None where a file that names no layer holds no picture."""
     path = group.paths[0]
     try:
         if group.is_video:
@@ -136,6 +136,8 @@ def first_frame(group: Group) -> Array | None:
                 return reader.read([0])[0]
         return read_image(path)
     except ClipError:
+        if layer_of_words(group.words) is not None:
+            raise
         return None
 
 

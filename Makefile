@@ -48,5 +48,5 @@ $(VENV)/.light: pyproject.toml constraints.txt | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/.full: $(VENV)/.light
-	$(PIP) install -c constraints.txt -e '.[dev,record,exr,pathtraced,estimate,realmaster]'
+	$(PIP) install -c constraints.txt -e '.[dev,record,exr,pathtraced,estimate,realmaster,rerun]'
 	touch $@

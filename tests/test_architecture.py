@@ -236,16 +236,16 @@ def test_every_folder_has_its_place_in_the_contract():
 
 COMMANDS = """
 demo    --out --workers
-inspect CLIPS --out --camera --fps --fov --near --far --tags --trust
+inspect CLIPS --out --episodes --cameras --robot --camera --fps --fov --near --far --tags --trust
 init    FOLDER --force --near --far --camera --fps --fov --tags --trust
 record  {tabletop,drive,model} --out --seed --frames --size --model --camera --twin --look --samples
 estimate CLIP --out --depth --segmentation --near --far --fov --device
-lift    CLIPS --out --engine --look --variants --seed --environment --backdrop --replace --like
+lift    CLIPS --out --engine --look --looks --variants --seed --environment --backdrop --replace --like
         --prompt --base --adapter --set --device --workers --dry-run
-        --camera --fps --fov --near --far --tags --trust
+        --episodes --cameras --robot --camera --fps --fov --near --far --tags --trust
 pair    CLIPS --out --editor --propagator --twins --caption --caption-url --caption-model
         --caption-key --frames --seed --set --device --dry-run
-        --camera --fps --fov --near --far --tags --trust
+        --episodes --cameras --robot --camera --fps --fov --near --far --tags --trust
 train   PAIRS --base --out --steps --seed --set --device --shard --dry-run
 export  SOURCE --format --out --copy
 publish ADAPTER --to --public

@@ -8,6 +8,7 @@ import tyro
 from simlift.cli import options
 from simlift.cli.options import (
     Clips,
+    MaybeChoosing,
     MaybeFloat,
     MaybeInt,
     MaybePath,
@@ -19,7 +20,7 @@ from simlift.core.errors import RecipeError
 
 
 def inspect(
-    clips: Clips, /, out: MaybePath = None, reading: MaybeReading = options.Reading()
+    clips: Clips, /, out: MaybePath = None, reading: MaybeChoosing = options.Choosing()
 ) -> int:
     """Say what is in a clip, and draw a contact sheet of its layers.
 

@@ -1,7 +1,7 @@
 """Define what verbs share: types of options, the two consoles, clips and recipes from arguments."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from importlib.util import find_spec
 from pathlib import Path
@@ -82,7 +82,24 @@ class Reading:
         )
 
 
+@dataclass(frozen=True)
+class Choosing(Reading):
+    """What the files of a clip leave open, and which clips of a dataset are meant."""
+
+    episodes: Annotated[str | None, tyro.conf.arg(metavar="0:50,60", help_behavior_hint="")] = None
+    """Episodes of a dataset, by number, range or name; all without it."""
+    cameras: Annotated[str | None, tyro.conf.arg(metavar="A,B", help_behavior_hint="")] = None
+    """Cameras of a dataset, by whole name or its last part; all without it."""
+    robot: MaybePath = None
+    """File that describes the robot: its model, which columns are its joints, its cameras."""
+
+    def options(self) -> "ReadOptions":
+        """Return them as a clip is opened with."""
+        return replace(super().options(), robot=self.robot)
+
+
 MaybeReading = tyro.conf.OmitArgPrefixes[Reading]
+MaybeChoosing = tyro.conf.OmitArgPrefixes[Choosing]
 
 out = Console(emoji=False)
 err = Console(stderr=True, emoji=False)
@@ -128,26 +145,31 @@ def torch_device(device: str) -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def open_clips(paths: Sequence[Path], reading: Reading = Reading()) -> "list[Clip]":
+def open_clips(paths: Sequence[Path], reading: Choosing = Choosing()) -> "list[Clip]":
     """Return the clips at some paths; RecipeError where none was named."""
     from simlift.scale.progress import Terminal
-    from simlift.sources import open_clip
+    from simlift.sources import open_clips as open_all
 
     if not paths:
         raise RecipeError("CLIP", "none was named", allowed="folders, videos or images")
-    terminal, clips = Terminal(out), []
+    terminal = Terminal(out)
+    clips: list[Clip] = []
+    cameras = None if reading.cameras is None else tuple(reading.cameras.split(","))
     for path in paths:
         with terminal.wait(f"opening {path.name or path}"):
-            clips.append(open_clip(path, reading.options()))
+            clips += open_all(path, reading.options(), reading.episodes, cameras)
     return clips
 
 
 def print_doubts(clips: "Sequence[Clip]") -> None:
-    """Print what is doubted of the layers of clips; what contradicts itself is refused later."""
-    from simlift.evaluation.agreement import Verdict
-    from simlift.passes.agreement import examine
+    """Print what is doubted of the layers of clips; what contradicts itself is refused later.
 
-    for clip in clips:
+    Of a dataset one clip for each camera is looked at here.
+    """
+    from simlift.evaluation.agreement import Verdict
+    from simlift.passes.agreement import examine, first_of_each
+
+    for clip in first_of_each(clips):
         for finding in examine(clip).findings:
             if finding.verdict is Verdict.DOUBT:
                 out.print(f"{clip.name}: doubt: {finding.text()}", markup=False, highlight=False)

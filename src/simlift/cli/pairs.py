@@ -6,7 +6,7 @@ from typing import Literal
 import tyro
 
 from simlift.cli import options
-from simlift.cli.options import Clips, MaybeReading, MaybeText, Settings
+from simlift.cli.options import Clips, MaybeChoosing, MaybeText, Settings
 
 
 def pair(
@@ -25,7 +25,7 @@ def pair(
     settings: Settings = (),
     device: str = "auto",
     dry_run: bool = False,
-    reading: MaybeReading = options.Reading(),
+    reading: MaybeChoosing = options.Choosing(),
 ) -> int:
     """Make training pairs of clips, or of a run's accepted takes.
 

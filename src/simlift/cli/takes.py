@@ -2,14 +2,15 @@
 
 import os
 from pathlib import Path
+from typing import Literal
 
 from simlift.cli import options
 from simlift.cli.options import (
     Classes,
     Clips,
     Looks,
+    MaybeChoosing,
     MaybePath,
-    MaybeReading,
     MaybeText,
     RunFolder,
     Settings,
@@ -47,6 +48,7 @@ def lift(
     look: Looks = (),
     variants: int = 1,
     seed: int = 0,
+    looks: Literal["drawn", "shared"] = "drawn",
     environment: MaybeText = None,
     backdrop: MaybePath = None,
     replace: Classes = (),
@@ -58,7 +60,7 @@ def lift(
     device: str = "auto",
     workers: int = 1,
     dry_run: bool = False,
-    reading: MaybeReading = options.Reading(),
+    reading: MaybeChoosing = options.Choosing(),
 ) -> int:
     """Lift clips into takes; run it again to resume.
 
@@ -69,6 +71,8 @@ def lift(
         look: A look that simlift looks lists, or a look's JSON file.
         variants: Looks (or seeds) of each clip; those not named by --look are sampled.
         seed: Decides sampled looks and noise.
+        looks: Whether every episode of a dataset draws its sampled looks anew, or all share one
+            set. All cameras of an episode share its looks either way.
         environment: Light: clear-sky, overcast, night, studio, window-room, lamp-room, or .hdr/.exr
             file.
         backdrop: Folder of photos to stand behind the scene.
@@ -90,10 +94,12 @@ def lift(
     from simlift.passes.plan import plan_lift
     from simlift.passes.tables import print_idle_stages, print_plans
 
+    opened = options.open_clips(clips, reading)
     recipe = options.recipe_of(
         engine,
         variants,
         seed,
+        drawn=looks == "drawn" and any(clip.origin for clip in opened),
         looks=look,
         environment=environment,
         backdrop=backdrop,
@@ -104,7 +110,7 @@ def lift(
         adapter=adapter,
         settings=settings,
     )
-    opened, place = options.open_clips(clips, reading), options.engine_device(device, engine)
+    place = options.engine_device(device, engine)
     options.print_doubts(opened)
     if dry_run:
         print_plans(plan_lift(opened, recipe, device=place), options.out)

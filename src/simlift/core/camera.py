@@ -83,20 +83,57 @@ class Objects:
 
 
 @dataclass(frozen=True, eq=False)
+class Arm:
+    """One arm: its links from the end effector to the base, and how far its gripper is open.
+
+    `gripper` [t] runs from 0, closed, to 1, open; NaN where nothing says so.
+    """
+
+    name: str
+    links: tuple[str, ...]
+    gripper: Float[np.ndarray, "t"]
+
+
+@dataclass(frozen=True, eq=False)
 class Robot:
-    """A robot's achieved motion: joints [t j] in radians or metres, link poses [t l 4 4]."""
+    """A robot's achieved motion: joints [t j] in radians or metres, link_to_world poses [t l 4 4].
+
+    `gripper` [t] is that of its one arm, 0 closed and 1 open; `arms` say which links form an arm,
+    where that is known.
+    """
 
     joint_names: tuple[str, ...]
     joint_positions: Float[np.ndarray, "t j"]
     link_names: tuple[str, ...]
     link_poses: Float[np.ndarray, "t l 4 4"]
     gripper: Float[np.ndarray, "t"]
+    arms: tuple[Arm, ...] = ()
 
     def __post_init__(self) -> None:
         if self.joint_positions.shape[1] != len(self.joint_names):
             raise ValueError("joint_positions and joint_names differ in length")
         if self.link_poses.shape[1] != len(self.link_names):
             raise ValueError("link_poses and link_names differ in length")
+        for arm in self.arms:
+            if unknown := set(arm.links) - set(self.link_names):
+                raise ValueError(f"arm {arm.name} has no link {', '.join(sorted(unknown))}")
+            if len(arm.gripper) != len(self.link_poses):
+                raise ValueError(f"arm {arm.name} has {len(arm.gripper)} openings of its gripper")
+
+    def at(self, indices: Int[np.ndarray, "t"]) -> "Robot":
+        """Return the robot of some frames."""
+        return Robot(
+            self.joint_names,
+            self.joint_positions[indices],
+            self.link_names,
+            self.link_poses[indices],
+            self.gripper[indices],
+            tuple(Arm(arm.name, arm.links, arm.gripper[indices]) for arm in self.arms),
+        )
+
+    def poses_of(self, links: tuple[str, ...]) -> Float[np.ndarray, "t k 4 4"]:
+        """Return the link_to_world poses of some links, in the order named."""
+        return self.link_poses[:, [self.link_names.index(name) for name in links]]
 
 
 def check_length(where: object, name: str, found: int, expected: int) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from simlift.core.bad_pixels import check_frames, replace_bad
 from simlift.core.camera import Camera, Objects, Robot, check_length
+from simlift.core.dataset import Origin
 from simlift.core.errors import ClipError
 from simlift.core.layers import Array, FrameReader, Layer, StoredLayer, Unit
 from simlift.core.read_options import ReadOptions
@@ -46,6 +47,7 @@ class Clip:
     scene: Path | None = None  # its geometry as binary glTF
     notes: tuple[str, ...] = ()  # what the source assumed, dropped or could not know
     read_options: ReadOptions = ReadOptions()  # what the user stated when it was opened
+    origin: Origin | None = None  # the episode of a dataset that it is
     trusted: tuple[str, ...] = ()  # contradictions between layers that the user overrode
 
     def __post_init__(self) -> None:
@@ -107,6 +109,11 @@ class Clip:
                 return stored
         found = ", ".join(s.layer.value for s in self.layers)
         raise ClipError(self.path, f"no layer {layer.value}", allowed=f"the clip has {found}")
+
+    @property
+    def group(self) -> str:
+        """What shares looks and seeds: the episode of which this is a camera, or the clip alone."""
+        return self.origin.episode_name if self.origin else self.name
 
     @property
     def metric_depth(self) -> bool:
@@ -194,6 +201,7 @@ class ClipReader:
             metric_depth=clip.metric_depth,
             camera=camera,
             objects=clip.objects.at(wanted) if clip.objects else None,
+            robot=clip.robot.at(wanted) if clip.robot else None,
             categories={i: label.category for i, label in clip.labels.items()},
             scene=clip.scene,
             motion=Motion(clip.camera, clip.objects) if clip.camera else None,

@@ -46,6 +46,7 @@ def sample_clip(reader: ClipReader) -> ClipSample:
             if clip.camera
             else None,
             objects=clip.objects.at(indices) if clip.objects else None,
+            robot=clip.robot.at(indices) if clip.robot else None,
             _derived={},
         ),
         choice.cuts,

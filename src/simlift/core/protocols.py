@@ -100,6 +100,15 @@ class Counted(Protocol):
     def cost(self, clip: Clip) -> Cost: ...
 
 
+@runtime_checkable
+class Drawn(Protocol):
+    """A spec that stands for many: each episode, or clip, is lifted by the one drawn for it."""
+
+    def drawn(self, seed: int) -> EngineSpec:
+        """Return the spec of an episode whose seed this is."""
+        ...
+
+
 class Control(Protocol):
     """A condition video that says what must stay true."""
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, fields
 from fractions import Fraction
+from pathlib import Path
 
 from simlift.core.errors import RecipeError
 
@@ -12,6 +13,8 @@ class ReadOptions:
 
     `near` and `far` are the distances in metres between which a depth picture was coded.
     `tags` is "pre0.9.14" or "0.9.14", the release whose numbers of semantic tags the images hold.
+    `episode` is the name or number of one episode of a dataset. `robot` is the file that describes
+    a robot, its joints in the rows, its cameras (`simlift.robots.description`).
     `trust` takes the clip although its layers contradict each other.
     """
 
@@ -22,6 +25,8 @@ class ReadOptions:
     trust: bool = False
     near: float | None = None
     far: float | None = None
+    episode: str | None = None
+    robot: Path | None = None
 
     def __post_init__(self) -> None:
         if self.fps is not None and self.fps <= 0:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from simlift.core.errors import RecipeError
-from simlift.core.protocols import EngineSpec
+from simlift.core.protocols import Drawn, EngineSpec
 from simlift.core.renamed import CLASSES, METHODS
 from simlift.core.strict_json import decode, encode
 
@@ -130,6 +130,24 @@ class Recipe:
             raise RecipeError("variants", f"a name is there twice: {', '.join(names)}")
         if self.window is not None and self.window < 1:
             raise RecipeError("window", f"found {self.window}", allowed="at least 1 frame")
+
+    def spec_for(self, variant: Variant, group: str, attempt: int = 0) -> EngineSpec:
+        """Return the engine spec that lifts a clip under a variant.
+
+        `group` is `Clip.group`, so that all cameras of an episode share what is drawn for it.
+        """
+        spec = variant.engine.load()
+        if isinstance(spec, Drawn):
+            return spec.drawn(derive_seed(self.seed, group, *_attempt(attempt)))
+        return spec
+
+    def seed_for(self, variant: Variant, group: str, attempt: int = 0) -> int:
+        """Return the seed of a take: equal for all cameras of an episode."""
+        return derive_seed(self.seed, group, variant.name, *_attempt(attempt))
+
+
+def _attempt(number: int) -> tuple[str, ...]:
+    return (f"attempt {number}",) if number else ()
 
 
 def derive_seed(seed: int, *names: str) -> int:

@@ -17,6 +17,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from simlift.core.dataset import Origin
 from simlift.core.errors import RunError
 from simlift.core.read_options import ReadOptions
 from simlift.core.recipe import Recipe
@@ -58,6 +59,8 @@ class Take:
     versions: dict[str, str]
     read_options: ReadOptions = ReadOptions()  # what the user stated when the clip was opened
     trusted: tuple[str, ...] = ()  # contradictions between layers that the user overrode
+    origin: Origin | None = None  # the episode and camera of the dataset that the clip is
+    attempt: int = 0  # how many takes of it were rejected before
 
     @property
     def key(self) -> TakeKey:

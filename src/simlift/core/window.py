@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
-from simlift.core.camera import Camera, Objects
+from simlift.core.camera import Camera, Objects, Robot
 from simlift.core.camera_jumps import camera_jumps
 from simlift.core.errors import ClipError
 from simlift.core.layers import Array, Layer
@@ -74,6 +74,7 @@ class Window:
     metric_depth: bool
     camera: Camera | None = None
     objects: Objects | None = None
+    robot: Robot | None = None
     categories: Mapping[int, str] = field(default_factory=dict)
     scene: Path | None = None  # the clip's geometry, for engines that render it
     motion: Motion | None = None  # where the clip knows its camera
@@ -126,6 +127,7 @@ class Window:
             arrays={layer: array[which] for layer, array in self.arrays.items()},
             camera=self.camera.at(local) if self.camera else None,
             objects=self.objects.at(local) if self.objects else None,
+            robot=self.robot.at(local) if self.robot else None,
             bad={layer: mask[which] for layer, mask in self.bad.items()},
             _derived={},
         )

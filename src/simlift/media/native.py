@@ -9,7 +9,8 @@ material.mkv         FFV1 bgr0: roughness, metallic, emission, each 0..255 for 0
 twin.mp4             the scene as a path tracer shows it; often added when the rest is long there
 camera.npz           intrinsics [t 3 3], world_to_camera [t 4 4], up [3] (default +z)
 objects.npz          ids [o], poses [t o 4 4] object_to_world
-robot.npz            joint_names, joint_positions [t j], link_names, link_poses, gripper [t]
+robot.npz            joint_names, joint_positions [t j], link_names, link_poses, gripper [t];
+                     arm_names [a], arm_links [a l], arm_grippers [t a] where links form arms
 scene.glb            the scene's meshes and materials, for engines that render it
 actions.parquet      state, action, timestamp rows, carried untouched
 """
@@ -201,12 +202,14 @@ class ClipWriter:
     def robot(self, robot: Robot) -> None:
         """Write robot.npz."""
         np.savez_compressed(
-            self._folder / "robot.npz",
+            str(self._folder / "robot.npz"),
+            allow_pickle=False,
             joint_names=np.asarray(robot.joint_names),
             joint_positions=robot.joint_positions,
             link_names=np.asarray(robot.link_names),
             link_poses=robot.link_poses,
             gripper=robot.gripper,
+            **_arms(robot),
         )
 
     def scene(self, geometry: SceneGeometry) -> None:
@@ -266,3 +269,17 @@ class ClipWriter:
         folder.mkdir(exist_ok=True)
         np.save(folder / f"{self.num_frames:06d}.npy", frame)
         self.entries[layer.value] = NativeLayer(file=f"{layer.value}/%06d.npy")
+
+
+def _arms(robot: Robot) -> dict[str, Array]:
+    """Return the arms as arrays: links [a l], padded with "", and openings of grippers [t a]."""
+    if not robot.arms:
+        return {}
+    longest = max(len(arm.links) for arm in robot.arms)
+    return {
+        "arm_names": np.array([arm.name for arm in robot.arms]),
+        "arm_links": np.array(
+            [[*arm.links] + [""] * (longest - len(arm.links)) for arm in robot.arms]
+        ),
+        "arm_grippers": np.stack([arm.gripper for arm in robot.arms], axis=1),
+    }

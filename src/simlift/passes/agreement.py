@@ -43,6 +43,13 @@ def require_agreement(clips: Sequence[Clip]) -> list[Clip]:
     return [_checked(clip) for clip in clips]
 
 
+def first_of_each(clips: Sequence[Clip]) -> list[Clip]:
+    """Return what stands for many: of a dataset one clip for each camera, and every other clip."""
+    seen = {(c.origin.dataset, c.origin.camera) if c.origin else id(c): c for c in reversed(clips)}
+    kept = {id(clip) for clip in seen.values()}
+    return [clip for clip in clips if id(clip) in kept]
+
+
 def _checked(clip: Clip) -> Clip:
     found = examine(clip)
     doubts = tuple(f"doubt: {f.text()}" for f in found.findings if f.verdict is Verdict.DOUBT)

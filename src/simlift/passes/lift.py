@@ -13,7 +13,7 @@ from simlift.core.recipe import Recipe
 from simlift.core.run import Run, TakeKey, write_text
 from simlift.core.strict_json import dumps
 from simlift.engines.photographic import Look
-from simlift.passes.agreement import require_agreement
+from simlift.passes.agreement import first_of_each, require_agreement
 from simlift.passes.lift_windows import LiftJob, lift_clip
 from simlift.passes.plan import check_disk
 from simlift.passes.provenance import describe_machine
@@ -44,10 +44,9 @@ def lift_clips(
     ClipError where the layers of a clip contradict each other, unless it was opened with `trust`.
     """
     check_names(clips)
-    clips = require_agreement(clips)
-    for variant in recipe.variants:
-        spec = variant.engine.load()
-        for clip in clips:
+    for clip in require_agreement(first_of_each(clips)):
+        for variant in recipe.variants:
+            spec = recipe.spec_for(variant, clip.group)
             check_layers(clip, spec.needs())
             spec.check(clip)
     run = Run(out)

@@ -6,7 +6,7 @@ all variants; what they derive (normals, occlusion) is shared.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import UInt8
@@ -17,13 +17,14 @@ from simlift.core.errors import InputError
 from simlift.core.layers import Layer
 from simlift.core.progress import doing
 from simlift.core.protocols import Engine, EngineSpec, Stage, WindowSize
-from simlift.core.recipe import Recipe, Variant, derive_seed
-from simlift.core.run import Run, Take, TakeKey, write_text
+from simlift.core.recipe import Plugin, Recipe, Variant
+from simlift.core.run import Run, Take, write_text
 from simlift.core.strict_json import digest, dumps
 from simlift.core.window import ClipSample, Frames, PreviousFrames, Window
 from simlift.media.images import write_image
 from simlift.media.video import pixel_aspect
 from simlift.media.video.writer import VideoWriter, write_video
+from simlift.passes.agreement import require_agreement
 from simlift.passes.provenance import source_digest, versions
 from simlift.scale.prefetch import WriteBehind, read_ahead
 
@@ -37,6 +38,7 @@ class LiftJob:
     recipe: Recipe
     variants: tuple[Variant, ...]
     device: str = "cpu"
+    attempt: int = 0
 
     @property
     def name(self) -> str:
@@ -101,8 +103,11 @@ def lift_window(
 
 def lift_clip(job: LiftJob, progress: Callable[[int], None]) -> None:
     """Make the takes of a job; each appears when it is whole."""
-    clip, recipe = job.clip, job.recipe
-    specs = {variant.name: variant.engine.load() for variant in job.variants}
+    # The clips of a dataset are many: each is checked when its turn comes.
+    (clip,), recipe = require_agreement([job.clip]), job.recipe
+    job = replace(job, clip=clip)
+    specs = {v.name: recipe.spec_for(v, clip.group, job.attempt) for v in job.variants}
+    kinds = {name: Plugin.of(spec) for name, spec in specs.items()}
     stages = {name: spec.check(clip) for name, spec in specs.items()}
     layers: frozenset[Layer] = frozenset()
     for spec in specs.values():
@@ -110,7 +115,7 @@ def lift_clip(job: LiftJob, progress: Callable[[int], None]) -> None:
     with ExitStack() as stack:
         engines: dict[str, Engine] = {}
         for variant in job.variants:
-            kind = digest(variant.engine)
+            kind = digest(kinds[variant.name])
             if kind not in engines:
                 engines[kind] = stack.enter_context(specs[variant.name].open(job.device))
         reader = stack.enter_context(clip.open(layers))
@@ -121,8 +126,10 @@ def lift_clip(job: LiftJob, progress: Callable[[int], None]) -> None:
             group = [v for v in job.variants if _window_size(specs[v.name], recipe) == window_size]
             takes = [
                 Track(
-                    engine=engines[digest(v.engine)],
-                    take=_provenance(job, v, source, window_size, stages[v.name], sample.notes),
+                    engine=engines[digest(kinds[v.name])],
+                    take=_provenance(
+                        job, v, kinds[v.name], source, window_size, stages[v.name], sample.notes
+                    ),
                     window_size=window_size,
                 )
                 for v in group
@@ -210,13 +217,13 @@ def _writer(job: LiftJob, take: Take) -> AbstractContextManager[VideoWriter]:
 def _provenance(
     job: LiftJob,
     variant: Variant,
+    engine: Plugin,
     source: str,
     window_size: WindowSize,
     stages: Sequence[Stage],
     notes: Sequence[str],
 ) -> Take:
     clip = job.clip
-    key = TakeKey(clip.name, variant.name)
     window_starts = (
         range(window_size.frames, clip.num_frames, window_size.frames - window_size.overlap)
         if window_size.overlap
@@ -227,10 +234,10 @@ def _provenance(
         variant=variant.name,
         source=clip.path.resolve(),
         source_digest=source,
-        engine=variant.engine.kind,
-        settings=variant.engine.settings,
+        engine=engine.kind,
+        settings=engine.settings,
         recipe_digest=digest(job.recipe),
-        seed=derive_seed(job.recipe.seed, key.clip, key.variant),
+        seed=job.recipe.seed_for(variant, clip.group, job.attempt),
         num_frames=clip.num_frames,
         height=clip.height,
         width=clip.width,
@@ -242,4 +249,6 @@ def _provenance(
         versions=versions(),
         read_options=clip.read_options,
         trusted=clip.trusted,
+        origin=clip.origin,
+        attempt=job.attempt,
     )

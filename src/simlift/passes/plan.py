@@ -12,7 +12,7 @@ from simlift.core.errors import RunError
 from simlift.core.layers import Layer
 from simlift.core.protocols import Counted, EngineSpec, Stage
 from simlift.core.recipe import Recipe
-from simlift.passes.agreement import require_agreement
+from simlift.passes.agreement import first_of_each, require_agreement
 from simlift.passes.lift_windows import LiftJob
 
 # Bits for a pixel of an H.264 take at CRF 14: noisy takes of the shipped episodes need 1.2 to 1.6.
@@ -42,8 +42,8 @@ def plan_lift(
     """Plan every clip and variant; InputError for whatever a run would refuse."""
     return [
         plan_clip(clip, variant.name, spec, recipe.window, measure=measure, device=device)
-        for clip in require_agreement(clips)
-        for variant, spec in ((v, v.engine.load()) for v in recipe.variants)
+        for clip in require_agreement(first_of_each(clips))
+        for variant, spec in ((v, recipe.spec_for(v, clip.group)) for v in recipe.variants)
     ]
 
 

@@ -3,7 +3,9 @@
 import hashlib
 import os
 import platform
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from simlift.core.clip import Clip
 
@@ -16,11 +18,17 @@ def source_digest(clip: Clip) -> str:
     total = hashlib.blake2b(digest_size=16)
     for path in clip.files:
         total.update(path.name.encode())
-        with path.open("rb") as file:
-            total.update(
-                hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).digest()
-            )
+        state = path.stat()
+        total.update(_file_digest(path, state.st_size, state.st_mtime_ns))
     return total.hexdigest()
+
+
+@lru_cache(maxsize=1024)
+def _file_digest(path: Path, size: int, changed: int) -> bytes:
+    """Hash a file once by a process: many episodes of a dataset lie in one."""
+    del size, changed
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).digest()
 
 
 def versions() -> dict[str, str]:

@@ -21,7 +21,7 @@ from simlift.core.window import Window
 from simlift.evaluation.gate import judge
 from simlift.evaluation.metrics import Lpips, flow_source, standard
 from simlift.media.video import VideoInfo, VideoStore, probe_video
-from simlift.passes.agreement import require_agreement
+from simlift.passes.agreement import first_of_each, require_agreement
 from simlift.passes.provenance import source_digest
 from simlift.scale.processes import Failure, run_jobs
 from simlift.scale.progress import Progress
@@ -81,7 +81,7 @@ def source_clips(run: Run) -> dict[str, Clip]:
                 way_out="restore it, or lift it again into another run",
             )
         clips[take.clip] = clip
-    require_agreement(list(clips.values()))
+    require_agreement(first_of_each(list(clips.values())))
     return clips
 
 

@@ -12,6 +12,7 @@ from simlift.core.strict_json import decode, parse_settings
 from simlift.engines import NAMES
 from simlift.engines.pathtraced import PathTraced
 from simlift.engines.photographic import Look, Photographic
+from simlift.engines.photographic.looks.drawn import Changes, DrawnLook
 from simlift.engines.photographic.looks.named import named_variants
 
 TAKE_LOOKS = ("photographic", "pathtraced")
@@ -31,11 +32,13 @@ def variants_of(
     base: str | None = None,
     adapter: str | None = None,
     settings: Sequence[str] = (),
+    drawn: bool = False,
 ) -> tuple[Variant, ...]:
     """Return the variants of an engine: N looks of those that take looks, N seeds of any other.
 
-    `prompt` changes the looks by words, or is the prompt of an engine with learned weights;
-    `base` and `adapter` name weights, and `settings` are further `key=value` of the engine's own.
+    Sampled looks are those of every clip; `drawn` draws them anew for every episode. `prompt`
+    changes the looks by words, or is the prompt of an engine with learned weights; `base` and
+    `adapter` name weights, and `settings` are further `key=value` of the engine's own.
     """
     if count < 1:
         raise RecipeError("--variants", f"found {count}", allowed="at least 1")
@@ -59,13 +62,16 @@ def variants_of(
                 allowed="with another engine; simlift engines NAME lists its settings",
                 way_out="write a look as JSON and give it to --look; simlift looks fields lists it",
             )
-        pairs = named_variants(tuple(looks), count, seed, prompt)
-        written = [name.endswith(".json") for name in looks] + [False] * len(pairs)
-        return tuple(
-            Variant(name, Plugin.of(_spec(engine, look, settings, strict=own)))
-            for (name, k), own in zip(pairs, written, strict=False)
-            for look in (_with(k, environment, backdrop, replaced, like),)
-        )
+        changes = Changes(environment, backdrop, tuple(replaced), like)
+        made = []
+        for k, (name, look) in enumerate(named_variants(tuple(looks), count, seed, prompt)):
+            own = k < len(looks) and looks[k].endswith(".json")
+            spec: object = _spec(engine, changes.of(look), settings, strict=own)
+            if drawn and count > 1 and k >= len(looks):
+                plain = _spec(engine, Look(), settings, strict=False)
+                spec = DrawnLook(Plugin.of(plain), k - len(looks), prompt, changes)
+            made.append(Variant(name, Plugin.of(spec)))
+        return tuple(made)
     if looks or environment or backdrop or replaced or like:
         raise RecipeError(
             "--engine", f"{engine} takes no look", allowed=f"looks belong to {_either(TAKE_LOOKS)}"
@@ -112,21 +118,3 @@ def _with_settings(engine: str, named: Mapping[str, str | None], settings: Seque
             flag = f"--{key}" if key in named else f"--set {key}=..."
             raise RecipeError(f"--engine {engine}", f"needs {key}", way_out=f"give it: {flag}")
     return decode(given, kind, f"--engine {engine}")
-
-
-def _with(
-    look: Look,
-    environment: str | None,
-    backdrop: Path | None,
-    replaced: Sequence[str],
-    like: Path | None,
-) -> Look:
-    if environment is not None:
-        look = replace(look, light=replace(look.light, environment=environment))
-    if backdrop is not None:
-        look = replace(look, backdrop=replace(look.backdrop, kind="photos", photos=backdrop))
-    if replaced:
-        look = replace(look, backdrop=replace(look.backdrop, classes=tuple(replaced)))
-    if like is not None:
-        look = replace(look, grade=replace(look.grade, like=like))
-    return look

@@ -1,7 +1,7 @@
 """Read clips from disk layouts in place, without converting them: one module for each layout."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from simlift.core.clip import Clip
@@ -26,6 +26,7 @@ from simlift.sources import (
     video,
     vkitti2,
 )
+from simlift.sources.datasets import DATASETS, format_of, open_dataset, open_episodes, open_one
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,8 @@ def open_clip(path: str | Path, options: ReadOptions = ReadOptions()) -> Clip:
     the way out; no frame is kept in memory.
     """
     path = Path(path)
+    if format_of(path) is not None:
+        return open_one(path, options)
     layout = layout_of(path)
     if stray := sorted(options.stated - layout.options):
         allowed = ", ".join(f"--{name}" for name in sorted(layout.options)) or "none"
@@ -140,6 +143,33 @@ def open_clip(path: str | Path, options: ReadOptions = ReadOptions()) -> Clip:
             + (", and state it in clip.json" if layout.read is native.read else ""),
         )
     return layout.read(path.parent if path.name == "clip.json" else path, options)
+
+
+def open_clips(
+    path: str | Path,
+    options: ReadOptions = ReadOptions(),
+    episodes: str | None = None,
+    cameras: Sequence[str] | None = None,
+) -> list[Clip]:
+    """Open all that lies at a path: the chosen cameras and episodes of a dataset, or one clip.
+
+    `episodes` are words like "0:50,60", `cameras` names. RecipeError where they are stated for
+    what is no dataset.
+    """
+    path = Path(path)
+    if format_of(path) is not None and options.episode is None:
+        if options.camera is not None:
+            cameras = (*(cameras or ()), options.camera)
+        return open_episodes(path, replace(options, camera=None), episodes, cameras)
+    for flag, given in (("--episodes", episodes), ("--cameras", cameras)):
+        if given is not None:
+            raise RecipeError(
+                flag,
+                f"is stated for {path}, which is no dataset",
+                allowed="; ".join(known.name for known in DATASETS),
+                way_out="leave it out",
+            )
+    return [open_clip(path, options)]
 
 
 def layout_of(path: Path) -> Layout:
@@ -179,3 +209,14 @@ def _inside(folder: Path) -> str:
         return "it is empty"
     more = f" and {len(names) - 4} more" if len(names) > 4 else ""
     return f"it holds {', '.join(names[:4])}{more}"
+
+
+__all__ = [
+    "DATASETS",
+    "LAYOUTS",
+    "Layout",
+    "layout_of",
+    "open_clip",
+    "open_clips",
+    "open_dataset",
+]

@@ -9,11 +9,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from simlift.core.camera import Objects, Robot
+from simlift.core.camera import Arm, Objects, Robot
 from simlift.core.errors import ClipError
 from simlift.core.layers import Array
 
 T = TypeVar("T")
+
+_OPTIONAL = frozenset({"up", "arm_names", "arm_links", "arm_grippers"})
 
 
 def existing(folder: Path, name: str | None) -> Path | None:
@@ -57,7 +59,7 @@ def read_arrays(folder: Path, name: str, shapes: Mapping[str, str]) -> dict[str,
             allowed=f"arrays without pickles: {', '.join(shapes)}",
             way_out="save it again with numpy.savez",
         ) from error
-    if missing := [key for key in shapes if key not in arrays and key != "up"]:
+    if missing := [key for key in shapes if key not in arrays and key not in _OPTIONAL]:
         raise ClipError(path, f"lacks {', '.join(missing)}", allowed=", ".join(shapes))
     lengths: dict[str, int] = {}
     for key in [key for key in shapes if key in arrays]:
@@ -67,7 +69,7 @@ def read_arrays(folder: Path, name: str, shapes: Mapping[str, str]) -> dict[str,
 
 def _check_axes(path: Path, key: str, array: Array, axes: str, lengths: dict[str, int]) -> None:
     names = axes.split()
-    numbers = "U" if key.endswith("names") else "iuf"
+    numbers = "U" if key.endswith(("names", "arm_links")) else "iuf"
     fits = len(names) == array.ndim and array.dtype.kind in numbers
     if not fits or any(
         size != int(name) for name, size in zip(names, array.shape) if name.isdigit()
@@ -109,8 +111,19 @@ def read_robot(folder: Path, name: str | None) -> Robot | None:
         "link_names": "l",
         "link_poses": "t l 4 4",
         "gripper": "t",
+        "arm_names": "a",
+        "arm_links": "a k",
+        "arm_grippers": "t a",
     }
     found = read_arrays(folder, name, shapes)
+    arms: tuple[Arm, ...] = ()
+    if "arm_names" in found:
+        arms = tuple(
+            Arm(str(arm), tuple(str(n) for n in links if n), opening.astype(np.float64))
+            for arm, links, opening in zip(
+                found["arm_names"], found["arm_links"], found["arm_grippers"].T
+            )
+        )
     return built(
         folder / name,
         Robot,
@@ -119,6 +132,7 @@ def read_robot(folder: Path, name: str | None) -> Robot | None:
         link_names=tuple(str(n) for n in found["link_names"]),
         link_poses=found["link_poses"].astype(np.float64),
         gripper=found["gripper"].astype(np.float64),
+        arms=arms,
     )
 
 

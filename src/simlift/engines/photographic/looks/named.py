@@ -109,10 +109,12 @@ NAMED: dict[str, Look] = {
 def look_named(name: str) -> Look:
     """Return a named look, or the look in a JSON file; RecipeError lists the names.
 
-    The file is a look, or a twin's settings, which hold one.
+    The file is a look, a twin's settings, or the provenance of a take, which hold one.
     """
     if name.endswith(".json"):
         data = read_json(Path(name))
+        if isinstance(data, dict) and isinstance(data.get("settings"), dict):
+            data = data["settings"]
         if isinstance(data, dict) and isinstance(data.get("look"), dict):
             return decode(data["look"], Look, f"{name}: look")
         return load(Path(name), Look)

@@ -1,0 +1,91 @@
+"""Open robot datasets where they lie: a module for each format; episode and camera name a clip."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+from simlift.core.clip import Clip
+from simlift.core.dataset import Dataset, select_cameras, select_episodes
+from simlift.core.errors import ClipError, RecipeError
+from simlift.core.read_options import ReadOptions
+from simlift.sources import lerobot
+
+
+@dataclass(frozen=True)
+class DatasetFormat:
+    """A format of datasets: its name, who recognises a path, and who reads it."""
+
+    name: str
+    recognises: Callable[[Path], bool]
+    read: Callable[[Path, ReadOptions], Dataset]
+
+
+# The first format that recognises a path reads it.
+DATASETS: tuple[DatasetFormat, ...] = (
+    DatasetFormat("LeRobot dataset (meta/info.json)", lerobot.recognises, lerobot.read),
+)
+
+
+def format_of(path: Path) -> DatasetFormat | None:
+    """Return the format of the dataset at a path, or None where none recognises it."""
+    return next((known for known in DATASETS if known.recognises(path)), None)
+
+
+def open_dataset(path: str | Path, options: ReadOptions = ReadOptions()) -> Dataset:
+    """Open a dataset; ClipError where the path holds none. Nothing but its tables is read."""
+    path = Path(path)
+    known = format_of(path)
+    if known is None:
+        found = "is a dataset of no known format" if path.exists() else "does not exist"
+        raise ClipError(path, found, allowed="; ".join(known.name for known in DATASETS))
+    return known.read(path, options)
+
+
+def open_episodes(
+    path: Path,
+    options: ReadOptions = ReadOptions(),
+    episodes: str | None = None,
+    cameras: Iterable[str] | None = None,
+) -> list[Clip]:
+    """Return every chosen camera of every chosen episode as a clip, episode by episode.
+
+    ClipError for what can be told without pixels, RecipeError for names that are none.
+    """
+    dataset = open_dataset(path, options)
+    chosen, seen = select_episodes(dataset, episodes), select_cameras(dataset, cameras)
+    dataset.check(chosen, seen)
+    return [dataset.clip(episode, camera) for episode in chosen for camera in seen]
+
+
+def open_one(path: Path, options: ReadOptions) -> Clip:
+    """Open the one clip of a dataset that `options` name by episode and camera.
+
+    Either may be left out where the dataset has one alone; RecipeError otherwise.
+    """
+    plain = replace(options, episode=None, camera=None)
+    dataset = _opened(path, plain, _stamp(path))
+    chosen = select_episodes(dataset, options.episode)
+    seen = select_cameras(dataset, None if options.camera is None else (options.camera,))
+    if len(chosen) > 1 or len(seen) > 1:
+        raise RecipeError(
+            path,
+            f"is a dataset of {len(dataset.episodes)} episodes and {len(dataset.cameras)} cameras",
+            allowed="one episode and one camera here",
+            way_out=f"--episodes {chosen[0].index} --cameras {seen[0]}",
+        )
+    dataset.check(chosen, seen)
+    return dataset.clip(chosen[0], seen[0])
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """Return what changes when the tables of a dataset do."""
+    known = (path, path / "meta" / "info.json", path / "dataset.json")
+    return tuple(file.stat().st_mtime_ns for file in known if file.exists())
+
+
+@lru_cache(maxsize=4)
+def _opened(path: Path, options: ReadOptions, stamp: tuple[int, ...]) -> Dataset:
+    """Open a dataset once for all the takes of a run that came from it."""
+    del stamp
+    return open_dataset(path, options)

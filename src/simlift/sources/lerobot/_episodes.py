@@ -1,0 +1,205 @@
+"""Read meta/episodes of LeRobot v3.0: lengths, tasks, and which whole frames of which files."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from simlift.core.dataset import Episode
+from simlift.core.errors import ClipError
+from simlift.media._parquet import read_column_names, read_table
+from simlift.sources.lerobot.info import Info
+
+_DRIFT = 0.25  # of a frame, by which a summed from_timestamp may be off before it is refused
+_NOTED = 1e-4  # seconds, from which lerobot itself would not read it
+
+
+@dataclass(frozen=True)
+class EpisodeTable:
+    """The episodes of a dataset, and where the rows and frames of each lie."""
+
+    episodes: tuple[Episode, ...]
+    data_files: tuple[Path, ...]
+    first_rows: tuple[int, ...]
+    sections: Mapping[str, Sequence[tuple[Path, int]]]
+    notes: tuple[str, ...]
+
+
+def read_episodes(root: Path, info: Info) -> EpisodeTable:
+    """Read the tables; ClipError for holes, for counts unlike info.json, for overlaps.
+
+    Columns that a converter left out are filled where one file holds everything, and said.
+    """
+    files = sorted((root / "meta" / "episodes").rglob("*.parquet"))
+    if not files:
+        raise ClipError(
+            root / "meta" / "episodes", "holds no table", allowed="chunk-000/file-000.parquet, ..."
+        )
+    table = _read(files)
+    columns = {name: table[name].to_pylist() for name in table.column_names if name != "tasks"}
+    _check_numbers(files[0], info, columns)
+    notes: list[str] = []
+    data = _places(root, info, columns, "data", info.data_path, notes)
+    sections = {
+        name: _sections(root, info, columns, name, notes)
+        for name, kind in info.pictures.items()
+        if kind.kind == "video"
+    }
+    tasks = table["tasks"].to_pylist() if "tasks" in table.column_names else None
+    return EpisodeTable(
+        episodes=tuple(
+            Episode(
+                index=index,
+                name=f"episode_{index:06d}",
+                num_frames=length,
+                tasks=tuple(tasks[k] or ()) if tasks else (),
+                key=str(index),
+            )
+            for k, (index, length) in enumerate(zip(columns["episode_index"], columns["length"]))
+        ),
+        data_files=tuple(data),
+        first_rows=tuple(columns["dataset_from_index"]),
+        sections=sections,
+        notes=tuple(notes),
+    )
+
+
+def _read(files: Sequence[Path]) -> pa.Table:
+    parts = []
+    for file in files:
+        names = [n for n in read_column_names(file) if not n.startswith("stats/")]
+        for column in ("episode_index", "length", "dataset_from_index", "dataset_to_index"):
+            if column not in names:
+                raise ClipError(file, f"has no column {column}", allowed=", ".join(names))
+        parts.append(read_table(file, names))
+    return pa.concat_tables(parts, promote_options="default").sort_by("episode_index")
+
+
+def _check_numbers(file: Path, info: Info, columns: Mapping[str, list[Any]]) -> None:
+    indices, lengths = columns["episode_index"], columns["length"]
+    if len(indices) != info.total_episodes:
+        raise ClipError(
+            info.file,
+            f"total_episodes is {info.total_episodes}, meta/episodes lists {len(indices)}",
+            allowed="equal counts",
+            way_out="copy the dataset again",
+        )
+    for position, index in enumerate(indices):
+        if index != position:
+            raise ClipError(
+                file,
+                f"episode {position} is missing: after {position - 1} comes {index}"
+                if index > position
+                else f"episode {index} is there twice",
+                allowed="episodes numbered from 0 without holes",
+                way_out="lerobot-edit-dataset numbers them anew",
+            )
+    begin = 0
+    for index, length in zip(indices, lengths):
+        first, last = columns["dataset_from_index"][index], columns["dataset_to_index"][index]
+        if (first, last - first) != (begin, length) or length < 1:
+            raise ClipError(
+                file,
+                f"episode {index} has the rows {first} to {last} and the length {length}, "
+                f"{begin} rows come before",
+                allowed="dataset_to_index - dataset_from_index = length, one after the other",
+            )
+        begin = last
+    if begin != info.total_frames:
+        raise ClipError(
+            info.file,
+            f"total_frames is {info.total_frames}, the episodes hold {begin}",
+            allowed="equal counts",
+        )
+
+
+def _places(
+    root: Path,
+    info: Info,
+    columns: Mapping[str, list[Any]],
+    prefix: str,
+    template: str,
+    notes: list[str],
+    **values: str,
+) -> list[Path]:
+    """Return the file of every episode, by the numbers of its own chunk and file."""
+    count = len(columns["episode_index"])
+    chunks = columns.get(f"{prefix}/chunk_index")
+    numbers = columns.get(f"{prefix}/file_index")
+    if chunks is None or numbers is None:
+        folder = (root / template.format_map(_Blank(values))).parent.parent
+        found = [p for p in sorted(folder.glob("chunk-*/file-*")) if p.suffix != ".partial"]
+        if len([p for p in found if "." not in p.stem]) > 1:
+            raise ClipError(
+                root / "meta" / "episodes",
+                f"has no column {prefix}/chunk_index, and {folder} holds {len(found)} files",
+                allowed="the numbers of chunk and file for each episode",
+            )
+        notes.append(f"meta/episodes does not say where {prefix} lies: its one file is taken")
+        chunks, numbers = [0] * count, [0] * count
+    made: dict[tuple[int, int], Path] = {}
+    places = []
+    for chunk, number in zip(chunks, numbers):
+        if (chunk, number) not in made:
+            made[chunk, number] = info.path_of(
+                template, root, chunk_index=chunk, file_index=number, **values
+            )
+        places.append(made[chunk, number])
+    return places
+
+
+class _Blank(dict[str, Any]):
+    """Fills what is not known with 0."""
+
+    def __missing__(self, key: str) -> int:
+        return 0
+
+
+def _sections(
+    root: Path, info: Info, columns: Mapping[str, list[Any]], camera: str, notes: list[str]
+) -> list[tuple[Path, int]]:
+    """Return the file and the first frame of every episode, counted, never summed in floats."""
+    prefix = f"videos/{camera}"
+    files = _places(root, info, columns, prefix, info.video_path, notes, video_key=camera)
+    lengths, begins = columns["length"], columns.get(f"{prefix}/from_timestamp")
+    if begins is None:
+        firsts, ends = [], defaultdict[Path, int](int)
+        for file, length in zip(files, lengths):
+            firsts.append(ends[file])
+            ends[file] += length
+        return list(zip(files, firsts))
+    times = np.asarray(begins, np.float64) * float(info.fps)
+    firsts = np.rint(times).astype(int).tolist()
+    off = np.abs(times - firsts)
+    table = root / "meta" / "episodes"
+    if off.max() > _DRIFT:
+        worst = int(off.argmax())
+        raise ClipError(
+            table,
+            f"{prefix}/from_timestamp of episode {worst} is {begins[worst]:.6f} s: "
+            f"{times[worst]:.3f} frames at {float(info.fps):g} frames a second",
+            allowed="a whole number of frames",
+            way_out="correct fps, or let lerobot write the dataset again",
+        )
+    if off.max() / float(info.fps) > _NOTED:
+        notes.append(
+            f"{prefix}/from_timestamp has drifted by up to {off.max() / float(info.fps) * 1e3:.2f} "
+            "ms: frames are counted, not summed"
+        )
+    ends = defaultdict[Path, int](int)
+    for index in sorted(range(len(files)), key=lambda k: (files[k], firsts[k])):
+        file, first = files[index], firsts[index]
+        if first < ends[file]:
+            raise ClipError(
+                table,
+                f"{prefix}: episode {index} begins at frame {first} of {file.name}, where another "
+                f"ends at frame {ends[file]}",
+                allowed="sections that do not overlap",
+                way_out="from_timestamp has drifted: let lerobot write the dataset again",
+            )
+        ends[file] = first + lengths[index]
+    return list(zip(files, firsts))

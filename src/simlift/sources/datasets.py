@@ -9,7 +9,7 @@ from simlift.core.clip import Clip
 from simlift.core.dataset import Dataset, select_cameras, select_episodes
 from simlift.core.errors import ClipError, RecipeError
 from simlift.core.read_options import ReadOptions
-from simlift.sources import lerobot
+from simlift.sources import hdf5, lerobot
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,11 @@ class DatasetFormat:
 # The first format that recognises a path reads it.
 DATASETS: tuple[DatasetFormat, ...] = (
     DatasetFormat("LeRobot dataset (meta/info.json)", lerobot.recognises, lerobot.read),
+    DatasetFormat(
+        "HDF5 demonstrations of robosuite, robomimic, Isaac Lab or ManiSkill (.hdf5, .h5)",
+        hdf5.recognises,
+        hdf5.read,
+    ),
 )
 
 

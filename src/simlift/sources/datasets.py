@@ -14,11 +14,12 @@ from simlift.sources import hdf5, lerobot
 
 @dataclass(frozen=True)
 class DatasetFormat:
-    """A format of datasets: its name, who recognises a path, and who reads it."""
+    """A format of datasets: its name, who recognises and reads it, and which options it heeds."""
 
     name: str
     recognises: Callable[[Path], bool]
     read: Callable[[Path, ReadOptions], Dataset]
+    options: frozenset[str] = frozenset()
 
 
 # The first format that recognises a path reads it.
@@ -28,8 +29,12 @@ DATASETS: tuple[DatasetFormat, ...] = (
         "HDF5 demonstrations of robosuite, robomimic, Isaac Lab or ManiSkill (.hdf5, .h5)",
         hdf5.recognises,
         hdf5.read,
+        frozenset({"fps"}),
     ),
 )
+
+
+_OF_EVERY = frozenset({"episode", "camera", "robot"})  # options that every dataset heeds
 
 
 def format_of(path: Path) -> DatasetFormat | None:
@@ -44,6 +49,13 @@ def open_dataset(path: str | Path, options: ReadOptions = ReadOptions()) -> Data
     if known is None:
         found = "is a dataset of no known format" if path.exists() else "does not exist"
         raise ClipError(path, found, allowed="; ".join(known.name for known in DATASETS))
+    if stray := sorted(options.stated - known.options - _OF_EVERY):
+        raise RecipeError(
+            f"--{stray[0]}",
+            f"is stated for {path}, which is a {known.name}",
+            allowed=", ".join(f"--{name}" for name in sorted(known.options)) or "none of these",
+            way_out="leave it out: the dataset says it",
+        )
     return known.read(path, options)
 
 

@@ -95,9 +95,19 @@ def open_one(path: Path, options: ReadOptions) -> Clip:
     return dataset.clip(chosen[0], seen[0])
 
 
+def dataset_of(clip: Clip) -> Dataset:
+    """Return the dataset that a clip is an episode of; ClipError where it is of none."""
+    if clip.origin is None:
+        raise ClipError(clip.path, "is no episode of a dataset", allowed="a clip of a dataset")
+    plain = replace(clip.read_options, episode=None, camera=None)
+    return _opened(clip.path, plain, _stamp(clip.path))
+
+
 def _stamp(path: Path) -> tuple[int, ...]:
     """Return what changes when the tables of a dataset do."""
-    known = (path, path / "meta" / "info.json", path / "dataset.json")
+    beside = (path.with_name(f"{path.name}.cameras.json"), path.with_suffix(".json"))
+    inside = ("meta/info.json", "meta/episodes.jsonl", "dataset.json")
+    known = (path, *beside, *(path / name for name in inside))
     return tuple(file.stat().st_mtime_ns for file in known if file.exists())
 
 

@@ -49,28 +49,34 @@ def base(request, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def image_base(tmp_path_factory):
+    folder = tiny_models.wan_image_to_video(tmp_path_factory.mktemp("models") / "i2v")
+    return find_wan(str(folder))
+
+
+@pytest.fixture(scope="module")
 def clip(tmp_path_factory):
     folder = tmp_path_factory.mktemp("clips") / "clip"
     builders.native(folder, [Layer.RGB, Layer.DEPTH, Layer.TWIN], FRAMES)
     return open_clip(folder)
 
 
-@pytest.fixture(scope="module")
-def pairs(clip, tmp_path_factory):
-    out = tmp_path_factory.mktemp("pairs") / "set"
-    recipe = pair_recipe(
-        twins=True, frames=FRAMES, settings=("gate.min_edge_f1_near=0",), controls=("edges",)
-    )
-    gate = replace(
-        recipe.gate,
-        **{name: (-1e9 if name.startswith("min_") else 1e9) for name in vars(recipe.gate)},
-    )
-    result = pair_clips([clip], replace(recipe, gate=gate), out, progress=Silent())
+def make_pairs(clip, out):
+    recipe = pair_recipe(twins=True, frames=FRAMES, controls=("edges",))
+    open_gate = {name: -1e9 if name.startswith("min_") else 1e9 for name in vars(recipe.gate)}
+    recipe = replace(recipe, gate=replace(recipe.gate, **open_gate))
+    result = pair_clips([clip], recipe, out, progress=Silent())
     assert result.accepted == 1
     return result.pairs
 
 
-def test_a_control_lies_beside_its_pair_and_names_what_drew_it(pairs, clip):
+@pytest.fixture(scope="module")
+def pairs(clip, tmp_path_factory):
+    return make_pairs(clip, tmp_path_factory.mktemp("pairs") / "set")
+
+
+def test_a_control_lies_beside_its_pair_and_names_what_drew_it(clip, tmp_path):
+    pairs = make_pairs(clip, tmp_path)
     (pair,) = pairs.pairs()
     control = pair.controls["edges"]
     assert control.drawn_by == Plugin.of(Edges())
@@ -81,18 +87,7 @@ def test_a_control_lies_beside_its_pair_and_names_what_drew_it(pairs, clip):
         pairs.check(pair)
 
 
-@pytest.fixture(scope="module")
-def fresh_pairs(clip, tmp_path_factory):
-    out = tmp_path_factory.mktemp("pairs") / "fresh"
-    recipe = pair_recipe(twins=True, frames=FRAMES, controls=("edges",))
-    gate = replace(
-        recipe.gate,
-        **{name: (-1e9 if name.startswith("min_") else 1e9) for name in vars(recipe.gate)},
-    )
-    return pair_clips([clip], replace(recipe, gate=gate), out, progress=Silent()).pairs
-
-
-def test_an_adapter_of_a_control_lifts_from_a_first_frame(base, fresh_pairs, clip, tmp_path):
+def test_an_adapter_of_a_control_lifts_from_a_first_frame(base, pairs, clip, tmp_path):
     recipe = train_recipe(
         str(base),
         reference="edges",
@@ -100,7 +95,7 @@ def test_an_adapter_of_a_control_lifts_from_a_first_frame(base, fresh_pairs, cli
         settings=("sample_every=2", "sample_steps=1", *SETTINGS),
     )
     assert recipe.prefix_share + recipe.first_frame_share == 1
-    out = train_adapter(fresh_pairs, recipe, tmp_path / "adapter", progress=Silent())
+    out = train_adapter(pairs, recipe, tmp_path / "adapter", progress=Silent())
     card = find_adapter(str(out), find_wan(str(base))).card
     assert (card.reference, card.control) == ("edges", Plugin.of(Edges()))
     spec = Wan(str(base), str(out), steps=1, dtype="float32", frames=5, overlap=1)
@@ -115,16 +110,18 @@ def test_an_adapter_of_a_control_lifts_from_a_first_frame(base, fresh_pairs, cli
     assert not np.array_equal(frames[1], first[1])
 
 
-def test_pairs_without_the_control_are_refused(base, fresh_pairs, tmp_path):
-    recipe = train_recipe(str(base), reference="skeleton", steps=1, settings=SETTINGS)
+def test_pairs_without_the_control_are_refused(image_base, pairs):
+    recipe = train_recipe(
+        str(image_base.folder.path), reference="skeleton", steps=1, settings=SETTINGS
+    )
     with pytest.raises(ClipError, match=r"no control 'skeleton'.*render, edges.*--controls"):
-        plan_training(fresh_pairs, recipe)
+        plan_training(pairs, recipe)
     with pytest.raises(RecipeError, match="no control|found 'nothing'"):
         pair_recipe(twins=True, controls=("nothing",))
 
 
-def test_controls_of_two_styles_are_refused(base, fresh_pairs, tmp_path):
-    (pair,) = fresh_pairs.pairs()
+def test_controls_of_two_styles_are_refused(image_base, pairs, tmp_path):
+    (pair,) = pairs.pairs()
     other = Plugin.of(Edges(low=50.0))
     control = pair.controls["edges"]
     second = replace(
@@ -132,20 +129,16 @@ def test_controls_of_two_styles_are_refused(base, fresh_pairs, tmp_path):
     )
     mixed = PairSet(tmp_path)
     for name in ("videos", "references", "controls"):
-        (tmp_path / name).symlink_to(fresh_pairs.path / name)
+        (tmp_path / name).symlink_to(pairs.path / name)
     mixed.write([pair, second], [])
-    recipe = train_recipe(str(base), reference="edges", steps=1, settings=SETTINGS)
+    recipe = train_recipe(
+        str(image_base.folder.path), reference="edges", steps=1, settings=SETTINGS
+    )
     with pytest.raises(ClipError, match="different settings"):
         plan_training(mixed, recipe)
 
 
 # --- image-to-video models
-
-
-@pytest.fixture(scope="module")
-def image_base(tmp_path_factory):
-    folder = tiny_models.wan_image_to_video(tmp_path_factory.mktemp("models") / "i2v")
-    return find_wan(str(folder))
 
 
 def test_given_frames_are_those_of_the_published_pipeline(image_base):

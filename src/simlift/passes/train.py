@@ -179,6 +179,7 @@ def write_card(pairs: PairSet, recipe: TrainRecipe, folder: TrainingFolder) -> N
         prompt_template=card.prompt_template,
         training_set=SetFacts.of(pairs.pairs()),
         reference=card.reference,
+        pipeline=find_wan(recipe.base).folder.kind,
         evaluation=tuple((int(row["step"]), float(row["loss"])) for row in curve),
     )
     write_text(folder.path / "README.md", adapter_card(facts))

@@ -1,7 +1,7 @@
 """Encode training items to latents and text embeddings, cached on disk by content hash.
 
-    pairs/.cache/<key>.safetensors      target and reference [1 C F H W], float32; given-<k>: what an
-                                        image-to-video model is told of k latent frames
+    pairs/.cache/<key>.safetensors      target and reference [1 C F H W], float32; given-<k>: what
+                                        an image-to-video model is told of k latent frames
     pairs/.cache/text-<key>.safetensors embeddings [T D] of one prompt
 
 A key covers the videos' bytes, the autoencoder's, the size, the frames and the downscale, so that a

@@ -77,6 +77,7 @@ class AdapterFacts:
     prompt_template: str
     training_set: SetFacts
     reference: str = "render"
+    pipeline: str = "WanPipeline"  # the base's class in diffusers
     evaluation: tuple[tuple[int, float], ...] = ()
     repository: str | None = None  # owner/name on the Hub, once there is one
 
@@ -151,9 +152,9 @@ def _with_diffusers(facts: AdapterFacts) -> str:
     adapter = facts.repository or "ADAPTER"
     lines = [
         "import torch",
-        "from diffusers import WanPipeline",
+        f"from diffusers import {facts.pipeline}",
         "",
-        f"pipe = WanPipeline.from_pretrained({json.dumps(_base(facts))}, "
+        f"pipe = {facts.pipeline}.from_pretrained({json.dumps(_base(facts))}, "
         "torch_dtype=torch.bfloat16)",
     ]
     for expert in facts.experts:
@@ -166,7 +167,7 @@ def _with_diffusers(facts: AdapterFacts) -> str:
             ")",
         ]
     note = (
-        "This loads the weights. `WanPipeline` itself has no place for a reference video: alone it "
+        f"This loads the weights. `{facts.pipeline}` itself has no place for a reference video: alone it "
         "generates from text, and what the adapter learned needs the render's tokens, which "
         "simlift brings in."
     )

@@ -244,9 +244,9 @@ lift    CLIPS --out --engine --look --looks --variants --seed --environment --ba
         --like --prompt --base --adapter --set --device --workers --dry-run
         --episodes --cameras --robot --camera --fps --fov --near --far --tags --trust
 pair    CLIPS --out --editor --propagator --twins --caption --caption-url --caption-model
-        --caption-key --frames --seed --set --device --dry-run
+        --caption-key --frames --seed --controls --set --device --dry-run
         --episodes --cameras --robot --camera --fps --fov --near --far --tags --trust
-train   PAIRS --base --out --steps --seed --set --device --shard --dry-run
+train   PAIRS --base --out --reference --steps --seed --set --device --shard --dry-run
 export  SOURCE --format --out --copy
 publish ADAPTER --to --public
 score   RUN --workers

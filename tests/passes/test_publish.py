@@ -100,6 +100,7 @@ brings in.
 | base | Wan-AI/Wan2.2-T2V-A14B-Diffusers |
 | experts | high: `high.safetensors`, low: `low.safetensors` |
 | rank | 32 |
+| reference | render |
 | positions of the reference | shared |
 | reference attention | full |
 | sigma shift | 5 |
@@ -206,7 +207,8 @@ def test_a_long_curve_keeps_its_ends():
 def test_templates_cannot_break_out_of_the_card():
     text = changed(prompt_template="a ``` b | c", positions="a|b")
     assert "````\na ``` b | c\n````" in text
-    assert "| positions of the reference | a\\|b |" in text
+    assert "| reference | render |
+| positions of the reference | a\\|b |" in text
 
 
 def test_a_repository_s_name_stands_in_the_commands():

@@ -207,8 +207,7 @@ def test_a_long_curve_keeps_its_ends():
 def test_templates_cannot_break_out_of_the_card():
     text = changed(prompt_template="a ``` b | c", positions="a|b")
     assert "````\na ``` b | c\n````" in text
-    assert "| reference | render |
-| positions of the reference | a\\|b |" in text
+    assert "| positions of the reference | a\\|b |" in text
 
 
 def test_a_repository_s_name_stands_in_the_commands():

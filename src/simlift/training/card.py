@@ -167,9 +167,9 @@ def _with_diffusers(facts: AdapterFacts) -> str:
             ")",
         ]
     note = (
-        f"This loads the weights. `{facts.pipeline}` itself has no place for a reference video: alone it "
-        "generates from text, and what the adapter learned needs the render's tokens, which "
-        "simlift brings in."
+        f"This loads the weights. `{facts.pipeline}` itself has no place for a reference video: "
+        "alone it generates from text, and what the adapter learned needs the render's tokens, "
+        "which simlift brings in."
     )
     return _fenced("\n".join(lines), "python") + "\n\n" + note
 

@@ -31,7 +31,7 @@ def cameras(tmp_path_factory):
     turn[:2, :2] = [[np.cos(TURN), -np.sin(TURN)], [np.sin(TURN), np.cos(TURN)]]
     seen = front.camera
     aside = Camera(seen.intrinsics, seen.world_to_camera @ turn, seen.up)
-    side = replace(front, name="side", camera=aside, objects=None)
+    side = replace(front, name="side", camera=aside)
     return front, side
 
 

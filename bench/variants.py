@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from simlift.core.recipe import Recipe
+from simlift.core.recipe import Recipe, Variant
 from simlift.passes.demo import episode_path
 from simlift.passes.lift import lift_clips
 from simlift.passes.variants import variants_of
@@ -29,7 +29,7 @@ def main() -> None:
     clip = open_clip(asked.clip)
     variants = variants_of("photographic", count=asked.variants, seed=3)
 
-    def seconds(chosen) -> float:
+    def seconds(chosen: tuple[Variant, ...]) -> float:
         with tempfile.TemporaryDirectory() as folder:
             begun = time.perf_counter()
             lift_clips([clip], Recipe(chosen, seed=3), Path(folder) / "run", progress=Silent())

@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from simlift.core.dataset import Dataset
 from simlift.core.errors import InputError, RunError
@@ -43,7 +44,7 @@ class DatasetOptions:
     other_cameras: OtherCameras | None = None
     originals: float = 1.0
     unscored: bool = False
-    codec: str = "keep"
+    codec: Literal["keep", "h264", "av1"] = "keep"
     state: tuple[str, ...] = ()
     task: str | None = None
     shard: tuple[int, int] | None = None
@@ -89,9 +90,8 @@ def export_dataset(
         with progress.task("export", total) as advance:
             notes = _write(selection, format, folder, work, options, advance)
         notes = (*selection.notes, *notes)
-        digests = {
-            str(f): file_digest(f) for e in selection.episodes for f in e.dataset.files(e.source)
-        }
+        files = {f for e in selection.episodes for f in e.dataset.files(e.source)}
+        digests = {str(file): file_digest(file) for file in files}
         rows = [provenance(k, e, digests) for k, e in enumerate(selection.episodes)]
         (folder / "meta").mkdir(exist_ok=True)
         (folder / PROVENANCE).write_text(provenance_lines(rows), encoding="utf-8")

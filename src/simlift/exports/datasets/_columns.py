@@ -1,8 +1,8 @@
 """Bring the rows of an episode into the columns of LeRobot, without touching a number.
 
-Rows of LeRobot keep every column but the numbers of episode, row and task. Those of HDF5 files are
-named as LeRobot names them: `actions` is `action`, `obs/x` is `observation.x`, `rewards` and `dones`
-are `next.reward` and `next.done`; `observation.state` joins the observations of the robot.
+Rows of LeRobot keep every column but the numbers of episode, row and task. Those of HDF5 files get
+LeRobot's names: `actions` is `action`, `obs/x` is `observation.x`, `rewards` and `dones` are
+`next.reward` and `next.done`; `observation.state` joins the observations of the robot.
 """
 
 import re
@@ -53,7 +53,7 @@ def lerobot_rows(episode: ExportEpisode, settings: RowSettings) -> Rows:
         names: dict[str, Sequence[str] | None] = {
             name: feature.names for name, feature in dataset.features.items()
         }
-        times, notes = table["timestamp"], ()
+        times, notes = table["timestamp"], tuple[str, ...]()
     else:
         columns, names, notes = _named(table, settings)
         # In float32, as LeRobot stores them.
@@ -106,12 +106,7 @@ def _named(
         columns["observation.state"] = vectors(joined)
         notes.append(f"observation.state joins {', '.join(states)}")
     for name, column in found.items():
-        flat = numbers_of(column)
-        matrices = flat is not None and "list" in str(
-            column.type.value_type if flat.ndim > 1 else ""
-        )
-        # A matrix to a row becomes a vector: its numbers stay, in the order of rows.
-        columns[_lerobot_name(name)] = vectors(flat) if flat is not None and matrices else column
+        columns[_lerobot_name(name)] = _without_matrices(column)
     names: dict[str, Sequence[str] | None] = {}
     if states:
         names["observation.state"] = [
@@ -120,6 +115,14 @@ def _named(
             for k in range(part.reshape(len(table), -1).shape[1])
         ]
     return columns, names, tuple(notes)
+
+
+def _without_matrices(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column in which a matrix to a row is a vector: its numbers, row by row."""
+    flat = numbers_of(column)
+    if flat is None or flat.ndim < 2 or not hasattr(column.type.value_type, "value_type"):
+        return column
+    return vectors(flat)
 
 
 def _states(found: Mapping[str, pa.ChunkedArray], settings: RowSettings) -> list[str]:
@@ -162,12 +165,8 @@ def _feature(name: str, column: pa.ChunkedArray, names: Sequence[str] | None) ->
             allowed="numbers or vectors of one length, or texts",
         )
     shape = [1] if numbers.ndim == 1 else [numbers.shape[1]]
-    fits = names is not None and len(names) == shape[0]
-    return {
-        "dtype": str(numbers.dtype),
-        "shape": shape,
-        "names": list(names or ()) if fits else None,
-    }
+    described = list(names) if names is not None and len(names) == shape[0] else None
+    return {"dtype": str(numbers.dtype), "shape": shape, "names": described}
 
 
 def vectors(values: Array) -> pa.ChunkedArray:

@@ -118,7 +118,7 @@ def write_lerobot(
     try:
         for episode in episodes:
             rows = lerobot_rows(episode, settings)
-            found = _grow(growing, episode, rows, fps)
+            found = _grow(growing, episode, rows)
             for view in episode.views:
                 key = camera_key(episode.dataset, view.camera)
                 files = cameras.setdefault(
@@ -170,20 +170,17 @@ def lifted_cameras(episodes: Sequence[ExportEpisode]) -> frozenset[str]:
     return frozenset(v.camera for e in episodes for v in e.views if v.take is not None)
 
 
-def _grow(growing: _Growing, episode: ExportEpisode, rows: Rows, fps: int) -> dict[str, Any]:
+def _grow(growing: _Growing, episode: ExportEpisode, rows: Rows) -> dict[str, Any]:
     """Give the rows their numbers; return the episode's row of meta/episodes, to be filled."""
     index, count = len(growing.episodes), len(rows.table)
     described = {name: dict(feature) for name, feature in rows.features.items()}
     if growing.features and described != growing.features:
-        wrong = next(
-            n
-            for n in {**described, **growing.features}
-            if described.get(n) != growing.features.get(n)
-        )
+        known = growing.features
+        wrong = next(n for n in {**described, **known} if described.get(n) != known.get(n))
         raise InputError(
             episode.dataset.path,
             f"{episode.source.name} has {wrong} as {described.get(wrong)}, others as "
-            f"{growing.features.get(wrong)}",
+            f"{known.get(wrong)}",
             allowed="the same columns in every episode of an export",
             way_out="export one dataset at a time",
         )
@@ -203,7 +200,7 @@ def _grow(growing: _Growing, episode: ExportEpisode, rows: Rows, fps: int) -> di
     kept = source_statistics(episode.dataset, episode.source)
     growing.statistics.append(
         {
-            name: kept.get(name) if name in kept and name not in _INTEGERS else of_numbers(values)
+            name: kept[name] if name in kept and name not in _INTEGERS else of_numbers(values)
             for name in table.column_names
             if (values := numbers_of(table[name])) is not None
         }

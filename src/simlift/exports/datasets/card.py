@@ -17,7 +17,7 @@ PROVENANCE = "meta/simlift.jsonl"
 def provenance(index: int, episode: ExportEpisode, digests: Mapping[str, str]) -> dict[str, Any]:
     """Return where an exported episode came from, one entry for each camera that was lifted."""
     dataset = episode.dataset
-    cameras = {}
+    cameras: dict[str, dict[str, Any]] = {}
     for view in episode.views:
         if view.take is None:
             cameras[view.camera] = {"recorded": True}
@@ -86,7 +86,7 @@ def dataset_card(name: str, format: str, selection: Selection, notes: Sequence[s
         "",
         "**The videos of generated episodes are generated, not recorded: no camera, real or "
         "simulated, has seen them.** Actions, states and times are those of the source, number by "
-        "number. The column `source` of the rows (or `generated` of each episode) tells them apart.",
+        "number. The column `source` of rows, or `generated` of episodes, tells them apart.",
         "",
         f"{len(episodes)} episodes, {sum(e.source.num_frames for e in episodes)} frames: "
         f"{selection.lifted} lifted by simlift, {len(episodes) - selection.lifted} as they were "

@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from simlift.core.clip import Clip
-from simlift.core.dataset import Dataset, select_cameras, select_episodes
+from simlift.core.dataset import Dataset, Episode, select_cameras, select_episodes
 from simlift.core.errors import ClipError, RecipeError
 from simlift.core.read_options import ReadOptions
 from simlift.sources import hdf5, lerobot
@@ -72,7 +72,7 @@ def open_episodes(
     dataset = open_dataset(path, options)
     chosen, seen = select_episodes(dataset, episodes), select_cameras(dataset, cameras)
     dataset.check(chosen, seen)
-    return [dataset.clip(episode, camera) for episode in chosen for camera in seen]
+    return [_led(dataset, episode, camera) for episode in chosen for camera in seen]
 
 
 def open_one(path: Path, options: ReadOptions) -> Clip:
@@ -92,7 +92,24 @@ def open_one(path: Path, options: ReadOptions) -> Clip:
             way_out=f"--episodes {chosen[0].index} --cameras {seen[0]}",
         )
     dataset.check(chosen, seen)
-    return dataset.clip(chosen[0], seen[0])
+    return _led(dataset, chosen[0], seen[0])
+
+
+def _led(dataset: Dataset, episode: Episode, camera: str) -> Clip:
+    """Open a camera of an episode, with the camera that decides what all of them share.
+
+    That is the first which knows where it is and how far things are, chosen or not.
+    """
+    clip = dataset.clip(episode, camera)
+    if not clip.metric_depth or clip.camera is None:
+        return clip
+    for other in dataset.cameras:
+        if other == camera:
+            return clip
+        lead = dataset.clip(episode, other)
+        if lead.metric_depth and lead.camera is not None:
+            return replace(clip, lead=lead)
+    return clip
 
 
 def dataset_of(clip: Clip) -> Dataset:

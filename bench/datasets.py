@@ -25,6 +25,7 @@ from simlift.core.clip import Clip
 from simlift.core.layers import Array, Layer
 from simlift.media.hdf5 import Hdf5Store
 from simlift.media.video.section import VideoSection
+from simlift.scale.memory import keep_pages
 from simlift.sources import open_clips, open_dataset
 
 LENGTH, RATE, WINDOW, REPEATS = 300, 30, 8, 4
@@ -38,6 +39,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, nargs=2, default=(480, 640), metavar=("H", "W"))
     parser.add_argument("--dataset", type=Path)
     given = parser.parse_args()
+    keep_pages()  # as every verb does
     if given.dataset:
         read_own(given.dataset)
         return

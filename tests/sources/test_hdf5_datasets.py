@@ -259,6 +259,12 @@ def test_a_wrong_order_of_quaternions_is_seen_by_their_matrices(tmp_path: Path):
         ({"rows": 1}, "rows is 1; allowed: a word"),
         ({"fps": -3}, "fps is -3"),
         ({"camera": {}}, "states 'camera'"),
+        ({"robots": []}, r"robots is \[\]; allowed: an object"),
+        (
+            {"demos": {"demo_0": {"cameras": {"table_cam": 3}}}},
+            "demos.demo_0.cameras.table_cam is 3",
+        ),
+        ({"demos": {"demo_0": {"lens": {}}}}, "demos.demo_0 states 'lens'"),
     ],
 )
 def test_statements_that_are_wrong(tmp_path: Path, words, found):
@@ -313,6 +319,24 @@ def test_maniskill_keeps_the_frames_that_have_an_action(tmp_path: Path):
     seen = clip.camera.world_to_camera[3] @ hand
     place = clip.camera.intrinsics[3] @ (seen[:3] / seen[2])
     np.testing.assert_allclose(place[:2], tiny.pixel_of(hand[:3]), atol=1e-5)
+
+
+def test_cameras_may_be_stated_beside_a_file_of_robosuite(tmp_path: Path):
+    stated = json.loads(
+        Path(f"{tiny.isaac_lab(tmp_path / 'a.hdf5')}.cameras.json")
+        .read_text()
+        .replace("table_cam", "front")
+    )
+    file = tiny.robomimic(tmp_path / "b.hdf5")
+    tiny.write_json(Path(f"{file}.cameras.json"), stated)
+    front = open_clip(file, ReadOptions(episode="0", camera="front"))
+    seen = front.camera.world_to_camera[0] @ np.append(tiny.hand(0, 12)[0], 1)
+    place = front.camera.intrinsics[0] @ (seen[:3] / seen[2])
+    np.testing.assert_allclose(place[:2], tiny.pixel_of(tiny.hand(0, 12)[0]), atol=1e-6)
+    file = tiny.maniskill(tmp_path / "c.h5")
+    tiny.write_json(Path(f"{file}.cameras.json"), stated)
+    with pytest.raises(ClipError, match="states convention; allowed: fps"):
+        open_dataset(file)
 
 
 def test_maniskill_without_pictures_is_to_be_replayed(tmp_path: Path):

@@ -43,11 +43,14 @@ def _damaged(path: Path, error: Exception) -> ClipError:
     )
 
 
-def find(path: Path, parent: h5py.Group, name: str) -> Any:
+def find(path: Path, parent: h5py.Group, name: str, links: int = 16) -> Any:
     """Return the group or dataset at a name such as "obs/front"; None where there is none.
 
-    Links are looked at before they are followed; ClipError for one that leads out of the folder.
+    Links are looked at before they are followed; ClipError for one that leads out of the folder,
+    and for more than `links` in a row.
     """
+    if links == 0:
+        raise ClipError(path, f"{name} does not end: links lead in a circle", way_out=_AGAIN)
     here = parent
     for part in filter(None, name.split("/")):
         if not isinstance(here, h5py.Group):
@@ -59,7 +62,7 @@ def find(path: Path, parent: h5py.Group, name: str) -> Any:
             _check_inside(path, f"{here.name}/{part}", link.filename)
         elif isinstance(link, h5py.SoftLink):
             start = here.file["/"] if link.path.startswith("/") else here
-            here = find(path, start, link.path)
+            here = find(path, start, link.path, links - 1)
             if here is None:
                 return None
             continue

@@ -18,6 +18,7 @@ from simlift.core.errors import ClipError
 from simlift.core.read_options import ReadOptions
 from simlift.media._hdf5 import find
 from simlift.sources.folder_files import frame_rate
+from simlift.sources.hdf5._tracks import tracks_of
 from simlift.sources.hdf5._tree import (
     columns_of,
     episodes_of,
@@ -56,7 +57,8 @@ def read_robomimic(
     fps, rate_notes = frame_rate(options, known, episodes[0].num_frames)
     robots = settings.get("robots")
     name = str(environment.get("env_name") or "")
-    if views:
+    tracks, seen = tracks_of(path, group, statements)
+    if not set(views) <= seen:
         notes.append(
             "the camera's place is not in the rows: simlift record replay renders an episode anew "
             f"with camera, depth and ids (simlift record replay {path.name} "
@@ -73,6 +75,7 @@ def read_robomimic(
         features=features_of({k: v for k, v in columns.items() if k not in skipped}),
         notes=(*notes, *rate_notes),
         bottom_up=turned,
+        tracks=tracks,
         robot_type=", ".join(robots) if isinstance(robots, list) else str(robots or name),
         filters=filters_of(path, file, episodes),
         options=options,

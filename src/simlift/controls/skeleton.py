@@ -63,8 +63,9 @@ class Skeleton:
         drawn = self.size or (width, height)
         arms = posed_arms(window, "skeleton")
         scale = np.diag([drawn[0] / width, drawn[1] / height, 1.0])
-        frames = np.empty((len(window), drawn[1], drawn[0], 3), np.uint8)
-        frames[:] = self.style.background
+        frames = np.zeros((len(window), drawn[1], drawn[0], 3), np.uint8)
+        if any(self.style.background):  # a row at a time, which numpy copies whole
+            frames[:] = np.tile(np.array(self.style.background, np.uint8), (drawn[0], 1))
         self.style.paint(frames, arms, scale @ _intrinsics(window))
         return frames
 

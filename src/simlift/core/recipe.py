@@ -4,7 +4,8 @@ import dataclasses
 import hashlib
 import importlib
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from simlift.core.errors import RecipeError
@@ -27,10 +28,13 @@ class Encoding:
 
 @dataclass(frozen=True)
 class Plugin:
-    """A frozen spec as data: the class that it is, as `module:Class`, and its settings."""
+    """A frozen spec as data.
+
+    kind: the class that it is, as module:Class. settings: of that class, as data.
+    """
 
     kind: str
-    settings: dict[str, Any]
+    settings: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, spec: object) -> "Plugin":
@@ -47,8 +51,8 @@ class Plugin:
 _SPEC = ("needs", "uses", "window_size", "check", "open")  # what an EngineSpec offers
 
 
-def load_class(kind: str) -> type[Any]:
-    """Import `module:Class`; RecipeError says which half failed."""
+def load_class(kind: str, methods: Sequence[str] = _SPEC) -> type[Any]:
+    """Import `module:Class`, a dataclass with `methods`; RecipeError says which half failed."""
     module_name, _, class_name = kind.partition(":")
     if kind in CLASSES:
         raise RecipeError(kind, "has moved", way_out=f"it is now called {CLASSES[kind]}")
@@ -64,13 +68,13 @@ def load_class(kind: str) -> type[Any]:
     found = getattr(module, class_name, None)
     if not isinstance(found, type) or not dataclasses.is_dataclass(found):
         raise RecipeError(kind, f"{module_name} has no class {class_name!r} that is a dataclass")
-    missing = [name for name in _SPEC if not callable(getattr(found, name, None))]
+    missing = [name for name in methods if not callable(getattr(found, name, None))]
     if missing:
         old = [name for name in missing if hasattr(found, METHODS.get(name, ""))]
         raise RecipeError(
             kind,
             f"lacks {', '.join(missing)}",
-            allowed=f"all of {', '.join(_SPEC)}",
+            allowed=f"all of {', '.join(methods)}",
             way_out=", ".join(f"{METHODS[name]!r} is now called {name!r}" for name in old),
         )
     return found

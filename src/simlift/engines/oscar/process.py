@@ -74,7 +74,7 @@ class Worker:
         try:
             self._await(None, launch.start)
         except BaseException:
-            self.stop()
+            self.stop(grace=0.0)
             raise
         self._fault_kind = WorkerFault
 
@@ -96,14 +96,14 @@ class Worker:
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    def stop(self) -> None:
-        """End the worker and all that it started; harmless when it ended before."""
+    def stop(self, grace: float = _GRACE) -> None:
+        """End the worker and all that it started, killed after `grace` seconds at the latest."""
         process = self._process
         if process.stdin is not None:
             with contextlib.suppress(OSError):
                 process.stdin.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_GRACE)
+            process.wait(grace)
         # The group may live on though its leader ended.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -203,21 +203,21 @@ class Workers:
         try:
             return self._ready().do(job)
         except WorkerFault as fault:
-            self.drop()
+            self.drop(grace=0.0)
             first = fault
         try:
             return self._ready().do(job)
         except WorkerFault as fault:
-            self.drop()
+            self.drop(grace=0.0)
             raise RunError(
                 f"job {job['id']}",
                 f"failed by two workers; the first: {first}; the second: {fault}",
             ) from fault
 
-    def drop(self) -> None:
+    def drop(self, grace: float = _GRACE) -> None:
         """Stop the worker."""
         if self._worker is not None:
-            self._worker.stop()
+            self._worker.stop(grace)
             self._worker = None
 
     def give_back(self) -> None:

@@ -240,13 +240,13 @@ inspect CLIPS --out --episodes --cameras --robot --camera --fps --fov --near --f
 init    FOLDER --force --near --far --camera --fps --fov --tags --trust
 record  {tabletop,drive,model} --out --seed --frames --size --model --camera --twin --look --samples
 estimate CLIP --out --depth --segmentation --near --far --fov --device
-lift    CLIPS --out --engine --look --looks --variants --seed --environment --backdrop --replace --like
-        --prompt --base --adapter --set --device --workers --dry-run
+lift    CLIPS --out --engine --look --looks --variants --seed --environment --backdrop --replace
+        --like --prompt --base --adapter --set --device --workers --dry-run
         --episodes --cameras --robot --camera --fps --fov --near --far --tags --trust
 pair    CLIPS --out --editor --propagator --twins --caption --caption-url --caption-model
-        --caption-key --frames --seed --set --device --dry-run
+        --caption-key --frames --seed --controls --set --device --dry-run
         --episodes --cameras --robot --camera --fps --fov --near --far --tags --trust
-train   PAIRS --base --out --steps --seed --set --device --shard --dry-run
+train   PAIRS --base --out --reference --steps --seed --set --device --shard --dry-run
 export  SOURCE --format --out --copy
 publish ADAPTER --to --public
 score   RUN --workers

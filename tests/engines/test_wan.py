@@ -444,14 +444,18 @@ def test_a_card_survives_its_file(base, adapter):
     assert card.targets == TARGETS["attention"]
 
 
-def test_an_image_to_video_model_is_refused(base, tmp_path):
+def test_models_of_other_conditions_are_refused(base, tmp_path):
     import shutil
 
     other = tmp_path / "i2v"
     shutil.copytree(base, other)
     config = other / "transformer" / "config.json"
-    config.write_text(json.dumps(json.loads(config.read_text()) | {"in_channels": 36}))
-    with pytest.raises(RecipeError, match="image-to-video"):
+    shape = json.loads(config.read_text())
+    config.write_text(json.dumps(shape | {"in_channels": 36, "image_dim": 1280}))
+    with pytest.raises(RecipeError, match="through CLIP"):
+        find_wan(str(other))
+    config.write_text(json.dumps(shape | {"in_channels": 33}))
+    with pytest.raises(RecipeError, match="33 channels for latents of 16"):
         find_wan(str(other))
 
 

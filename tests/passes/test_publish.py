@@ -100,6 +100,7 @@ brings in.
 | base | Wan-AI/Wan2.2-T2V-A14B-Diffusers |
 | experts | high: `high.safetensors`, low: `low.safetensors` |
 | rank | 32 |
+| reference | render |
 | positions of the reference | shared |
 | reference attention | full |
 | sigma shift | 5 |

@@ -19,6 +19,7 @@ from diffusers import (
     FlowMatchEulerDiscreteScheduler,
     QwenImageTransformer2DModel,
     UniPCMultistepScheduler,
+    WanImageToVideoPipeline,
     WanPipeline,
     WanTransformer3DModel,
     WanVACEPipeline,
@@ -203,6 +204,26 @@ def wan(
         boundary_ratio=0.875 if experts == 2 else None,
     )
     pipeline.save_pretrained(folder)
+    return folder
+
+
+def wan_image_to_video(folder: Path) -> Path:
+    """Write an image-to-video pipeline in the layout of Wan2.2 I2V-A14B, of two experts."""
+    made = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        made.append(WanTransformer3DModel(**wan_shape(36, 16)).eval())
+    WanImageToVideoPipeline(
+        tokenizer=tokenizer(),
+        text_encoder=text_encoder(),
+        vae=vae(),
+        scheduler=unipc(3.0),
+        image_processor=None,
+        image_encoder=None,
+        transformer=made[0],
+        transformer_2=made[1],
+        boundary_ratio=0.9,
+    ).save_pretrained(folder)
     return folder
 
 

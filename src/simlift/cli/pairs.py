@@ -6,7 +6,7 @@ from typing import Literal
 import tyro
 
 from simlift.cli import options
-from simlift.cli.options import Clips, MaybeChoosing, MaybeText, Settings
+from simlift.cli.options import Clips, Controls, MaybeChoosing, MaybeText, Settings
 
 
 def pair(
@@ -22,6 +22,7 @@ def pair(
     caption_key: MaybeText = None,
     frames: int = 81,
     seed: int = 0,
+    controls: Controls = (),
     settings: Settings = (),
     device: str = "auto",
     dry_run: bool = False,
@@ -43,6 +44,8 @@ def pair(
         caption_key: The environment variable that holds its key, if it wants one.
         frames: Of a pair: 4k+1.
         seed: Decides every random choice.
+        controls: A control video of each render to keep beside the pair, such as skeleton, for
+            simlift train --reference; may be given several times.
         settings: A setting, such as engine.control=depth or retries=1.
         device: "cpu", "cuda", or "auto": cuda where torch finds it.
         dry_run: Say what it would do and cost, and make nothing.
@@ -63,6 +66,7 @@ def pair(
         frames=frames,
         seed=seed,
         settings=settings,
+        controls=controls,
     )
     of_run = len(clips) == 1 and (clips[0] / "takes").is_dir()
     opened = [] if of_run else options.open_clips(clips, reading)
@@ -94,6 +98,7 @@ def train(
     /,
     base: str,
     out: Path,
+    reference: str = "render",
     steps: int = 3000,
     seed: int = 0,
     settings: Settings = (),
@@ -107,8 +112,10 @@ def train(
 
     Args:
         pairs: Folder of a training set.
-        base: A Wan text-to-video model: a folder, or a name on the Hugging Face Hub.
+        base: A Wan model, of text or image to video: a folder, or a name on the Hugging Face Hub.
         out: Folder of the adapter.
+        reference: What enters in context: "render", or a control that the pairs were made with,
+            such as "skeleton"; then a first frame says what the scene looks like.
         steps: Optimiser steps over all experts.
         seed: Decides every random choice.
         settings: A setting, such as rank=16 or incontext.attention=self; may be given several
@@ -120,7 +127,7 @@ def train(
     from simlift.core.pair import PairSet
     from simlift.passes.train import describe_training, plan_training, train_adapter, train_recipe
 
-    recipe = train_recipe(base, steps=steps, seed=seed, settings=settings)
+    recipe = train_recipe(base, reference=reference, steps=steps, seed=seed, settings=settings)
     for line in describe_training(plan_training(PairSet(pairs), recipe), recipe):
         options.out.print(line, markup=False)
     if dry_run:

@@ -48,6 +48,7 @@ class Clip:
     notes: tuple[str, ...] = ()  # what the source assumed, dropped or could not know
     read_options: ReadOptions = ReadOptions()  # what the user stated when it was opened
     origin: Origin | None = None  # the episode of a dataset that it is
+    lead: "Clip | None" = None  # the camera that decides what all cameras of its episode share
     trusted: tuple[str, ...] = ()  # contradictions between layers that the user overrode
 
     def __post_init__(self) -> None:

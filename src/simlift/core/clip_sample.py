@@ -52,7 +52,16 @@ def sample_clip(reader: ClipReader) -> ClipSample:
         choice.cuts,
         choice.unusable,
         {layer: total / len(found) for layer, total in bad.items() if total > 0},
+        _sample_lead(reader),
     )
+
+
+def _sample_lead(reader: ClipReader) -> ClipSample | None:
+    """Sample the camera that leads the episode, in the layers that are open."""
+    if reader.clip.lead is None:
+        return None
+    with reader.clip.lead.open(reader.readers) as lead:
+        return sample_clip(lead)
 
 
 @dataclass(frozen=True, eq=False)

@@ -84,6 +84,11 @@ class Dataset(Protocol):
         ...
 
     @property
+    def filters(self) -> Mapping[str, tuple[int, ...]]:
+        """Lists of episodes that the dataset names, such as its splits, as their numbers."""
+        ...
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What was assumed, or cannot be known."""
         ...
@@ -129,9 +134,10 @@ def short_name(camera: str) -> str:
 
 
 def select_episodes(dataset: Dataset, wanted: str | None) -> tuple[Episode, ...]:
-    """Return the episodes that words like "0:50,60,demo_7" name; all without words.
+    """Return the episodes that words like "0:50,60,demo_7,valid" name; all without words.
 
-    "0:50" are the episodes numbered 0 to 49. RecipeError for a name that is none, for a range
+    "0:50" are the episodes numbered 0 to 49; a list that the dataset names, such as a split, is all
+    of its episodes. RecipeError for a name that is none, for a range
     without an episode in it.
     """
     if wanted is None:
@@ -140,14 +146,16 @@ def select_episodes(dataset: Dataset, wanted: str | None) -> tuple[Episode, ...]
     by_name = {name: e for e in dataset.episodes for name in (e.name, e.key) if name}
     chosen: dict[int, Episode] = {}
     for word in filter(None, (part.strip() for part in wanted.split(","))):
-        found = _episodes_of(word, by_number, by_name)
+        found = [by_number[k] for k in dataset.filters.get(word, ())]
+        found = found or _episodes_of(word, by_number, by_name)
         if not found:
             numbers = sorted(by_number)
             raise RecipeError(
                 "--episodes",
                 f"{word!r} names no episode of {dataset.path}",
                 allowed=f"numbers from {numbers[0]} to {numbers[-1]}, ranges such as 0:50, or "
-                f"names such as {dataset.episodes[0].key or dataset.episodes[0].name}",
+                f"names such as {dataset.episodes[0].key or dataset.episodes[0].name}"
+                + (f", or {', '.join(sorted(dataset.filters))}" if dataset.filters else ""),
             )
         chosen |= {episode.index: episode for episode in found}
     if not chosen:

@@ -4,6 +4,7 @@
     pairs/decisions.jsonl             one line for each pair that was tried, with gates and reasons
     pairs/videos/<id>.mp4             the photoreal target, near-lossless
     pairs/references/<id>.mp4         the render, of the same size and length
+    pairs/controls/<name>/<id>.mp4    a control of the render, such as its skeleton, where asked for
 
 `caption`, `video` and `reference_video` are the column names that trainers of in-context adapters
 read; paths are relative to the folder.
@@ -13,13 +14,13 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import TypeVar
 
 from simlift.core.errors import InputError
-from simlift.core.recipe import Encoding
+from simlift.core.recipe import Encoding, Plugin
 from simlift.core.run import write_text
 from simlift.core.strict_json import decode, encode
 
@@ -57,6 +58,15 @@ class PairGate:
 
 
 @dataclass(frozen=True)
+class PairControl:
+    """A control video of a pair: its file, what drew it with which settings, its `file_digest`."""
+
+    video: Path
+    drawn_by: Plugin
+    digest: str
+
+
+@dataclass(frozen=True)
 class Pair:
     """One training pair and where it came from; `gates` are the measured values that admitted it.
 
@@ -80,12 +90,20 @@ class Pair:
     seeds: dict[str, int]
     models: dict[str, str]
     gates: dict[str, float]
+    controls: dict[str, PairControl] = field(default_factory=dict)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every video of the pair, relative to the folder."""
+        return (self.video, self.reference_video, *(c.video for c in self.controls.values()))
 
     def __post_init__(self) -> None:
         # Ids become file names, in this folder and in every export of it.
         if not self.id or self.id.startswith(".") or any(c in self.id for c in "/\\\0\n"):
             raise InputError("id", f"found {self.id!r}", allowed="a name that a file may have")
-        for name, path in (("video", self.video), ("reference_video", self.reference_video)):
+        files = {"video": self.video, "reference_video": self.reference_video}
+        files |= {f"controls.{name}": control.video for name, control in self.controls.items()}
+        for name, path in files.items():
             if path.is_absolute() or ".." in path.parts or path == Path():
                 raise InputError(name, f"found {str(path)!r}", allowed="a path inside the folder")
         sizes = (self.num_frames, self.height, self.width)
@@ -130,6 +148,10 @@ class PairSet:
         """Where the render of a pair lies, relative to the folder."""
         return Path("references") / f"{pair_id}.mp4"
 
+    def control_of(self, pair_id: str, name: str) -> Path:
+        """Where a control of a pair lies, relative to the folder."""
+        return Path("controls") / name / f"{pair_id}.mp4"
+
     def pairs(self) -> tuple[Pair, ...]:
         """Return the accepted pairs; InputError names the line that cannot be read."""
         if not self.manifest.is_file():
@@ -147,6 +169,7 @@ class PairSet:
         for path, expected in (
             (self.path / pair.video, pair.video_digest),
             (self.path / pair.reference_video, pair.reference_digest),
+            *((self.path / c.video, c.digest) for c in pair.controls.values()),
         ):
             if not path.is_file():
                 raise InputError(path, "is missing", way_out=_MAKE_AGAIN)

@@ -4,12 +4,11 @@ import dataclasses
 import hashlib
 import importlib
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from simlift.core.errors import RecipeError
-from simlift.core.protocols import Drawn, EngineSpec
+from simlift.core.protocols import Control, Drawn, EngineSpec
 from simlift.core.renamed import CLASSES, METHODS
 from simlift.core.strict_json import decode, encode
 
@@ -47,12 +46,19 @@ class Plugin:
         spec: EngineSpec = decode(self.settings, load_class(self.kind), self.kind)
         return spec
 
+    def load_control(self) -> Control:
+        """Return the control that it describes; RecipeError as `load`."""
+        kind = load_class(self.kind, _CONTROL)
+        control: Control = decode(self.settings, kind, self.kind)
+        return control
+
 
 _SPEC = ("needs", "uses", "window_size", "check", "open")  # what an EngineSpec offers
+_CONTROL = ("needs", "draw")  # what a Control offers
 
 
-def load_class(kind: str, methods: Sequence[str] = _SPEC) -> type[Any]:
-    """Import `module:Class`, a dataclass with `methods`; RecipeError says which half failed."""
+def load_class(kind: str, offers: tuple[str, ...] = _SPEC) -> type[Any]:
+    """Import `module:Class`, which offers some methods; RecipeError says which part failed."""
     module_name, _, class_name = kind.partition(":")
     if kind in CLASSES:
         raise RecipeError(kind, "has moved", way_out=f"it is now called {CLASSES[kind]}")
@@ -68,13 +74,13 @@ def load_class(kind: str, methods: Sequence[str] = _SPEC) -> type[Any]:
     found = getattr(module, class_name, None)
     if not isinstance(found, type) or not dataclasses.is_dataclass(found):
         raise RecipeError(kind, f"{module_name} has no class {class_name!r} that is a dataclass")
-    missing = [name for name in methods if not callable(getattr(found, name, None))]
+    missing = [name for name in offers if not callable(getattr(found, name, None))]
     if missing:
         old = [name for name in missing if hasattr(found, METHODS.get(name, ""))]
         raise RecipeError(
             kind,
             f"lacks {', '.join(missing)}",
-            allowed=f"all of {', '.join(methods)}",
+            allowed=f"all of {', '.join(offers)}",
             way_out=", ".join(f"{METHODS[name]!r} is now called {name!r}" for name in old),
         )
     return found

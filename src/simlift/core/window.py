@@ -146,6 +146,13 @@ class ClipSample:
     cuts: tuple[int, ...] = ()  # frames that begin a new shot, as far as samples tell
     unusable: tuple[int, ...] = ()  # frames that were due and show nothing, or from a wrong place
     bad_pixels: Mapping[Layer, float] = field(default_factory=dict)  # shares of the sampled pixels
+    # The same of the camera that decides what all cameras of an episode share, where it is another.
+    lead: "ClipSample | None" = None
+
+    @property
+    def leading(self) -> "ClipSample":
+        """The sample from which light and materials of the episode come."""
+        return self.lead or self
 
     @property
     def times(self) -> Float[np.ndarray, "k"]:

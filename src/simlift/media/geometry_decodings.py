@@ -56,7 +56,7 @@ class CodedDepth:
     inverse: full is near, 0 is far, and 1 / z is linear between them, as disparity pictures are.
     z-buffer: what OpenGL's depth buffer holds, 0 near and full far. reversed z-buffer: the same
     with 1 near and 0 far, as Unreal and Unity hold it. linear: 0 near and full far, evenly; log:
-    evenly in the logarithm of depth; both reversed too, so that near is bright.
+    evenly in the logarithm of depth plus `shift` metres; both reversed too, so that near is bright.
     `nothing` are numbers where nothing was hit; the far plane of a z-buffer is nothing too.
 
     Source: OpenGL 4.6 specification, 13.8 (the depth range) with glFrustum's projection.
@@ -67,6 +67,7 @@ class CodedDepth:
     far: float
     full: float = 1.0
     nothing: tuple[float, ...] = ()
+    shift: float = 0.0
 
     def __call__(self, raw: Array) -> Array:
         raw = raw[..., 0] if raw.ndim == 4 else raw
@@ -76,7 +77,8 @@ class CodedDepth:
         if self.measure.endswith("linear"):
             depth = self.near + even * (self.far - self.near)
         elif self.measure.endswith("log"):
-            depth = self.near * (self.far / self.near) ** even
+            near, far = self.near + self.shift, self.far + self.shift
+            depth = near * (far / near) ** even - self.shift
         else:
             towards_near = 1 - share if self.measure == "z-buffer" else share
             inverse = inverse_far + towards_near * (inverse_near - inverse_far)

@@ -37,6 +37,7 @@ __all__ = [
     "IMAGE_SUFFIXES",
     "PHOTO_SUFFIXES",
     "ImageStore",
+    "decode_image",
     "numbered",
     "probe_images",
     "read_image",
@@ -63,7 +64,11 @@ def read_image(path: Path, *, samples: bool = False) -> Array:
         raise ClipError(path, found, way_out="check the path")
     if path.suffix.lower() == ".npy":
         return read_npy(path)
-    data = path.read_bytes()
+    return decode_image(path, path.read_bytes(), samples=samples)
+
+
+def decode_image(path: Path, data: bytes, *, samples: bool = False) -> Array:
+    """Decode the bytes of an image as `read_image` does; `path` is where errors say they lie."""
     if not data:
         raise _empty(path)
     header = _header(path, data)

@@ -13,6 +13,7 @@ from simlift.core.progress import doing
 from simlift.core.strict_json import digest, dumps, load
 from simlift.evaluation.agreement import VERSION, Agreement, Verdict, check_layers
 from simlift.evaluation.agreement.evidence import looked_at
+from simlift.passes.episode_check import check_episode
 
 CACHE_VARIABLE = "SIMLIFT_CACHE"  # names the folder of what is remembered between runs
 
@@ -31,6 +32,8 @@ def examine(clip: Clip) -> Agreement:
             remembered.unlink(missing_ok=True)
     with doing(f"checking that the layers of {clip.name} agree"):
         found = check_layers(clip)
+        if clip.origin is not None:
+            found = replace(found, findings=(*check_episode(clip), *found.findings))
     _remember(remembered, found)
     return found
 

@@ -18,7 +18,7 @@ from simlift.models.wan.cost import Shape, adapter_parameters, forward_cost
 from simlift.models.wan.flow_matching import Expert
 from simlift.scale.progress import Progress, Silent
 from simlift.training.card import AdapterFacts, ExpertFacts, SetFacts, adapter_card
-from simlift.training.items import Item, split, training_items
+from simlift.training.items import Item, control_plugin, split, training_items
 from simlift.training.recipe import TrainRecipe
 from simlift.training.state import TrainingFolder, TrainingRecord
 
@@ -35,10 +35,23 @@ class PlannedTraining:
 
 
 def train_recipe(
-    base: str, *, steps: int = 3000, seed: int = 0, settings: Sequence[str] = ()
+    base: str,
+    *,
+    reference: str = "render",
+    steps: int = 3000,
+    seed: int = 0,
+    settings: Sequence[str] = (),
 ) -> TrainRecipe:
-    """Return the recipe that was asked for; `settings` are `key=value` and `group.key=value`."""
-    data = {"steps": steps, "seed": seed, "base": base} | parse_settings(settings)
+    """Return the recipe that was asked for; `settings` are `key=value` and `group.key=value`.
+
+    A control says nothing of looks: without other settings every sample then has a first frame.
+    """
+    data = {"steps": steps, "seed": seed, "base": base, "reference": reference}
+    data |= parse_settings(settings)
+    if data["reference"] != "render":
+        share = data.setdefault("prefix_share", TrainRecipe.prefix_share)
+        if isinstance(share, int | float):
+            data.setdefault("first_frame_share", 1 - share)
     frames = data.get("frames", TrainRecipe.frames)
     if isinstance(frames, int):  # a clean start is shorter than what it begins
         data.setdefault("prefix_frames", min(TrainRecipe.prefix_frames, max(frames - 4, 1)))
@@ -85,7 +98,9 @@ def plan_training(pairs: PairSet, recipe: TrainRecipe) -> PlannedTraining:
         )
     if recipe.init is not None:
         adapter_files(Path(recipe.init), experts)
-    return PlannedTraining(base, experts, training_items(pairs, recipe, base))
+    items = training_items(pairs, recipe, base)
+    control_plugin(pairs, recipe.reference)
+    return PlannedTraining(base, experts, items)
 
 
 def train_adapter(
@@ -133,6 +148,7 @@ def train_adapter(
                 processes=processes,
                 experts=plan.experts,
                 pairs=record.pairs,
+                control=control_plugin(pairs, recipe.reference),
             )
             with shown.task("train", recipe.steps, "steps") as advance:
                 train(job, advance)
@@ -162,6 +178,8 @@ def write_card(pairs: PairSet, recipe: TrainRecipe, folder: TrainingFolder) -> N
         steps=card.steps,
         prompt_template=card.prompt_template,
         training_set=SetFacts.of(pairs.pairs()),
+        reference=card.reference,
+        pipeline=find_wan(recipe.base).folder.kind,
         evaluation=tuple((int(row["step"]), float(row["loss"])) for row in curve),
     )
     write_text(folder.path / "README.md", adapter_card(facts))

@@ -6,25 +6,35 @@ from functools import lru_cache
 from pathlib import Path
 
 from simlift.core.clip import Clip
-from simlift.core.dataset import Dataset, select_cameras, select_episodes
+from simlift.core.dataset import Dataset, Episode, select_cameras, select_episodes
 from simlift.core.errors import ClipError, RecipeError
 from simlift.core.read_options import ReadOptions
-from simlift.sources import lerobot
+from simlift.sources import hdf5, lerobot
 
 
 @dataclass(frozen=True)
 class DatasetFormat:
-    """A format of datasets: its name, who recognises a path, and who reads it."""
+    """A format of datasets: its name, who recognises and reads it, and which options it heeds."""
 
     name: str
     recognises: Callable[[Path], bool]
     read: Callable[[Path, ReadOptions], Dataset]
+    options: frozenset[str] = frozenset()
 
 
 # The first format that recognises a path reads it.
 DATASETS: tuple[DatasetFormat, ...] = (
     DatasetFormat("LeRobot dataset (meta/info.json)", lerobot.recognises, lerobot.read),
+    DatasetFormat(
+        "HDF5 demonstrations of robosuite, robomimic, Isaac Lab or ManiSkill (.hdf5, .h5)",
+        hdf5.recognises,
+        hdf5.read,
+        frozenset({"fps"}),
+    ),
 )
+
+
+_OF_EVERY = frozenset({"episode", "camera", "robot"})  # options that every dataset heeds
 
 
 def format_of(path: Path) -> DatasetFormat | None:
@@ -39,6 +49,13 @@ def open_dataset(path: str | Path, options: ReadOptions = ReadOptions()) -> Data
     if known is None:
         found = "is a dataset of no known format" if path.exists() else "does not exist"
         raise ClipError(path, found, allowed="; ".join(known.name for known in DATASETS))
+    if stray := sorted(options.stated - known.options - _OF_EVERY):
+        raise RecipeError(
+            f"--{stray[0]}",
+            f"is stated for {path}, which is a {known.name}",
+            allowed=", ".join(f"--{name}" for name in sorted(known.options)) or "none of these",
+            way_out="leave it out: the dataset says it",
+        )
     return known.read(path, options)
 
 
@@ -55,7 +72,7 @@ def open_episodes(
     dataset = open_dataset(path, options)
     chosen, seen = select_episodes(dataset, episodes), select_cameras(dataset, cameras)
     dataset.check(chosen, seen)
-    return [dataset.clip(episode, camera) for episode in chosen for camera in seen]
+    return [_led(dataset, episode, camera) for episode in chosen for camera in seen]
 
 
 def open_one(path: Path, options: ReadOptions) -> Clip:
@@ -75,12 +92,39 @@ def open_one(path: Path, options: ReadOptions) -> Clip:
             way_out=f"--episodes {chosen[0].index} --cameras {seen[0]}",
         )
     dataset.check(chosen, seen)
-    return dataset.clip(chosen[0], seen[0])
+    return _led(dataset, chosen[0], seen[0])
+
+
+def _led(dataset: Dataset, episode: Episode, camera: str) -> Clip:
+    """Open a camera of an episode, with the camera that decides what all of them share.
+
+    That is the first which knows where it is and how far things are, chosen or not.
+    """
+    clip = dataset.clip(episode, camera)
+    if not clip.metric_depth or clip.camera is None:
+        return clip
+    for other in dataset.cameras:
+        if other == camera:
+            return clip
+        lead = dataset.clip(episode, other)
+        if lead.metric_depth and lead.camera is not None:
+            return replace(clip, lead=lead)
+    return clip
+
+
+def dataset_of(clip: Clip) -> Dataset:
+    """Return the dataset that a clip is an episode of; ClipError where it is of none."""
+    if clip.origin is None:
+        raise ClipError(clip.path, "is no episode of a dataset", allowed="a clip of a dataset")
+    plain = replace(clip.read_options, episode=None, camera=None)
+    return _opened(clip.path, plain, _stamp(clip.path))
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
     """Return what changes when the tables of a dataset do."""
-    known = (path, path / "meta" / "info.json", path / "dataset.json")
+    beside = (path.with_name(f"{path.name}.cameras.json"), path.with_suffix(".json"))
+    inside = ("meta/info.json", "meta/episodes.jsonl", "dataset.json")
+    known = (path, *beside, *(path / name for name in inside))
     return tuple(file.stat().st_mtime_ns for file in known if file.exists())
 
 

@@ -1,6 +1,7 @@
 """Encode training items to latents and text embeddings, cached on disk by content hash.
 
-    pairs/.cache/<key>.safetensors      target and reference [1 C F H W], float32
+    pairs/.cache/<key>.safetensors      target and reference [1 C F H W], float32; given-<k>: what
+                                        an image-to-video model is told of k latent frames
     pairs/.cache/text-<key>.safetensors embeddings [T D] of one prompt
 
 A key covers the videos' bytes, the autoencoder's, the size, the frames and the downscale, so that a
@@ -17,7 +18,7 @@ from safetensors.torch import load_file, save_file
 
 from simlift.core.window import Frames
 from simlift.media.video import VideoStore, probe_video
-from simlift.models.wan._parts import DTYPES, TextEncoder, encode_frames, load_vae
+from simlift.models.wan._parts import DTYPES, TextEncoder, encode_frames, given_frames, load_vae
 from simlift.models.wan.base_model import WanBase
 from simlift.pixels.image.letterbox import box_downsample
 from simlift.training.items import Item
@@ -29,11 +30,15 @@ _VERSION = "1"  # of what is stored
 
 @dataclass(frozen=True, eq=False)
 class Latents:
-    """One item, encoded: target and reference latents [1 C F H W], and its prompt's [T D]."""
+    """One item, encoded: target and reference latents [1 C F H W], and its prompt's [T D].
+
+    `given` holds what an image-to-video model is told for each number of given latent frames.
+    """
 
     target: torch.Tensor
     reference: torch.Tensor
     text: torch.Tensor
+    given: dict[int, torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,8 @@ class Cache:
     def read(self, item: Item) -> Latents:
         """Return an encoded item; it must have been filled in before."""
         video = load_file(self._video_file(item))
-        return Latents(video["target"], video["reference"], self.text(self.prompt(item)))
+        given = {int(k.partition("-")[2]): v for k, v in video.items() if k.startswith("given-")}
+        return Latents(video["target"], video["reference"], self.text(self.prompt(item)), given)
 
     def text(self, prompt: str) -> torch.Tensor:
         """Return a prompt's embeddings [T D]."""
@@ -77,8 +83,20 @@ class Cache:
             pixels = [read_frames(path, item) for path in (item.target, item.reference)]
             pixels[1] = box_downsample(pixels[1], self.recipe.incontext.downscale)
             target, reference = (encode_frames(vae, p).cpu().contiguous() for p in pixels)
-            _save({"target": target, "reference": reference}, self._video_file(item))
+            latents = {"target": target, "reference": reference}
+            for count in self._given_counts():
+                frames = pixels[0][: max(4 * count - 3, 0)]
+                told = given_frames(vae, frames, item.num_frames)
+                latents[f"given-{count}"] = told.cpu().contiguous()
+            _save(latents, self._video_file(item))
             progress(item.num_frames)
+
+    def _given_counts(self) -> range:
+        """Return the numbers of latent frames that draws may give an image-to-video model."""
+        if not self.base.image_to_video:
+            return range(0)
+        longest = self.recipe.prefix_frames if self.recipe.prefix_share else 1
+        return range((longest - 1) // 4 + 2)
 
     def _video_file(self, item: Item) -> Path:
         parts = (
@@ -87,6 +105,7 @@ class Cache:
             str((item.start, item.letterbox, item.shape)),
             self.base.folder.digest("vae"),
             str(self.recipe.incontext.downscale),
+            *(str(count) for count in self._given_counts()),
         )
         return self.folder / f"{_key(*parts)}.safetensors"
 

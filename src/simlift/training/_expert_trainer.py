@@ -26,7 +26,11 @@ _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """What one forward is asked: clean target, reference and noise [B C F H W], texts [B T D]."""
+    """What one forward is asked: clean target, reference and noise [B C F H W], texts [B T D].
+
+    `prefix` latent frames are clean at the target's start; an image-to-video model is told of them
+    by `given` [B 4+C F H W] instead.
+    """
 
     target: Tensor
     reference: Tensor
@@ -35,6 +39,7 @@ class Sample:
     text: Tensor
     empty: Tensor
     prefix: int
+    given: Tensor | None = None
 
     def to(self, device: torch.device, dtype: torch.dtype) -> "Sample":
         """Return the sample on a device; latents stay in float32, texts take the type."""
@@ -50,6 +55,7 @@ class Sample:
             moved(self.text).to(dtype),
             moved(self.empty).to(dtype),
             self.prefix,
+            None if self.given is None else moved(self.given),
         )
 
 
@@ -79,6 +85,7 @@ class VelocityLoss(nn.Module):
             reference=sample.reference.to(self.dtype),
             reference_text=sample.empty if alone else None,
             prefix=sample.prefix,
+            given=sample.given,
         )
         error = velocity.float() - (sample.noise - sample.target)
         return error[:, :, sample.prefix :].square().flatten(1).mean(1)

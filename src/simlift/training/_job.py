@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from simlift.core.recipe import Plugin
 from simlift.models.wan.base_model import WanBase
 from simlift.models.wan.flow_matching import Expert
 from simlift.training._encode import Cache
@@ -24,6 +25,7 @@ class Training:
     processes: ProcessGroup
     experts: tuple[Expert, ...]
     pairs: str
+    control: Plugin | None = None  # what drew the references, where they are no renders
 
     @property
     def size(self) -> int:

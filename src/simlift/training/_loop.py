@@ -163,7 +163,10 @@ def _sample(job: Training, items: Sequence[Item], draws: Sequence[Draw]) -> Samp
         torch.randn(found.target.shape, generator=torch.Generator("cpu").manual_seed(draw.noise))
         for draw, found in zip(draws, latents)
     ]
-    frames = latents[0].target.shape[2]
+    prefix = min(draws[0].prefix, latents[0].target.shape[2] - 1)
+    told = None
+    if job.base.image_to_video:
+        told = torch.cat([found.given[prefix] for found in latents])
     return Sample(
         target=torch.cat([found.target for found in latents]),
         reference=torch.cat([found.reference for found in latents]),
@@ -171,7 +174,8 @@ def _sample(job: Training, items: Sequence[Item], draws: Sequence[Draw]) -> Samp
         level=torch.tensor([draw.level for draw in draws], dtype=torch.float32),
         text=torch.cat(texts),
         empty=empty.expand(len(items), -1, -1),
-        prefix=min(draws[0].prefix, frames - 1),
+        prefix=0 if told is not None else prefix,
+        given=told,
     )
 
 
@@ -250,4 +254,6 @@ def card_of(job: Training, expert: Expert, step: int) -> AdapterCard:
         prefix_share=recipe.prefix_share + recipe.first_frame_share,
         steps=step,
         pairs=job.pairs,
+        reference=recipe.reference,
+        control=job.control,
     )

@@ -32,12 +32,15 @@ def write_sample(
     found = job.cache.read(item)
     dtype = DTYPES[recipe.dtype]
     empty = padded_text(job.cache.text(""), device, dtype)
+    # Where a first frame says what things look like, there is no sample without it.
+    shown = recipe.first_frame_share + recipe.prefix_share > 0.5
     conditions = Conditions(
         reference=found.reference.to(device),
         prompt=padded_text(found.text, device, dtype),
         negative=empty,
         empty=empty,
-        prefix=None,
+        prefix=found.target[:, :, :1].to(device) if shown and not found.given else None,
+        given=found.given[int(shown)].to(device) if found.given else None,
         parts=(slice(0, found.target.shape[2]),),
     )
 

@@ -76,6 +76,8 @@ class AdapterFacts:
     steps: int
     prompt_template: str
     training_set: SetFacts
+    reference: str = "render"
+    pipeline: str = "WanPipeline"  # the base's class in diffusers
     evaluation: tuple[tuple[int, float], ...] = ()
     repository: str | None = None  # owner/name on the Hub, once there is one
 
@@ -122,6 +124,13 @@ def _what(facts: AdapterFacts) -> str:
     experts = "both experts" if len(facts.experts) == 2 else "one expert"
     if facts.experts[0].name == "single":
         experts = "the one transformer"
+    if facts.reference != "render":
+        return (
+            f"An in-context adapter (LoRA of rank {facts.rank}, {experts}) for {_base(facts)}. It "
+            f"makes video that moves as a {facts.reference} control says and looks as a first "
+            "frame does: the control enters as clean reference tokens beside the tokens that are "
+            "denoised."
+        )
     return (
         f"An in-context adapter (LoRA of rank {facts.rank}, {experts}) for {_base(facts)}. It "
         "turns a simulator's render into photorealistic video: the render enters as clean "
@@ -143,9 +152,9 @@ def _with_diffusers(facts: AdapterFacts) -> str:
     adapter = facts.repository or "ADAPTER"
     lines = [
         "import torch",
-        "from diffusers import WanPipeline",
+        f"from diffusers import {facts.pipeline}",
         "",
-        f"pipe = WanPipeline.from_pretrained({json.dumps(_base(facts))}, "
+        f"pipe = {facts.pipeline}.from_pretrained({json.dumps(_base(facts))}, "
         "torch_dtype=torch.bfloat16)",
     ]
     for expert in facts.experts:
@@ -158,9 +167,9 @@ def _with_diffusers(facts: AdapterFacts) -> str:
             ")",
         ]
     note = (
-        "This loads the weights. `WanPipeline` itself has no place for a reference video: alone it "
-        "generates from text, and what the adapter learned needs the render's tokens, which "
-        "simlift brings in."
+        f"This loads the weights. `{facts.pipeline}` itself has no place for a reference video: "
+        "alone it generates from text, and what the adapter learned needs the render's tokens, "
+        "which simlift brings in."
     )
     return _fenced("\n".join(lines), "python") + "\n\n" + note
 
@@ -175,6 +184,7 @@ def _must_match(facts: AdapterFacts) -> list[tuple[str, str]]:
         ("base", _base(facts)),
         ("experts", ", ".join(f"{e.name}: `{e.file}`" for e in facts.experts)),
         ("rank", str(facts.rank)),
+        ("reference", facts.reference),
         ("positions of the reference", facts.positions),
         ("reference attention", facts.reference_attention),
         ("sigma shift", f"{facts.shift:g}"),

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from simlift.core.errors import ClipError
 from simlift.core.pair import Pair, PairSet
+from simlift.core.recipe import Plugin
+from simlift.core.strict_json import dumps as encoded
 from simlift.media.video import VideoInfo, probe_video
 from simlift.models.wan.base_model import WanBase
 from simlift.pixels.image.letterbox import Letterbox, letterbox
@@ -63,7 +65,7 @@ def training_items(pairs: PairSet, recipe: TrainRecipe, base: WanBase) -> tuple[
 
 
 def _items_of(folder: Path, pair: Pair, recipe: TrainRecipe, base: WanBase) -> list[Item]:
-    target, reference = folder / pair.video, folder / pair.reference_video
+    target, reference = folder / pair.video, folder / reference_of(pair, recipe.reference)
     videos = [probe_video(path) for path in (target, reference)]
     _check_alike(pair, *videos)
     longest = videos[0].num_frames
@@ -77,6 +79,39 @@ def _items_of(folder: Path, pair: Pair, recipe: TrainRecipe, base: WanBase) -> l
         Item(pair.id, start, frames, target, reference, pair.caption, digest, place)
         for start in range(0, longest - frames + 1, frames)
     ]
+
+
+def reference_of(pair: Pair, name: str) -> Path:
+    """Return what enters in context: the render's video, or a control's; ClipError without it."""
+    if name == "render":
+        return pair.reference_video
+    if name not in pair.controls:
+        raise ClipError(
+            f"pair {pair.id}",
+            f"holds no control {name!r}",
+            allowed=", ".join(("render", *pair.controls)),
+            way_out=f"make the pairs with simlift pair ... --controls {name}",
+        )
+    return pair.controls[name].video
+
+
+def control_plugin(pairs: PairSet, name: str) -> Plugin | None:
+    """Return what drew the controls that a training sees, with its settings; None for the render.
+
+    ClipError where pairs were drawn by different settings.
+    """
+    if name == "render":
+        return None
+    drawn = {encoded(pair.controls[name].drawn_by): pair for pair in pairs.pairs()}
+    if len(drawn) > 1:
+        one, other = (pair.id for pair in list(drawn.values())[:2])
+        raise ClipError(
+            pairs.manifest,
+            f"the {name} of {one} and {other} were drawn with different settings",
+            allowed="one style in a training set",
+            way_out="make the pairs again in one go",
+        )
+    return next(iter(drawn.values())).controls[name].drawn_by
 
 
 def _check_alike(pair: Pair, target: VideoInfo, reference: VideoInfo) -> None:

@@ -16,7 +16,10 @@ class TrainRecipe:
     RealMaster states rank 32 on Wan2.2 T2V-A14B with clean reference tokens; it states no rate,
     steps, clip length or resolution. Those are chosen here after published in-context trainers.
 
-    base: a Wan model: folder, or a name on the Hugging Face Hub.
+    base: a Wan model: folder, or a name on the Hugging Face Hub. An image-to-video model is told
+        the first frames of a target beside its noise; others have them clean at its start.
+    reference: what enters in context: "render", or the name of a control that the pairs hold
+        ("skeleton"), which says how things move; then first frames say what they look like.
     steps: optimiser steps over all experts, which take turns of `switch_every` steps.
     experts: which of the base's experts are trained; empty for all of them.
     targets: preset of layers that bear the LoRA.
@@ -39,6 +42,7 @@ class TrainRecipe:
     """
 
     base: str
+    reference: str = "render"
     steps: int = 3000
     experts: tuple[Expert, ...] = ()
     switch_every: int = 10

@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
 from simlift.core.clip import Clip
 from simlift.core.errors import ClipError, RecipeError
 from simlift.core.layers import Layer
 from simlift.core.protocols import Control, Engine, Stage, WindowSize
-from simlift.core.recipe import Plugin, derive_seed, load_class
-from simlift.core.strict_json import decode
+from simlift.core.recipe import Plugin, derive_seed
 from simlift.engines.anchors import FirstFrames
 from simlift.engines.anchors.protocols import OpenAnchorMaker
 from simlift.engines.anchors.scenes import check_template
@@ -27,7 +26,6 @@ PYTHON_VARIABLE = "SIMLIFT_OSCAR_PYTHON"
 WORKER = Path(__file__).with_name("worker.py")
 _TRAINED = 70  # frames of a training clip
 _SEEDS = 2**31  # what every random generator of OSCAR's environment takes
-_CONTROL_METHODS = ("needs", "draw")
 
 
 @dataclass(frozen=True)
@@ -183,8 +181,7 @@ class Oscar:
 
     def open_control(self) -> Control:
         """Return what draws the skeleton."""
-        kind = load_class(self.control.kind, _CONTROL_METHODS)
-        return cast(Control, decode(self.control.settings, kind, "control.settings"))
+        return self.control.load_control()
 
     def sampling(self) -> Sampling:
         """Return what decides the frames beside the conditions."""

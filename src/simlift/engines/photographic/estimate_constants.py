@@ -62,10 +62,10 @@ def estimate_constants(
     lit = frame_geometry.has_normals(window)
     axes = axes_from_world(
         frame_geometry.world_up(frames[0]),
-        frame_geometry.heading(sample),
+        frame_geometry.heading(sample.leading),
         np.radians(look.light.turn),
     )
-    outdoors = frame_geometry.sky_share(window) > frame_geometry.OUTDOORS
+    outdoors = frame_geometry.sky_share(sample.leading.window) > frame_geometry.OUTDOORS
     weather = supported_weather(look, window, outdoors=outdoors)
     environment = _environment(look.light, weather, outdoors) if lit else None
     dressed = look.materials.strength > 0 and lit and has_metric_depth(window)
@@ -123,7 +123,8 @@ def _air(sample: ClipSample, weather: Weather, environment: Environment | None, 
         angles = solid_angles(*environment.soft.shape[:2])
         upper = _mean(environment.soft, angles * (up > 0))
         horizon = _mean(environment.soft, angles * ((up > 0) & (up < _HORIZON)))
-    return Air(weather, horizon, upper, sample.window.objects, frame_geometry.heading(sample), seed)
+    heading = frame_geometry.heading(sample.leading)
+    return Air(weather, horizon, upper, sample.window.objects, heading, seed)
 
 
 def _mean(

@@ -1,12 +1,13 @@
 """Lift rendered windows with a Wan model and its in-context adapter: the opened wan engine."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import torch
 from diffusers import AutoencoderKLWan
 
+from simlift.core.protocols import Engine
 from simlift.core.recipe import derive_seed
 from simlift.core.window import ClipSample, Frames, PreviousFrames, Window
 from simlift.engines.wan._denoiser import Denoiser, Model, SharedDenoiser, open_denoiser
@@ -19,6 +20,7 @@ from simlift.models.wan._parts import (
     TextEncoder,
     decode_latents,
     encode_frames,
+    given_frames,
     load_vae,
     padded_text,
 )
@@ -34,8 +36,12 @@ def open_engine(
 ) -> Iterator["WanEngine"]:
     """Load what the spec names."""
     place = open_device(device)
-    with open_denoiser(Model(spec, base, adapter), device) as denoiser:
-        yield WanEngine(spec, base, adapter, place, denoiser, load_vae(base.folder, spec.vae))
+    with ExitStack() as stack:
+        denoiser = stack.enter_context(open_denoiser(Model(spec, base, adapter), device))
+        first = spec.first_frame_spec(adapter)
+        maker = None if first is None else stack.enter_context(first.open("cpu"))
+        vae = load_vae(base.folder, spec.vae)
+        yield WanEngine(spec, base, adapter, place, denoiser, vae, maker)
     if place.type == "cuda":
         torch.cuda.empty_cache()
 
@@ -51,11 +57,14 @@ class WanEngine:
         device: torch.device,
         denoiser: Denoiser | SharedDenoiser,
         vae: AutoencoderKLWan,
+        first_frame: Engine | None = None,
     ) -> None:
         self.spec, self.base, self.adapter = spec, base, adapter
         self._device = device
         self._denoiser = denoiser
         self._vae = vae
+        self._first_frame = first_frame
+        self._control = spec.control(adapter)
         self._stay = spec.offload == "none"
         self._texts: dict[str, torch.Tensor] = {}
 
@@ -63,15 +72,23 @@ class WanEngine:
         self, window: Window, *, sample: ClipSample, previous: PreviousFrames | None, seed: int
     ) -> Frames:
         """Return the lifted frames of a window, less the overlap given in `previous`."""
-        del sample
         place = self.spec.letterbox(*window.size, self.base, self.adapter)
         length = padded_length(max(len(window), 5))
         texts = self._embed(window.caption)
+        begin = previous
+        if begin is None and self._first_frame is not None:
+            begin = self._first_frame.lift(window.frame(0), sample=sample, previous=None, seed=seed)
+        shown = window.rgb if self._control is None else self._control.draw(window)
         with on_device(self._vae, self._device, stay=self._stay):
+            reference = self._encode_reference(pad_frames(place.apply(shown), length))
             render = pad_frames(place.apply(window.rgb), length)
-            reference = self._encode_reference(render)
             start = self._encode(render) if self.spec.strength < 1 else None
-            prefix = None if previous is None else self._encode(place.apply(previous))
+            prefix = given = None
+            if self.base.image_to_video:
+                known = render[:0] if begin is None else place.apply(begin)
+                given = given_frames(self._vae, known, length)
+            elif begin is not None:
+                prefix = self._encode(place.apply(begin))
         conditions = Conditions(
             reference=reference,
             prompt=texts[0],
@@ -79,13 +96,17 @@ class WanEngine:
             empty=texts[2],
             prefix=prefix,
             parts=self._parts((length - 1) // 4 + 1),
+            given=given,
         )
         levels = self.spec.levels()
         noise = self._noise(window, place, length, seed)
         if start is not None:
             noise = (1 - levels[0]) * start + levels[0] * noise
         latents = self._denoiser(noise, levels, conditions)
-        return self._frames(latents, len(window), place, previous)
+        frames = self._frames(latents, len(window), place, previous)
+        if previous is None and begin is not None:
+            frames[: len(begin)] = begin  # as it was given, not as it was coded
+        return frames
 
     def _embed(self, caption: str) -> list[torch.Tensor]:
         """Return the texts [1 T D] of the prompt, the negative prompt and no prompt."""

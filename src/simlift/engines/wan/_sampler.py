@@ -26,6 +26,7 @@ class Conditions:
     prompt, negative, empty: texts [1 T D] of the prompt, of the negative prompt, and of no prompt,
         on which a reference that sees itself alone is conditioned.
     prefix: clean latents [1 C K H W] of the first K latent frames, or None.
+    given: what an image-to-video model is told of the frames [1 4+C F H W]; others have None.
     parts: slices of latent frames that are denoised together.
     """
 
@@ -35,6 +36,7 @@ class Conditions:
     empty: Tensor
     prefix: Tensor | None
     parts: tuple[slice, ...]
+    given: Tensor | None = None
 
     def to(self, device: torch.device) -> "Conditions":
         """Return the conditions on a device."""
@@ -49,6 +51,7 @@ class Conditions:
             self.empty.to(device),
             moved(self.prefix),
             self.parts,
+            moved(self.given),
         )
 
 
@@ -140,6 +143,7 @@ class Sampler:
                 reference=reference,
                 reference_text=conditions.empty if alone else None,
                 prefix=clean,
+                given=conditions.given,
             )
             return made.float()
 

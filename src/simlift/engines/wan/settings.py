@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Literal
 
 from simlift.core.errors import RecipeError
-from simlift.core.protocols import WindowSize
+from simlift.core.protocols import Control, EngineSpec, WindowSize
+from simlift.core.recipe import Plugin
+from simlift.engines.photographic import Photographic
 from simlift.models.hub.lora_header import read_lora_header
 from simlift.models.hub.offload import Dtype, Offload, check_offload
 from simlift.models.wan.adapter import Adapter, find_adapter
@@ -45,6 +47,8 @@ class WanSettings:
     keep: where the reference's keys and values stay, for adapters whose reference sees itself.
     vae: folder of a smaller autoencoder of the same latents.
     any_base: accept weights other than the adapter's own whose settings agree.
+    first_frame: the engine that photographs a clip's first frame for adapters whose reference is a
+        control, which says nothing of looks; null for the default look of photographic.
     """
 
     base: str
@@ -70,6 +74,7 @@ class WanSettings:
     vae: str | None = None
     hold_colour: bool = True
     any_base: bool = False
+    first_frame: Plugin | None = None
 
     def __post_init__(self) -> None:
         check_offload("wan", self.offload)
@@ -133,6 +138,12 @@ class WanSettings:
                 allowed="a folder as diffusers saves an AutoencoderKLWan",
                 way_out="check vae",
             )
+        if self.fuse > 1 and base.image_to_video:
+            raise RecipeError(
+                "wan.fuse",
+                f"found {self.fuse}",
+                allowed="1 with an image-to-video model, whose windows begin with given frames",
+            )
         if self.adapter is None:
             return base, None
         return base, find_adapter(self.adapter, base, any_base=self.any_base)
@@ -140,6 +151,18 @@ class WanSettings:
     def incontext(self, adapter: Adapter | None) -> InContext:
         """Return how the reference enters; without an adapter there is none."""
         return adapter.card.incontext if adapter else InContext()
+
+    def control(self, adapter: Adapter | None) -> Control | None:
+        """Return what draws the reference; None where the render itself is the reference."""
+        if adapter is None or adapter.card.control is None:
+            return None
+        return adapter.card.control.load_control()
+
+    def first_frame_spec(self, adapter: Adapter | None) -> EngineSpec | None:
+        """Return what makes the first frame of a clip; None where the reference shows the scene."""
+        if adapter is None or adapter.card.control is None:
+            return None
+        return Photographic() if self.first_frame is None else self.first_frame.load()
 
     def letterbox(
         self, clip_height: int, clip_width: int, base: WanBase, adapter: Adapter | None

@@ -23,7 +23,14 @@ class Wan(WanSettings):
         return frozenset({Layer.RGB})
 
     def uses(self) -> frozenset[Layer]:
-        return frozenset()
+        """What the first frame is made from, and what the control of an adapter is drawn from."""
+        if self.adapter is None:
+            return frozenset()
+        _, adapter = self.find()
+        control, first = self.control(adapter), self.first_frame_spec(adapter)
+        if control is None or first is None:
+            return frozenset()
+        return control.needs() | first.needs() | first.uses()
 
     def check(self, clip: Clip) -> tuple[Stage, ...]:
         """Say what will run; RecipeError where weights, adapter or libraries do not fit."""
@@ -44,6 +51,13 @@ class Wan(WanSettings):
             learned = adapter is not None and adapter.card.prefix_share > 0
             unseen = "" if learned or not self.overlap else "; the adapter has not learned to"
             long = f"{windows} windows, each {how}{unseen}"
+        control, first = self.control(adapter), self.first_frame_spec(adapter)
+        if control is not None and first is not None:
+            # A clip that the control cannot be drawn of is refused before weights are loaded.
+            with clip.open(Layer) as reader:
+                control.draw(reader.window([0]))
+            first.check(clip)
+            made_by = type(first).__name__.lower()
         # The digests go into the provenance of a take: names alone do not say which weights.
         weights = ", ".join(f"{e} {base.digest(e)}" for e in base.experts.names)
         made = (
@@ -54,6 +68,14 @@ class Wan(WanSettings):
         return (
             Stage("model", True, f"{base.folder.name}: {weights}"),
             Stage("adapter", adapter is not None, made),
+            *(
+                (
+                    Stage("reference", True, f"the clip's {adapter.card.reference}"),
+                    Stage("first frame", True, f"by {made_by}"),
+                )
+                if adapter is not None and control is not None
+                else ()
+            ),
             Stage("size", True, size + (", resized" if place.resizes else "") + trained),
             Stage("windows", True, long),
             Stage("steps", True, self._levels_in_words(base)),

@@ -12,7 +12,7 @@ from simlift.evaluation.agreement.motion import check_motion
 from simlift.evaluation.agreement.ranges import check_lens, check_range
 from simlift.evaluation.agreement.surfaces import check_normals, check_planes
 
-VERSION = 2  # of the checks: what an older one found is found again
+VERSION = 3  # of the checks: what an older one found is found again
 
 __all__ = ["VERSION", "Agreement", "Finding", "Verdict", "check_layers"]
 

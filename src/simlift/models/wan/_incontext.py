@@ -151,6 +151,7 @@ class InContextTransformer(nn.Module):
         reference: Tensor | ReferenceCache | None = None,
         reference_text: Tensor | None = None,
         prefix: int = 0,
+        given: Tensor | None = None,
     ) -> Tensor:
         """Return the velocity of the target, [B C F H W].
 
@@ -161,8 +162,11 @@ class InContextTransformer(nn.Module):
             reference: Clean latents [B C F' H' W'], or what `cache_reference` made of them.
             reference_text: Text that the reference sees; the target's own where it is None.
             prefix: Number of clean latent frames at the target's start.
+            given: What an image-to-video model is told of the target's frames, [B 4+C F H W]: a
+                mask of those that are given, and the latents of a video of them.
         """
-        tokens, segments = self._target(noisy, timestep, text, prefix)
+        beside = noisy if given is None else torch.cat([noisy, given.to(noisy)], dim=1)
+        tokens, segments = self._target(beside, timestep, text, prefix)
         attends_to = [tuple(range(len(tokens)))] * len(tokens)
         cache = reference if isinstance(reference, ReferenceCache) else None
         fresh = None if isinstance(reference, ReferenceCache) else reference
@@ -226,7 +230,15 @@ class InContextTransformer(nn.Module):
             (len(reference),), self.settings.timestep, device=reference.device, dtype=torch.float32
         )
         rotary = self._rotary(reference, first, self.settings.downscale)
-        return self._segment(self._embed(reference), rotary, level, text)
+        return self._segment(self._embed(self._all_given(reference)), rotary, level, text)
+
+    def _all_given(self, reference: Tensor) -> Tensor:
+        """Return a reference as a model sees a video all of whose frames are given: itself."""
+        missing = self.patch_embedding.weight.shape[1] - reference.shape[1]
+        if missing == 0:
+            return reference
+        mask = torch.ones_like(reference[:, : missing - reference.shape[1]])
+        return torch.cat([reference, mask, reference], dim=1)
 
     def _segment(
         self, x: Tensor, rotary: Rotary, level: Tensor, text: Tensor

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKLWan, WanTransformer3DModel
 from diffusers.models.autoencoders.autoencoder_kl_wan import unpatchify
-from jaxtyping import UInt8
+from jaxtyping import Float32, UInt8
 from transformers import AutoTokenizer, UMT5EncoderModel
 
 from simlift.core.window import Frames
@@ -98,11 +98,31 @@ def padded_text(embeddings: Tensor, device: torch.device, dtype: torch.dtype) ->
     return out.to(device, dtype)
 
 
+def given_frames(vae: AutoencoderKLWan, frames: Frames, num_frames: int) -> Tensor:
+    """Return what an image-to-video model is told of a video's first frames, [1 4+C F H W].
+
+    `frames` [k h w 3] are given, black follows up to `num_frames` (4k+1). The mask is 1 where a
+    frame is given, four to a latent frame, of which the first stands for its one frame four times
+    (Wan2.1, sec. 5.1; `WanImageToVideoPipeline.prepare_latents` of diffusers).
+    """
+    count, height, width = len(frames), *frames.shape[1:3]
+    # Black is not what the network calls nothing: that is 0 of the scale from -1 to 1.
+    video = np.full((num_frames, height, width, 3), 127.5, np.float32)
+    video[:count] = frames
+    latents = encode_frames(vae, video)
+    shown = torch.zeros(num_frames)
+    shown[:count] = 1
+    mask = torch.cat([shown[:1].repeat(4), shown[1:]]).view(1, -1, 4).transpose(1, 2)
+    mask = mask[..., None, None].expand(-1, -1, -1, *latents.shape[3:])
+    return torch.cat([mask.to(latents), latents], dim=1)
+
+
 @torch.inference_mode()
-def encode_frames(vae: AutoencoderKLWan, frames: Frames) -> Tensor:
+def encode_frames(vae: AutoencoderKLWan, frames: Frames | Float32[np.ndarray, "t h w 3"]) -> Tensor:
     """Return the normalised latents [1 C F H W] of 4k+1 frames, float32, where the weights are.
 
-    The most likely latents, not a sample: a clip has one set of latents.
+    Frames are codes from 0 to 255. The most likely latents, not a sample: a clip has one set of
+    latents.
     """
     place = next(vae.parameters())
     pixels = torch.from_numpy(np.ascontiguousarray(frames)).to(place.device)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from simlift.core.errors import RecipeError
+from simlift.core.recipe import Plugin
 from simlift.core.strict_json import decode
 from simlift.models.hub.locate import locate
 from simlift.models.hub.pipeline_folder import check_whole
@@ -49,6 +50,7 @@ class AdapterCard:
     prefix_share: share of training steps whose target began with clean frames, as windows of a long
         clip do.
     pairs: digest of the training set.
+    reference: what entered in context: "render", or the name of a control, drawn by `control`.
     """
 
     format: str
@@ -68,6 +70,8 @@ class AdapterCard:
     prefix_share: float
     steps: int
     pairs: str
+    reference: str = "render"
+    control: Plugin | None = None
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Find a Wan text-to-video model by name and read what it is made of, before torch is imported."""
+"""Find a Wan model by name and read what it is made of, before torch is imported."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,6 +9,7 @@ from simlift.models.hub.pipeline_folder import PipelineFolder, find_pipeline
 from simlift.models.wan.flow_matching import Expert, Experts
 
 EXTRA = "realmaster"
+MASK_CHANNELS = 4  # one for each frame of a latent frame
 _COMPONENTS = ("transformer", "vae", "text_encoder")
 
 
@@ -51,7 +52,12 @@ class WanBase:
     @property
     def channels(self) -> int:
         """Channels of a latent."""
-        return int(self.transformer["in_channels"])
+        return int(self.transformer["out_channels"])
+
+    @property
+    def image_to_video(self) -> bool:
+        """Whether first frames enter as further channels: 4 of a mask, then those of a latent."""
+        return int(self.transformer["in_channels"]) == 2 * self.channels + MASK_CHANNELS
 
     def latent_shape(self, num_frames: int, height: int, width: int) -> tuple[int, int, int, int]:
         """Return the latents' shape [c f h w] of a video."""
@@ -81,8 +87,8 @@ def find_wan(name: str) -> WanBase:
     """Return a Wan model; RecipeError says why it cannot be lifted with or trained on."""
     folder = find_pipeline(
         name,
-        purpose="text to video",
-        kinds=("WanPipeline",),
+        purpose="video in context",
+        kinds=("WanPipeline", "WanImageToVideoPipeline"),
         components=_COMPONENTS,
         extra=EXTRA,
     )
@@ -96,12 +102,20 @@ def find_wan(name: str) -> WanBase:
                 f"has two experts and boundary_ratio {folder.index.get('boundary_ratio')!r}",
                 allowed="a number between 0 and 1; Wan2.2 T2V-A14B has 0.875",
             )
-    if base.transformer.get("image_dim") is not None or base.channels != base.transformer.get(
-        "out_channels"
-    ):
+    if found := _unfit(base):
         raise RecipeError(
             folder.path / "transformer" / "config.json",
-            "is an image-to-video model",
-            allowed="text to video: Wan2.1-T2V, Wan2.2-T2V-A14B, Wan2.2-TI2V-5B",
+            found,
+            allowed="Wan2.1-T2V, Wan2.2-T2V-A14B, Wan2.2-I2V-A14B, Wan2.2-TI2V-5B",
         )
     return base
+
+
+def _unfit(base: WanBase) -> str:
+    """Return why a transformer takes other channels than a latent and what may stand beside it."""
+    if base.transformer.get("image_dim") is not None:
+        return "is an image-to-video model that sees its image through CLIP"
+    taken = int(base.transformer["in_channels"])
+    if taken == base.channels or base.image_to_video:
+        return ""
+    return f"takes {taken} channels for latents of {base.channels}"

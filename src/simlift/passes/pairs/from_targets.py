@@ -1,6 +1,6 @@
 """Make pairs of segments that have targets already (twins, accepted takes)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from simlift.core.layers import Layer
@@ -10,7 +10,9 @@ from simlift.passes.pairs.quality import EVIDENCE, Judge
 from simlift.passes.pairs.task import Task, write_pair
 
 
-def pair_from_targets(store: PairStore, judge: Judge, captions: Captions, task: Task) -> PairRow:
+def pair_from_targets(
+    store: PairStore, judge: Judge, captions: Captions, controls: Sequence[str], task: Task
+) -> PairRow:
     """Judge one pair and write it where it is accepted: no model, so one attempt."""
     with task.clip.open(EVIDENCE) as reader:
         window = reader.window(task.frames)
@@ -19,7 +21,7 @@ def pair_from_targets(store: PairStore, judge: Judge, captions: Captions, task: 
     done = replace(task.row, attempts=1, gates=gates, reasons=reasons, done=True)
     if not reasons:
         caption = captions.caption(task.clip, task.segment.start, render)
-        pair = write_pair(store.pairs, task, render, target, caption, {}, gates)
+        pair = write_pair(store.pairs, task, render, target, caption, {}, gates, controls)
         done = replace(done, pair=pair)
     return store.save(done)
 

@@ -108,7 +108,8 @@ class Keyframing:
         row = replace(row, gates=gates, reasons=reasons)
         if reasons:
             return self.store.save(self._spent(row))
-        pair = write_pair(self.store.pairs, task, shot.rgb, target, caption, seeds, gates)
+        controls = self.recipe.controls
+        pair = write_pair(self.store.pairs, task, shot.rgb, target, caption, seeds, gates, controls)
         return self.store.save(replace(row, attempts=row.attempts + 1, done=True, pair=pair))
 
     def _spent(self, row: PairRow) -> PairRow:

@@ -31,6 +31,7 @@ from simlift.passes.pairs.task import (
     Origin,
     Task,
     attempt_each,
+    check_controls,
     file_digest,
     target_digest,
     task_id,
@@ -115,6 +116,8 @@ def _pair(
     captions = captions or _captions(recipe, store.pairs)
     with hold_folder(store.pairs.path), open_judge(recipe) as judge:
         store.begin(recipe)
+        for clip in clips:
+            check_controls(clip, recipe.controls)
         shots = find_shots(clips, recipe, store.work / "clips", progress)
         tasks = drop_repeats(
             _plan(clips, recipe, store, shots, given), store, recipe.gate.min_novelty
@@ -124,7 +127,10 @@ def _pair(
         failures: list[Failure] = []
         with progress.task("pair", sum(t.segment.num_frames for t in todo)) as advance:
             attempt_each(
-                todo, partial(pair_from_targets, store, judge, captions), failures, advance
+                todo,
+                partial(pair_from_targets, store, judge, captions, recipe.controls),
+                failures,
+                advance,
             )
         if recipe.engine is not None:
             tool = Keyframing(recipe.engine, recipe, store, judge, captions)

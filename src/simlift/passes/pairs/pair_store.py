@@ -21,6 +21,8 @@ from simlift.core.strict_json import digest, dumps, load
 from simlift.media.images import read_image, write_image
 from simlift.passes.pairs.recipe import PairRecipe
 
+_VIDEOS = ("videos/*", "references/*", "controls/*/*")
+
 
 @dataclass(frozen=True)
 class PairRow:
@@ -115,8 +117,8 @@ class PairStore:
                 rows.append(row)
         accepted = [row.pair for row in rows if row.pair is not None]
         self.pairs.write(accepted, [row.decision() for row in rows])
-        known = {path for pair in accepted for path in (pair.video, pair.reference_video)}
-        for path in (*self.pairs.path.glob("videos/*"), *self.pairs.path.glob("references/*")):
+        known = {path for pair in accepted for path in pair.files}
+        for path in (p for kind in _VIDEOS for p in self.pairs.path.glob(kind)):
             if path.relative_to(self.pairs.path) not in known:
                 path.unlink()
         return tuple(rows)
@@ -126,9 +128,7 @@ class PairStore:
 
     def _whole(self, row: PairRow) -> bool:
         pair = row.pair
-        return pair is not None and all(
-            (self.pairs.path / path).is_file() for path in (pair.video, pair.reference_video)
-        )
+        return pair is not None and all((self.pairs.path / path).is_file() for path in pair.files)
 
     def _file(self, row_id: str) -> Path:
         return self.work / "rows" / f"{row_id}.json"

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from simlift.controls import open_control
 from simlift.core.errors import RecipeError
 from simlift.core.pair import PairGate
 from simlift.core.strict_json import decode, parse_settings
@@ -22,6 +23,8 @@ class PairRecipe:
     frames: of a pair, 4k+1. min_frames: of a shorter rest that is still worth a pair.
     retries: how often a pair that was rejected is made again, from other seeds.
     faces: networks of the user's that tell whether persons stay who they are.
+    controls: control videos of each pair's render that are stored beside it, such as "skeleton",
+        to be trained on in place of the render (simlift train --reference).
     """
 
     engine: Keyframed | None = None
@@ -34,6 +37,7 @@ class PairRecipe:
     retries: int = 2
     seed: int = 0
     faces: FaceModels | None = None
+    controls: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, value, least in (("frames", self.frames, 5), ("min_frames", self.min_frames, 1)):
@@ -45,6 +49,8 @@ class PairRecipe:
             raise RecipeError(
                 "min_frames", f"found {self.min_frames}", allowed=f"at most {self.frames}"
             )
+        for name in self.controls:
+            open_control(name)
         if self.retries < 0:
             raise RecipeError("retries", f"found {self.retries}", allowed="0 or more")
 
@@ -70,6 +76,7 @@ def pair_recipe(
     frames: int = 81,
     seed: int = 0,
     settings: Sequence[str] = (),
+    controls: Sequence[str] = (),
 ) -> PairRecipe:
     """Return the recipe that was asked for; `settings` are `key=value` and `group.key=value`.
 
@@ -104,6 +111,8 @@ def pair_recipe(
                 "--caption", "is given beside a caption server", allowed="one of the two"
             )
     named = {"twins": twins, "caption": caption, "frames": frames, "seed": seed}
+    if controls:
+        data["controls"] = [*data.get("controls", ()), *controls]
     data |= {key: value for key, value in named.items() if value is not None}
     data.setdefault("min_frames", min(PairRecipe.min_frames, frames))
     return decode(data, PairRecipe, "pair")

@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from simlift.controls import open_control
 from simlift.core.clip import Clip
 from simlift.core.errors import RunError, SimliftError
 from simlift.core.layers import Layer
-from simlift.core.pair import NEAR_LOSSLESS, Pair, PairSet
+from simlift.core.pair import NEAR_LOSSLESS, Pair, PairControl, PairSet
+from simlift.core.recipe import Plugin
 from simlift.core.window import Frames
 from simlift.media.video.writer import write_video
 from simlift.passes.pairs.pair_store import PairRow
@@ -75,10 +77,14 @@ def write_pair(
     caption: str,
     seeds: dict[str, int],
     gates: dict[str, float],
+    controls: Sequence[str] = (),
 ) -> Pair:
-    """Write both videos, near-lossless, and return the pair."""
+    """Write both videos and the controls of the render, near-lossless, and return the pair."""
+    drawn = draw_controls_of(task, controls)
     names = {pairs.video_of(task.row.id): target, pairs.reference_of(task.row.id): render}
-    for name, frames in names.items():
+    places = {name: pairs.control_of(task.row.id, name) for name in drawn}
+    files = names | {places[name]: frames for name, (_, frames) in drawn.items()}
+    for name, frames in files.items():
         with write_video(
             pairs.path / name,
             height=task.clip.height,
@@ -105,7 +111,30 @@ def write_pair(
         seeds=seeds,
         models=task.models,
         gates=gates,
+        controls={
+            name: PairControl(place, drawn[name][0], file_digest(pairs.path / place))
+            for name, place in places.items()
+        },
     )
+
+
+def check_controls(clip: Clip, names: Sequence[str]) -> None:
+    """Draw some controls of a clip's first frame; ClipError where it lacks what one needs."""
+    if names:
+        with clip.open(Layer) as reader:
+            window = reader.window([0])
+        for name in names:
+            open_control(name).draw(window)
+
+
+def draw_controls_of(task: Task, names: Sequence[str]) -> dict[str, tuple[Plugin, Frames]]:
+    """Draw some controls of a task's frames; ClipError where the clip lacks what one needs."""
+    if not names:
+        return {}
+    with task.clip.open(Layer) as reader:
+        window = reader.window(task.frames)
+    controls = {name: open_control(name) for name in names}
+    return {name: (Plugin.of(c), c.draw(window)) for name, c in controls.items()}
 
 
 def file_digest(path: Path) -> str:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from simlift.core.dataset import Episode
 from simlift.core.errors import ClipError
 from simlift.media._parquet import read_column_names, read_table
+from simlift.sources.lerobot.counts import check_counts
 from simlift.sources.lerobot.info import Info
 
 _DRIFT = 0.25  # of a frame, by which a summed from_timestamp may be off before it is refused
@@ -24,8 +25,8 @@ class EpisodeTable:
 
     episodes: tuple[Episode, ...]
     data_files: tuple[Path, ...]
-    first_rows: tuple[int, ...]
     sections: Mapping[str, Sequence[tuple[Path, int]]]
+    ends: Mapping[str, Mapping[Path, tuple[int, int]]]  # of a file: its last frame, all its frames
     notes: tuple[str, ...]
 
 
@@ -50,6 +51,10 @@ def read_episodes(root: Path, info: Info) -> EpisodeTable:
         if kind.kind == "video"
     }
     tasks = table["tasks"].to_pylist() if "tasks" in table.column_names else None
+    ends = {name: _ends(found, columns["length"]) for name, found in sections.items()}
+    for name, found in ends.items():
+        if unused := sum(last - total for last, total in found.values()):
+            notes.append(f"{unused} frames of the videos of {name} belong to no episode")
     return EpisodeTable(
         episodes=tuple(
             Episode(
@@ -62,8 +67,8 @@ def read_episodes(root: Path, info: Info) -> EpisodeTable:
             for k, (index, length) in enumerate(zip(columns["episode_index"], columns["length"]))
         ),
         data_files=tuple(data),
-        first_rows=tuple(columns["dataset_from_index"]),
         sections=sections,
+        ends=ends,
         notes=tuple(notes),
     )
 
@@ -81,27 +86,14 @@ def _read(files: Sequence[Path]) -> pa.Table:
 
 def _check_numbers(file: Path, info: Info, columns: Mapping[str, list[Any]]) -> None:
     indices, lengths = columns["episode_index"], columns["length"]
-    if len(indices) != info.total_episodes:
-        raise ClipError(
-            info.file,
-            f"total_episodes is {info.total_episodes}, meta/episodes lists {len(indices)}",
-            allowed="equal counts",
-            way_out="copy the dataset again",
-        )
-    for position, index in enumerate(indices):
-        if index != position:
-            raise ClipError(
-                file,
-                f"episode {position} is missing: after {position - 1} comes {index}"
-                if index > position
-                else f"episode {index} is there twice",
-                allowed="episodes numbered from 0 without holes",
-                way_out="lerobot-edit-dataset numbers them anew",
-            )
+    for name in ("episode_index", "length", "dataset_from_index", "dataset_to_index"):
+        if any(not isinstance(value, int) for value in columns[name]):
+            raise ClipError(file, f"{name} holds {columns[name][:3]}", allowed="whole numbers")
+    check_counts(file, info, indices, lengths)
     begin = 0
     for index, length in zip(indices, lengths):
         first, last = columns["dataset_from_index"][index], columns["dataset_to_index"][index]
-        if (first, last - first) != (begin, length) or length < 1:
+        if (first, last - first) != (begin, length):
             raise ClipError(
                 file,
                 f"episode {index} has the rows {first} to {last} and the length {length}, "
@@ -109,12 +101,6 @@ def _check_numbers(file: Path, info: Info, columns: Mapping[str, list[Any]]) -> 
                 allowed="dataset_to_index - dataset_from_index = length, one after the other",
             )
         begin = last
-    if begin != info.total_frames:
-        raise ClipError(
-            info.file,
-            f"total_frames is {info.total_frames}, the episodes hold {begin}",
-            allowed="equal counts",
-        )
 
 
 def _places(
@@ -172,6 +158,15 @@ def _sections(
             firsts.append(ends[file])
             ends[file] += length
         return list(zip(files, firsts))
+    if any(not isinstance(begin, int | float) or not begin >= 0 for begin in begins):
+        worst = next(
+            k for k, b in enumerate(begins) if not isinstance(b, int | float) or not b >= 0
+        )
+        raise ClipError(
+            root / "meta" / "episodes",
+            f"{prefix}/from_timestamp of episode {worst} is {begins[worst]}",
+            allowed="seconds, 0 or more",
+        )
     times = np.asarray(begins, np.float64) * float(info.fps)
     firsts = np.rint(times).astype(int).tolist()
     off = np.abs(times - firsts)
@@ -203,3 +198,13 @@ def _sections(
             )
         ends[file] = first + lengths[index]
     return list(zip(files, firsts))
+
+
+def _ends(
+    sections: Sequence[tuple[Path, int]], lengths: Sequence[int]
+) -> dict[Path, tuple[int, int]]:
+    found: dict[Path, tuple[int, int]] = {}
+    for (file, first), length in zip(sections, lengths):
+        last, total = found.get(file, (0, 0))
+        found[file] = (max(last, first + length), total + length)
+    return found

@@ -1,5 +1,6 @@
 """Read the rows of one episode out of a parquet file, and check that they are its own."""
 
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -8,38 +9,26 @@ import pyarrow as pa
 
 from simlift.core.dataset import Episode
 from simlift.core.errors import ClipError
-from simlift.media._parquet import read_table_once
+from simlift.media._parquet import read_table_once, rows_of_episode, scalars
 
 _TOLERANCE = 1e-3  # seconds; lerobot itself takes 1e-4
 
 
-def episode_rows(file: Path, episode: Episode, fps: Fraction) -> pa.Table:
+def episode_rows(
+    file: Path, episode: Episode, fps: Fraction, left_out: Sequence[str] = ()
+) -> pa.Table:
     """Return the rows of an episode in the order of its frames; ClipError where they do not fit.
 
     Rows lie together in the file and count their frames from 0 at a constant rate.
     """
-    table = read_table_once(file)
+    table = read_table_once(file, left_out)
     for column in ("episode_index", "frame_index", "timestamp"):
         if column not in table.column_names:
             raise ClipError(file, f"has no column {column}", allowed=", ".join(table.column_names))
-    numbers = table["episode_index"].to_numpy().reshape(-1)
-    places = np.flatnonzero(numbers == episode.index)
-    if len(places) != episode.num_frames:
-        raise ClipError(
-            file,
-            f"holds {len(places)} rows of episode {episode.index}, its length is "
-            f"{episode.num_frames}",
-            allowed="a row for every frame",
-            way_out="copy the dataset again, or leave the episode out with --episodes",
-        )
-    if places[-1] - places[0] + 1 != len(places):
-        raise ClipError(
-            file,
-            f"the rows of episode {episode.index} do not lie together",
-            allowed="the rows of an episode one after the other",
-        )
-    rows = table.slice(int(places[0]), len(places))
-    frames = rows["frame_index"].to_numpy().reshape(-1)
+    numbers = scalars(table["episode_index"])
+    first = rows_of_episode(file, numbers, episode.index, episode.num_frames)
+    rows = table.slice(first, episode.num_frames)
+    frames = scalars(rows["frame_index"])
     if not np.array_equal(frames, np.arange(len(rows))):
         wrong = int(np.flatnonzero(frames != np.arange(len(rows)))[0])
         raise ClipError(
@@ -47,7 +36,7 @@ def episode_rows(file: Path, episode: Episode, fps: Fraction) -> pa.Table:
             f"row {wrong} of episode {episode.index} has the frame_index {int(frames[wrong])}",
             allowed="frames counted from 0 without holes",
         )
-    times = np.asarray(rows["timestamp"].to_numpy().reshape(-1), np.float64)
+    times = np.asarray(scalars(rows["timestamp"]), np.float64)
     due = np.arange(len(rows)) / float(fps)
     late = np.abs(times - due)
     # float32 seconds of an hour are exact to a quarter of a millisecond.

@@ -1,5 +1,6 @@
 """Read meta/info.json of a LeRobot dataset: features, cameras, templates of paths."""
 
+import posixpath
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -49,8 +50,9 @@ class Info:
 
         Datasets of converters name the numbers differently: {chunk_index} is {episode_chunk} too.
         """
-        chunk, file = values.get("chunk_index", 0), values.get("file_index", 0)
-        known = {**values, "episode_chunk": chunk, "episode_file": file}
+        chunk = values.get("chunk_index", 0)
+        file = values.get("file_index", values.get("episode_index", 0))
+        known: dict[str, Any] = {**values, "episode_chunk": chunk, "episode_file": file}
         names = {name for _, name, _, _ in string.Formatter().parse(template) if name}
         if missing := names - set(known):
             raise ClipError(
@@ -58,12 +60,23 @@ class Info:
                 f"the path {template!r} asks for {', '.join(sorted(missing))}",
                 allowed=", ".join(sorted(known)),
             )
-        path = root / template.format(**known)
-        if not path.resolve().is_relative_to(root.resolve()) and ".." in Path(template).parts:
+        try:
+            filled = template.format(**known)
+        except (ValueError, IndexError, KeyError) as error:
+            raise ClipError(self.file, f"the path {template!r} is broken ({error})") from error
+        # Links are followed, for caches are full of them: what counts is what is written.
+        inside = posixpath.normpath(filled)
+        if not template:
             raise ClipError(
-                self.file, f"{template!r} leads out of the dataset", allowed="paths inside it"
+                self.file, "has no video_path", allowed="a template, where features are videos"
             )
-        return path
+        if posixpath.isabs(filled) or inside.split("/")[0] in ("..", "."):
+            raise ClipError(
+                self.file,
+                f"the path {filled!r} leads out of the dataset",
+                allowed="paths inside it",
+            )
+        return root / inside
 
 
 def read_info(root: Path) -> Info:

@@ -4,6 +4,7 @@ Textures are laid out in the axes of each body, or of the world, so that they do
 not slide; the material of an id is chosen once for a clip, from its clip sample.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -122,11 +123,14 @@ def texture_frames(
 
 def assign_materials(sample: ClipSample, materials: Materials, seed: int) -> MaterialAssignment:
     """Choose the material of every id of a clip, and how much texture to add to its own."""
+    # What the leading camera of an episode has seen enough of is made by what it saw.
+    windows = (sample.leading.window, *((sample.window,) if sample.lead else ()))
     window = sample.window
     bodies = frozenset() if window.objects is None else frozenset(map(int, window.objects.ids))
     seen = set(window.categories) | bodies
-    if Layer.SEGMENTATION in window:
-        seen |= set(np.unique(window[Layer.SEGMENTATION]).tolist())
+    for each in windows:
+        if Layer.SEGMENTATION in each:
+            seen |= set(np.unique(each[Layer.SEGMENTATION]).tolist())
     known = np.array(sorted(seen), np.int64)
     names = ["", *(window.categories.get(int(i), "") for i in known)]
     chosen = dict(materials.by_class)
@@ -135,7 +139,7 @@ def assign_materials(sample: ClipSample, materials: Materials, seed: int) -> Mat
     # What may move and has no pose keeps its gloss and gets no grain, which would slide.
     textured = [i in bodies or not moves(name) for i, name in zip([-1, *known], names, strict=True)]
     strength = materials.strength * np.array(textured, float)
-    colour_room = strength * _texture_room(window, known)
+    colour_room = strength * _first_seen([_texture_room(each, known) for each in windows], 1.0)
     kinds = [MATERIALS[name] for name in material_names]
     slot_materials = MaterialTable(
         texture=which,
@@ -156,7 +160,19 @@ def assign_materials(sample: ClipSample, materials: Materials, seed: int) -> Mat
     plain = MaterialAssignment(
         known, slot_materials, np.repeat(np.eye(3)[None], len(kinds), 0), offset, _atlas(textures)
     )
-    return replace(plain, layout=_layouts(window, plain, np.array([k.grain for k in kinds])))
+    grain = np.array([kind.grain for kind in kinds])
+    layouts = [_layouts(each, plain, grain) for each in windows]
+    return replace(plain, layout=_first_seen(layouts, plain.layout))
+
+
+def _first_seen(
+    found: Sequence[Float[np.ndarray, "s *n"]], otherwise: Float[np.ndarray, "s *n"] | float
+) -> Float[np.ndarray, "s *n"]:
+    """Return for each slot what the first camera found that saw it; NaN is what none saw."""
+    out = np.array(found[0])
+    for other in (*found[1:], np.broadcast_to(otherwise, out.shape)):
+        out = np.where(np.isnan(out), other, out)
+    return out
 
 
 def _choose_textures(
@@ -191,12 +207,12 @@ def _atlas(textures: tuple[Texture, ...]) -> Atlas:
 
 
 def _texture_room(window: Window, known: Int[np.ndarray, "k"]) -> Float[np.ndarray, "s"]:
-    """Return how much of a texture's colour each slot has room for, in (0, 1].
+    """Return how much of a texture's colour each slot has room for, in (0, 1]; NaN where unseen.
 
     A body that the simulator painted with grain or bricks needs no other: its share falls with the
     median contrast of fine detail, which a few printed edges do not move.
     """
-    out = np.ones(len(known) + 1)
+    out = np.full(len(known) + 1, np.nan)
     if Layer.SEGMENTATION not in window:
         return out
     counts = np.zeros((len(out), _BINS), np.int64)
@@ -218,11 +234,11 @@ def _texture_room(window: Window, known: Int[np.ndarray, "k"]) -> Float[np.ndarr
 def _layouts(
     window: Window, material_assignment: MaterialAssignment, grain: Bool[np.ndarray, "s"]
 ) -> Float[np.ndarray, "s 3 3"]:
-    """Return the axes of every slot in the order that its texture takes them.
+    """Return the axes of every slot in the order that its texture takes them; NaN where unseen.
 
     Grain runs along the longest side that the clip sample saw; what has courses keeps them level.
     """
-    out = material_assignment.layout.copy()
+    out = np.full_like(material_assignment.layout, np.nan)
     if not window.metric_depth or Layer.SEGMENTATION not in window:
         return out
     frames = window.derive(frame_geometry.split)

@@ -131,10 +131,15 @@ class Drawn(Protocol):
 class Control(Protocol):
     """A condition video that says what must stay true."""
 
-    def needs(self) -> frozenset[Layer]: ...
+    def needs(self) -> frozenset[Layer]:
+        """Layers that it reads; none where it takes whichever there are."""
+        ...
 
     def draw(self, window: Window) -> Frames:
-        """Return the condition frames [t h w 3], of the window's exact size and length."""
+        """Return the condition frames [t h w 3], of the window's exact length.
+
+        They have the window's size, unless the control is asked for another.
+        """
         ...
 
 

@@ -14,14 +14,25 @@ import cv2
 import numpy as np
 import pytest
 from tiny import clips as builders
-from tiny.oscar_release import Dots, broken_worker, ends, project, write_release
+from tiny.oscar_release import (
+    ANY,
+    HEIGHT,
+    WIDTH,
+    Dots,
+    broken_worker,
+    ends,
+    project,
+    recipe_of,
+    write_episode,
+    write_release,
+)
 
 from simlift.core.clip_sample import sample_clip
 from simlift.core.errors import ClipError, RecipeError, RunError
 from simlift.core.layers import Layer
-from simlift.core.recipe import Plugin, Recipe, Variant
+from simlift.core.recipe import Plugin
 from simlift.core.run import Run
-from simlift.engines.anchors import FirstFrameGate, FirstFrames
+from simlift.engines.anchors import FirstFrames
 from simlift.engines.oscar import Oscar
 from simlift.engines.oscar import process as processes
 from simlift.engines.oscar.conditions import draw_skeleton, first_skeleton, fit_frames
@@ -36,23 +47,8 @@ from simlift.passes.plan import plan_lift
 from simlift.scale.progress import Silent
 from simlift.sources import open_clip
 
-HEIGHT, WIDTH, COUNT = 120, 160, 7  # frames: windows of 5 that share one: 0-4 and 4-6
+COUNT = 7  # frames: windows of 5 that share one: 0-4 and 4-6
 LONG = 11  # three windows: 0-4, 4-8, 8-10
-ANY = FirstFrameGate(min_edge_f1=0, min_robot_edge_f1=0, min_likeness=0, max_shift=99, max_zoom=9)
-
-
-def write_episode(path, count):
-    """A clip that moves its robot's one link through the picture."""
-    builders.native(path, [Layer.RGB, Layer.SEGMENTATION], count, HEIGHT, WIDTH)
-    poses = np.repeat(np.eye(4)[None, None], count, 0)
-    poses[:, 0, :3, 3] = np.stack(
-        [np.linspace(-0.4, 0.6, count), np.full(count, 2.0), np.full(count, 1.1)], axis=-1
-    )
-    with np.load(path / "robot.npz") as data:
-        known = dict(data)
-    key = next(k for k, v in known.items() if v.shape == poses.shape)
-    np.savez(path / "robot.npz", **known | {key: poses})
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -91,11 +87,6 @@ def spec_of(release, **changes):
 def window_of(clip, count=COUNT):
     with clip.open([Layer.RGB, Layer.SEGMENTATION]) as reader:
         return reader.window(range(count)), sample_clip(reader)
-
-
-def recipe_of(spec, count=1, seed=0):
-    names = [f"oscar-{k:02d}" for k in range(count)]
-    return Recipe(tuple(Variant(name, Plugin.of(spec)) for name in names), seed=seed)
 
 
 def frames_of(path):
@@ -265,11 +256,10 @@ def test_workers_that_break_the_protocol(clip, release, tmp_path, how, settings,
         lift(clip, spec, seed=3)
 
 
-def test_a_worker_that_ignores_the_end_of_its_input_is_killed(tmp_path, monkeypatch):
-    monkeypatch.setattr(processes, "_GRACE", 0.2)
+def test_a_worker_that_ignores_the_end_of_its_input_is_killed(tmp_path):
     worker = Worker(Launch(broken_worker(tmp_path, "stubborn"), start=20))
     process = worker._process.pid
-    worker.stop()
+    worker.stop(grace=0.1)
     assert ends(process)
 
 

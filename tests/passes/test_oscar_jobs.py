@@ -6,7 +6,7 @@ import shlex
 import cv2
 import numpy as np
 import pytest
-from test_oscar import ANY, COUNT, recipe_of, write_episode
+from tiny.oscar_release import ANY, recipe_of, write_episode
 
 from simlift.core.errors import RecipeError, RunError
 from simlift.core.recipe import Plugin, Recipe, Variant
@@ -18,6 +18,8 @@ from simlift.media.video import VideoStore, probe_video
 from simlift.passes.oscar_jobs import write_oscar_jobs
 from simlift.scale.progress import Silent
 from simlift.sources import open_clip
+
+COUNT = 7
 
 
 @pytest.fixture

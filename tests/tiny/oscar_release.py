@@ -16,7 +16,13 @@ import cv2
 import numpy as np
 
 from simlift.core.layers import Layer
+from simlift.core.recipe import Plugin, Recipe, Variant
+from simlift.engines.anchors import FirstFrameGate
 from simlift.engines.oscar.spec import WORKER
+from tiny import clips as builders
+
+HEIGHT, WIDTH = 120, 160  # of episodes here
+ANY = FirstFrameGate(min_edge_f1=0, min_robot_edge_f1=0, min_likeness=0, max_shift=99, max_zoom=9)
 
 _PACKAGE = """
 import os, pathlib, time
@@ -141,6 +147,25 @@ def write_release(folder: Path) -> Release:
     (folder / "oscar_diffusers" / "__init__.py").write_text(_PACKAGE.format(folder=str(folder)))
     (folder / "checkpoint").mkdir()
     return Release(folder)
+
+
+def write_episode(path, count):
+    """A clip that moves its robot's one link through the picture."""
+    builders.native(path, [Layer.RGB, Layer.SEGMENTATION], count, HEIGHT, WIDTH)
+    poses = np.repeat(np.eye(4)[None, None], count, 0)
+    poses[:, 0, :3, 3] = np.stack(
+        [np.linspace(-0.4, 0.6, count), np.full(count, 2.0), np.full(count, 1.1)], axis=-1
+    )
+    with np.load(path / "robot.npz") as data:
+        known = dict(data)
+    key = next(k for k, v in known.items() if v.shape == poses.shape)
+    np.savez(path / "robot.npz", **known | {key: poses})
+    return path
+
+
+def recipe_of(spec, count=1, seed=0):
+    names = [f"oscar-{k:02d}" for k in range(count)]
+    return Recipe(tuple(Variant(name, Plugin.of(spec)) for name in names), seed=seed)
 
 
 def broken_worker(folder: Path, how: str) -> tuple[str, ...]:

@@ -32,7 +32,7 @@ _SEEDS = 2**31  # what every random generator of OSCAR's environment takes
 class Oscar:
     """Generate by OSCAR-2B from a photoreal first frame and the robot's skeleton.
 
-    checkpoint: a folder, or a name on the Hugging Face Hub, which is taken at `revision`.
+    checkpoint: a folder, or a name on the Hugging Face Hub. revision: the commit of a name there.
     prompt: what the video shows; may name {caption}, {environment}, {background}, {objects} and
         {light}. Empty: the caption, and the drawn place where the first frame shows it.
     steps, guidance, shift: 35, 6 and 5 are the release's own.
@@ -88,6 +88,11 @@ class Oscar:
         check_template("oscar.prompt", self.prompt)
         self.first_frames.spec()
 
+    @classmethod
+    def licence(cls) -> str:
+        """Say under which terms code, weights and training data come."""
+        return licence_of("oscar")
+
     def needs(self) -> frozenset[Layer]:
         """Colour, and what the skeleton and the maker of first frames cannot do without."""
         return (
@@ -114,7 +119,7 @@ class Oscar:
                 f"{self.weights()}, {self.steps} steps, guidance {self.guidance:g}, shift "
                 f"{self.shift:g}",
             ),
-            Stage("licence", True, licence_of("oscar")),
+            Stage("licence", True, self.licence()),
         )
 
     def check_conditions(self, clip: Clip) -> tuple[Stage, ...]:

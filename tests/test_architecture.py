@@ -247,7 +247,8 @@ pair    CLIPS --out --editor --propagator --twins --caption --caption-url --capt
         --caption-key --frames --seed --controls --set --device --dry-run
         --episodes --cameras --robot --camera --fps --fov --near --far --tags --trust
 train   PAIRS --base --out --reference --steps --seed --set --device --shard --dry-run
-export  SOURCE --format --out --copy
+export  SOURCE --format --out --copy --other-cameras --originals --unscored --codec --state
+        --task --shard
 publish ADAPTER --to --public
 score   RUN --workers
 report  RUN

@@ -185,10 +185,14 @@ def write_parquet(path: Path, table: pa.Table) -> None:
     pq.write_table(table, path)
 
 
+def read_info(folder: Path) -> dict:
+    """Read meta/info.json."""
+    return json.loads((folder / "meta" / "info.json").read_text(encoding="utf-8"))
+
+
 def edit_info(folder: Path, **changes: object) -> None:
     """Change keys of meta/info.json."""
-    file = folder / "meta" / "info.json"
-    write_json(file, json.loads(file.read_text(encoding="utf-8")) | changes)
+    write_json(folder / "meta" / "info.json", read_info(folder) | changes)
 
 
 def mp4(path: Path, frames: np.ndarray, fps: float = FPS) -> Path:

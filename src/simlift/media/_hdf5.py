@@ -166,16 +166,16 @@ class Hdf5Reader:
 
 @contextmanager
 def open_frames(
-    path: Path, name: str, first: int, count: int, bottom_up: bool
+    path: Path, name: str, frames: range, size: tuple[int, int], bottom_up: bool
 ) -> Iterator[Hdf5Reader]:
-    """Open `count` frames of a dataset; ClipError where it is not there or shorter."""
+    """Open some frames of a dataset; ClipError where it is not there, shorter, of another size."""
     with open_file(path) as file:
         dataset = need(path, file, name, h5py.Dataset)
-        if dataset.ndim < 3 or len(dataset) < first + count:
+        if dataset.shape[1:3] != size or len(dataset) < frames.stop:
             raise ClipError(
                 path,
                 f"{name} holds {list(dataset.shape)}",
-                allowed=f"[t h w ...] with {first + count} frames at least",
+                allowed=f"{frames.stop} frames at least, of {size[1]}x{size[0]}",
                 way_out=_AGAIN,
             )
-        yield Hdf5Reader(dataset, first, count, bottom_up)
+        yield Hdf5Reader(dataset, frames.start, len(frames), bottom_up)

@@ -32,7 +32,6 @@ class Hdf5Store:
         """Open the file; chunks are decompressed as they are read."""
         from simlift.media import _hdf5
 
-        with _hdf5.open_frames(
-            self.path, self.name, self.first, self.num_frames, self.bottom_up
-        ) as reader:
+        frames, size = range(self.first, self.first + self.num_frames), (self.height, self.width)
+        with _hdf5.open_frames(self.path, self.name, frames, size, self.bottom_up) as reader:
             yield reader

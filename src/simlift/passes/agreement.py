@@ -62,8 +62,10 @@ def _checked(clip: Clip) -> Clip:
         first = against[0]
         cause = f"; likely {first.cause}" if first.cause else ""
         state = f"state {first.statement} in clip.json" if first.statement else "write it again"
+        if clip.origin is not None:
+            state = "leave it out with --episodes and --cameras, or write it again"
         raise ClipError(
-            clip.path,
+            clip.path if clip.origin is None else f"{clip.path}: {clip.name}",
             f"its layers contradict each other{more}: {first.check}: {first.evidence}{cause}",
             way_out=f"{state}; see it with simlift inspect {clip.path} --out .; or --trust to take "
             "it as it is",

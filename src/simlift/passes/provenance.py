@@ -23,6 +23,12 @@ def source_digest(clip: Clip) -> str:
     return total.hexdigest()
 
 
+def file_digest(path: Path) -> str:
+    """Hash the bytes of a file, once by a process as long as it does not change."""
+    state = path.stat()
+    return _file_digest(path, state.st_size, state.st_mtime_ns).hex()
+
+
 @lru_cache(maxsize=1024)
 def _file_digest(path: Path, size: int, changed: int) -> bytes:
     """Hash a file once by a process: many episodes of a dataset lie in one."""

@@ -12,7 +12,7 @@ from simlift.evaluation.agreement.findings import Finding, Verdict
 STUCK, FIRST = "pictures and robot", "first picture"
 _FEWEST = 4  # frames in a row that must be alike
 _MOVES = 0.05  # radians, metres or other units of a state: by so much the robot surely moves
-_SAME = 0.05  # codes of the mean difference, below which two pictures are one
+_SAME = 6  # codes by which coding moves a pixel of a picture that is coded again
 _JUMP = 4.0  # times the largest other step: what no motion explains
 _LARGE = 2.0  # codes: a smaller step is none
 _NEARER = 0.25  # of the first step, by which the first picture differs from the episode before
@@ -25,8 +25,8 @@ def check_stuck(indices: Array, frames: Array, states: Array) -> list[Finding]:
     """
     if len(frames) < _FEWEST or not states.size:
         return []
-    steps = _differences(frames)
-    if (steps < _SAME).all():
+    same = _changes(frames).max((1, 2, 3)) <= _SAME
+    if same.all():
         moved = _reach(states[indices[0] : indices[-1] + 1])
         if moved < _MOVES:
             return []
@@ -37,7 +37,7 @@ def check_stuck(indices: Array, frames: Array, states: Array) -> list[Finding]:
         cause = "a decoder that is stuck on one frame, or a camera that sees nothing of the scene"
         return [Finding(STUCK, Verdict.CONTRADICTS, text, cause, frame=int(indices[0]))]
     worst: tuple[float, int, int] | None = None
-    for first, last in _still_runs(indices, steps):
+    for first, last in _still_runs(indices, same):
         moved = _reach(states[first : last + 1])
         if last - first + 1 >= _FEWEST and moved >= _MOVES and (worst is None or moved > worst[0]):
             worst = (moved, first, last)
@@ -57,20 +57,20 @@ def check_first(indices: Array, frames: Array, last_before: Array | None) -> lis
     follows = np.diff(indices) == 1
     if len(frames) < _FEWEST or indices[0] != 0 or not follows[0] or follows.sum() < 3:
         return []
-    steps = _differences(frames)
+    steps = _changes(frames).mean((1, 2, 3))
     first, others = float(steps[0]), float(steps[1:][follows[1:]].max())
     if first < _LARGE or first <= others:
         return []
     cause = "a picture from before the reset"
     if last_before is not None and last_before.shape == frames.shape[1:]:
-        apart = float(_differences(np.stack([last_before, frames[0]]))[0])
+        apart = float(_changes(np.stack([last_before, frames[0]])).mean())
         if apart < _NEARER * first:
             text = (
                 "frame 0 shows the last picture of the episode before: it differs from it by "
                 f"{apart:.2g} codes, from frame 1 by {first:.2g}"
             )
             return [Finding(FIRST, Verdict.DOUBT, text, cause, frame=0)]
-    if first > _JUMP * max(others, _SAME):
+    if first > _JUMP * max(others, _LARGE / _JUMP):
         text = (
             f"frame 0 differs from frame 1 by {first:.2g} codes, no other step by more than "
             f"{others:.2g}"
@@ -79,10 +79,9 @@ def check_first(indices: Array, frames: Array, last_before: Array | None) -> lis
     return []
 
 
-def _differences(frames: Array) -> Array:
-    """Return the mean difference of every frame from the one before, in codes."""
-    whole = frames.astype(np.int16)
-    return np.abs(np.diff(whole, axis=0)).mean((1, 2, 3))
+def _changes(frames: Array) -> Array:
+    """Return how far every pixel is from that of the frame before, in codes [k - 1 h w 3]."""
+    return np.abs(np.diff(frames.astype(np.int16), axis=0))
 
 
 def _reach(states: Array) -> float:
@@ -91,8 +90,8 @@ def _reach(states: Array) -> float:
     return float(np.ptp(whole, axis=0).max()) if whole.size else 0.0
 
 
-def _still_runs(indices: Array, steps: Array) -> list[tuple[int, int]]:
+def _still_runs(indices: Array, same: Array) -> list[tuple[int, int]]:
     """Return the first and last frames of runs that follow on each other and are alike."""
-    still = (steps < _SAME) & (np.diff(indices) == 1)
+    still = same & (np.diff(indices) == 1)
     edges = np.flatnonzero(np.diff(np.concatenate([[0], still.astype(np.int8), [0]])))
     return [(int(indices[a]), int(indices[b])) for a, b in edges.reshape(-1, 2)]

@@ -120,6 +120,8 @@ def columns_of(
     """
     found, others = {}, []
     for name, dataset in datasets_in(path, group).items():
+        if name.split("/")[0] in _TRACKS:
+            continue
         if dataset.ndim < 1 or dataset.dtype.kind not in _NUMBERS or 0 in dataset.shape[1:]:
             others.append(name)
         elif len(dataset) in (count, count + extra):
@@ -133,7 +135,6 @@ def columns_of(
             )
         else:
             others.append(name)
-    others = [name for name in others if name.split("/")[0] not in _TRACKS]
     if others and notes is not None:
         more = f" and {len(others) - 4} more" if len(others) > 4 else ""
         notes.append(f"no row for each frame, and so in no column: {', '.join(others[:4])}{more}")

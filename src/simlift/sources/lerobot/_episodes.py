@@ -172,7 +172,7 @@ def _sections(
     off = np.abs(times - firsts)
     table = root / "meta" / "episodes"
     if off.max() > _DRIFT:
-        worst = int(off.argmax())
+        worst = int(np.flatnonzero(off > _DRIFT)[0])
         raise ClipError(
             table,
             f"{prefix}/from_timestamp of episode {worst} is {begins[worst]:.6f} s: "

@@ -40,8 +40,8 @@ def episode_rows(
     due = np.arange(len(rows)) / float(fps)
     late = np.abs(times - due)
     # float32 seconds of an hour are exact to a quarter of a millisecond.
-    if late.max() > max(_TOLERANCE, float(due[-1]) * 1e-6):
-        wrong = int(late.argmax())
+    if (off := late > max(_TOLERANCE, float(due[-1]) * 1e-6)).any():
+        wrong = int(np.flatnonzero(off)[0])
         raise ClipError(
             file,
             f"row {wrong} of episode {episode.index} has the timestamp {times[wrong]:.4f} s, at "

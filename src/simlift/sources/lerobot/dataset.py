@@ -77,6 +77,13 @@ class LeRobot:
         return self.info.features
 
     @property
+    def task_names(self) -> Mapping[int, str]:
+        """The tasks in words, by the number that rows name them with."""
+        from simlift.sources.lerobot import _tasks
+
+        return _tasks.task_names(self.path)
+
+    @property
     def robot_type(self) -> str:
         return self.info.robot_type
 

@@ -4,7 +4,6 @@ A process of ours keeps one worker for each launch, so that a model is loaded on
 clips follow each other. The worker leads a process group of its own, which is killed as a whole.
 """
 
-import atexit
 import contextlib
 import json
 import os
@@ -17,6 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.util import Finalize
 from typing import IO, Any
 
 from simlift.core.errors import RunError
@@ -259,4 +259,5 @@ def stop_idle_workers() -> None:
         worker.stop()
 
 
-atexit.register(stop_idle_workers)
+# Processes of a pool end without atexit; this runs in these and in others alike.
+Finalize(None, stop_idle_workers, exitpriority=1)

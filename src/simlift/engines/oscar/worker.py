@@ -22,6 +22,7 @@ never outlives the process that started it.
 """
 
 import argparse
+import contextlib
 import importlib
 import inspect
 import json
@@ -137,9 +138,12 @@ def _listen() -> "queue.SimpleQueue[dict[str, Any]]":
     jobs: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
 
     def read() -> None:
-        for line in sys.stdin:
-            jobs.put(json.loads(line))
-        os._exit(0)
+        status = 2  # of a line that is no job
+        with contextlib.suppress(ValueError):
+            for line in sys.stdin:
+                jobs.put(json.loads(line))
+            status = 0
+        os._exit(status)
 
     threading.Thread(target=read, daemon=True).start()
     return jobs

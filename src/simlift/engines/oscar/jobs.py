@@ -99,6 +99,12 @@ class Job:
 
 
 def open_skeleton(path: Path, fps: float) -> AbstractContextManager[VideoWriter]:
-    """Open a skeleton video of the model's size for writing, at the rate that it is told."""
+    """Open a skeleton video of the model's size for writing, at the rate that it is told.
+
+    Its colours are right for readers that ask which matrix coded them, and for older OpenCV, which
+    takes every file for BT.601.
+    """
     rate = Fraction(fps).limit_denominator(1001)
-    return write_video(path, height=HEIGHT, width=WIDTH, fps=rate, encoding=ENCODING)
+    return write_video(
+        path, height=HEIGHT, width=WIDTH, fps=rate, encoding=ENCODING, matrix="bt601"
+    )

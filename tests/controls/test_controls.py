@@ -5,6 +5,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from tiny import arms
 
 from simlift.controls import (
     CONTROLS,
@@ -33,11 +34,11 @@ def window() -> Window:
     for t in range(FRAMES):
         box = (t, slice(16, 36), slice(10 + 3 * t, 34 + 3 * t))
         rgb[box], depth[box], ids[box] = (200, 60, 20), 2, 7
-    return Window(
-        indices=np.arange(FRAMES),
+    links = [[arms.pose((0.1 * t, 0, 2)), arms.pose((-0.5, 0.3, 2.2))] for t in range(FRAMES)]
+    robot = arms.robot({"arm": links}, {"arm": np.linspace(0, 1, FRAMES)})
+    return replace(
+        arms.window(robot, height=HEIGHT, width=WIDTH, focal=60.0),
         arrays={Layer.RGB: rgb, Layer.DEPTH: depth, Layer.SEGMENTATION: ids},
-        num_frames=FRAMES,
-        fps=24.0,
         metric_depth=True,
     )
 
@@ -58,7 +59,9 @@ def test_a_control_has_the_windows_size_and_never_sees_the_window_as_a_whole(nam
 
 
 def test_an_unknown_control_lists_the_known_ones():
-    with pytest.raises(RecipeError, match="edges, engine-edges, depth, segmentation, blur"):
+    with pytest.raises(
+        RecipeError, match="edges, engine-edges, depth, segmentation, blur, skeleton"
+    ):
         open_control("canny")
 
 

@@ -1,5 +1,6 @@
 """Define what verbs share: types of options, the two consoles, clips and recipes from arguments."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -118,9 +119,9 @@ def engine_device(device: str, engine: str) -> str:
 
     Such an engine runs on the CPU alone; RecipeError where another device was asked of it.
     """
-    from simlift.engines import EXTRAS, NAMES
+    from simlift.engines import EXTRAS, NAMES, ON_A_DEVICE
 
-    if engine not in NAMES or EXTRAS.get(engine) == "realmaster":
+    if engine not in NAMES or engine in ON_A_DEVICE or EXTRAS.get(engine) == "realmaster":
         return torch_device(device)
     if device not in ("auto", "cpu"):
         raise RecipeError(
@@ -183,6 +184,16 @@ def recipe_of(engine: str, count: int, seed: int, **asked: Any) -> "Recipe":
 
     variants = variants_of(engine, count=count, seed=seed, **asked)
     return Recipe(variants=variants, seed=seed)
+
+
+def part_of(shard: str | None) -> tuple[int, int] | None:
+    """Return which part of how many "i/n" names; RecipeError for what is none."""
+    if shard is None:
+        return None
+    found = re.fullmatch(r"(\d+)/(\d+)", shard)
+    if found is None or not 0 <= int(found[1]) < int(found[2]):
+        raise RecipeError("--shard", f"found {shard!r}", allowed="i/n with 0 <= i < n: 0/4 to 3/4")
+    return int(found[1]), int(found[2])
 
 
 def close(failures: "Sequence[Failure]") -> int:

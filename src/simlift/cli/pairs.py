@@ -1,12 +1,24 @@
 """Define the verbs that make training pairs and adapters, and hand them on."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import tyro
 
 from simlift.cli import options
 from simlift.cli.options import Clips, Controls, MaybeChoosing, MaybeText, Settings
+
+TRAINER_FORMATS = ("diffsynth", "ltx", "musubi")
+ExportFormat = Literal[
+    "lerobot-v3",
+    "lerobot-v2.1",
+    "isaac-lab",
+    "robomimic",
+    "folders",
+    "diffsynth",
+    "ltx",
+    "musubi",
+]
 
 
 def pair(
@@ -151,18 +163,67 @@ def train(
 def export(
     source: tyro.conf.Positional[Path],
     /,
-    format: Literal["diffsynth", "ltx", "musubi"],
+    format: ExportFormat,
     out: Path,
     copy: bool = False,
+    other_cameras: Annotated[
+        Literal["copy", "drop"] | None, tyro.conf.arg(metavar="{copy,drop}", help_behavior_hint="")
+    ] = None,
+    originals: float = 1.0,
+    unscored: bool = False,
+    codec: Literal["keep", "h264", "av1"] = "keep",
+    state: MaybeText = None,
+    task: MaybeText = None,
+    shard: MaybeText = None,
 ) -> int:
-    """Write a training set as another trainer reads it.
+    """Hand a run's takes back as a dataset, or a training set to another trainer.
 
     Args:
-        source: Folder of a training set.
-        format: The trainer: DiffSynth-Studio, the LTX trainer, or musubi-tuner.
+        source: Folder of a run that was scored, for datasets; of a training set, for trainers.
+        format: Of a run: lerobot-v3, lerobot-v2.1 (with GR00T's modality.json), isaac-lab,
+            robomimic, folders, rerun. Of a training set: diffsynth, ltx, musubi.
         out: Folder of the export.
-        copy: Copy the videos instead of linking them.
+        copy: Of a training set: copy the videos instead of linking them.
+        other_cameras: What becomes of cameras that were not lifted.
+        originals: Episodes as they were recorded, for each lifted one; each enters once at most.
+        unscored: Export takes that have no verdict, too.
+        codec: How videos are coded: "keep" joins takes as they are; h264 and av1 code them anew.
+        state: Columns that make observation.state, such as joint_pos,gripper_pos, of a dataset
+            whose rows are not LeRobot's; without it, those of the robot.
+        task: What is done, in words, where the dataset does not say it.
+        shard: Part i of n parts, as i/n: each is a dataset of its own.
     """
+    if format in TRAINER_FORMATS:
+        return _export_pairs(source, format, out, copy)
+    from simlift.core.run import Run
+    from simlift.passes.export_dataset import DatasetOptions, export_dataset
+
+    chosen = DatasetOptions(
+        other_cameras=other_cameras,
+        originals=originals,
+        unscored=unscored,
+        codec=codec,
+        state=tuple(filter(None, (state or "").split(","))),
+        task=task,
+        shard=options.part_of(shard),
+    )
+    made = export_dataset(Run(source), format, out, chosen, progress=options.progress())
+    options.out.print(
+        f"{made.episodes} episodes of {made.frames} frames, {made.lifted} of them lifted: "
+        f"{made.path}",
+        markup=False,
+    )
+    if made.left:
+        options.out.print(
+            f"{made.left} lifted episodes were left out: {made.path / 'redo.json'} says why",
+            markup=False,
+        )
+    for note in made.notes:
+        options.out.print(note, markup=False)
+    return 0
+
+
+def _export_pairs(source: Path, format: str, out: Path, copy: bool) -> int:
     from simlift.passes.export import export_pairs
 
     made = export_pairs(source, format, out, copy=copy, progress=options.progress())

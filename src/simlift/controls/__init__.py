@@ -1,4 +1,4 @@
-"""Draw control videos (condition videos) of a window: edges, depth, segmentation, blur."""
+"""Draw control videos (condition videos) of a window: edges, depth, ids, blur, skeletons."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -7,6 +7,9 @@ from simlift.controls.blur import Blur
 from simlift.controls.depth import DepthControl
 from simlift.controls.edges import Edges, EngineEdges
 from simlift.controls.segmentation import Segmentation
+from simlift.controls.skeleton import Overlay, Skeleton, TrajectoryMaps
+from simlift.controls.skeleton_style import ArmColours, SkeletonStyle
+from simlift.controls.trajectory_map import TrajectoryMap
 from simlift.core.errors import RecipeError
 from simlift.core.protocols import Control
 
@@ -17,6 +20,9 @@ CONTROLS: Mapping[str, type[Control]] = MappingProxyType(
         "depth": DepthControl,
         "segmentation": Segmentation,
         "blur": Blur,
+        "skeleton": Skeleton,
+        "trajectory-map": TrajectoryMaps,
+        "overlay": Overlay,
     }
 )
 
@@ -30,10 +36,16 @@ def open_control(name: str) -> Control:
 
 __all__ = [
     "CONTROLS",
+    "ArmColours",
     "Blur",
     "DepthControl",
     "Edges",
     "EngineEdges",
+    "Overlay",
     "Segmentation",
+    "Skeleton",
+    "SkeletonStyle",
+    "TrajectoryMap",
+    "TrajectoryMaps",
     "open_control",
 ]

@@ -101,6 +101,25 @@ class Counted(Protocol):
 
 
 @runtime_checkable
+class Unmeasured(Protocol):
+    """A spec of which two frames cost as much as a window: a plan tells in words what a clip costs.
+
+    Nothing is lifted to measure it.
+    """
+
+    def effort(self, clip: Clip) -> str: ...
+
+
+@runtime_checkable
+class Attesting(Protocol):
+    """An opened engine that measures, while it lifts, what the provenance of a take shall tell."""
+
+    def attest(self, seed: int) -> tuple[str, ...]:
+        """Return what was measured of the take of this seed, in words; the same in equal runs."""
+        ...
+
+
+@runtime_checkable
 class Drawn(Protocol):
     """A spec that stands for many: each episode, or clip, is lifted by the one drawn for it."""
 
@@ -112,10 +131,15 @@ class Drawn(Protocol):
 class Control(Protocol):
     """A condition video that says what must stay true."""
 
-    def needs(self) -> frozenset[Layer]: ...
+    def needs(self) -> frozenset[Layer]:
+        """Layers that it reads; none where it takes whichever there are."""
+        ...
 
     def draw(self, window: Window) -> Frames:
-        """Return the condition frames [t h w 3], of the window's exact size and length."""
+        """Return the condition frames [t h w 3], of the window's exact length.
+
+        They have the window's size, unless the control is asked for another.
+        """
         ...
 
 

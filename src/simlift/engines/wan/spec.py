@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from simlift.core.clip import Clip
-from simlift.core.errors import MissingLibrary
+from simlift.core.errors import MissingLibrary, RecipeError
 from simlift.core.layers import Layer
 from simlift.core.protocols import Cost, Engine, Stage
 from simlift.engines.wan.settings import WanSettings
@@ -26,7 +26,10 @@ class Wan(WanSettings):
         """What the first frame is made from, and what the control of an adapter is drawn from."""
         if self.adapter is None:
             return frozenset()
-        _, adapter = self.find()
+        try:
+            _, adapter = self.find()
+        except RecipeError:  # `check` says what is wrong with it, before anything is opened
+            return frozenset()
         control, first = self.control(adapter), self.first_frame_spec(adapter)
         if control is None or first is None:
             return frozenset()

@@ -6,11 +6,13 @@ parts the real robot has in other colours, so each shell becomes a geom of its o
 
 import importlib.util
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from simlift.core.camera import Arm, Robot
 from simlift.core.errors import MissingLibrary
 from simlift.simulators.mujoco._library import mujoco
 
@@ -19,6 +21,7 @@ ARM_JOINTS = tuple(f"{PREFIX}joint{i}" for i in range(1, 8))
 FINGER_JOINTS = (f"{PREFIX}finger_joint1", f"{PREFIX}finger_joint2")
 LINKS = (*(f"{PREFIX}link{i}" for i in range(8)), f"{PREFIX}leftfinger", f"{PREFIX}rightfinger")
 TOOL = f"{PREFIX}end_effector"
+HAND = f"{PREFIX}hand"  # in this model its shells are part of link 7, so that it is no body
 OPEN = 0.04  # metres that each finger travels
 
 PAINTS = {
@@ -73,6 +76,24 @@ def franka_spec() -> "mujoco.MjSpec":
     _set_contacts(spec)
     _set_dynamics(spec)
     return spec
+
+
+def with_arm(robot: Robot) -> Robot:
+    """Return a robot that has the frame of its hand among its links, and says what its arm is.
+
+    The hand sits 107 mm along z of link 7, turned by -45 degrees about it, so that its fingers
+    move along y (Franka's own URDF).
+    """
+    half = np.sqrt(0.5)
+    mount = np.array([[half, half, 0, 0], [-half, half, 0, 0], [0, 0, 1, 0.107], [0, 0, 0, 1]])
+    chain = tuple(f"{PREFIX}link{i}" for i in range(7, -1, -1))
+    hand = robot.poses_of(chain[:1]) @ mount
+    return replace(
+        robot,
+        link_names=(*robot.link_names, HAND),
+        link_poses=np.concatenate([robot.link_poses, hand], axis=1),
+        arms=(Arm("panda", (HAND, *chain), robot.gripper),),
+    )
 
 
 def _assets() -> Path:

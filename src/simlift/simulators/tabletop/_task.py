@@ -29,6 +29,7 @@ from simlift.simulators.tabletop._franka import (
     PREFIX,
     TOOL,
     franka_spec,
+    with_arm,
 )
 from simlift.simulators.tabletop._inverse_kinematics import (
     Arm,
@@ -85,11 +86,13 @@ def simulate_tabletop(
         fps,
         caption="A white robot arm picks up a lemon from a cutting mat and drops it into a blue "
         "bowl on a wooden table, in a room with a bookcase, a plant and a brick wall.",
-        robot=robot_track(
-            episode,
-            joints=[model.joint(name).id for name in (*ARM_JOINTS, *FINGER_JOINTS)],
-            links=[model.body(name).id for name in LINKS],
-            gripper=(fingers / OPEN).clip(0, 1),
+        robot=with_arm(
+            robot_track(
+                episode,
+                joints=[model.joint(name).id for name in (*ARM_JOINTS, *FINGER_JOINTS)],
+                links=[model.body(name).id for name in LINKS],
+                gripper=(fingers / OPEN).clip(0, 1),
+            )
         ),
         actions=actions,
     )

@@ -1,5 +1,6 @@
 """Demonstrations in HDF5 files: frames, rows, cameras; which way is up; words for what is wrong."""
 
+import contextlib
 import json
 import pickle
 from fractions import Fraction
@@ -12,7 +13,7 @@ from tiny import datasets as tiny
 
 from simlift.core.clip import Clip
 from simlift.core.dataset import select_episodes, short_name
-from simlift.core.errors import ClipError, RecipeError
+from simlift.core.errors import ClipError, RecipeError, SimliftError
 from simlift.core.layers import Layer, Unit
 from simlift.core.read_options import ReadOptions
 from simlift.sources import open_clip, open_clips, open_dataset
@@ -428,3 +429,18 @@ def test_files_that_are_cut_short_or_hold_something_else(file: Path, tmp_path: P
         out.create_group("data")
     with pytest.raises(ClipError, match="/data holds no episode: it is empty"):
         open_dataset(tmp_path / "empty.h5")
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_damage_anywhere_is_said_or_does_no_harm(file: Path, seed):
+    rng = np.random.default_rng(seed)
+    data = bytearray(file.read_bytes())
+    for _ in range(rng.integers(1, 40)):
+        data[rng.integers(0, len(data))] = rng.integers(0, 256)
+    file.write_bytes(data)
+    with contextlib.suppress(SimliftError):
+        opened = open_dataset(file)
+        opened.rows(opened.episodes[0])
+        for clip in open_clips(file, episodes="0"):
+            with clip.open(Layer) as reader:
+                reader.window(range(clip.num_frames))

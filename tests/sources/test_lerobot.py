@@ -370,6 +370,7 @@ def test_lines_that_are_cut_short(v21: Path):
         "{video_key.__class__}",
         "{nothing}.mp4",
         "{episode_index:zz}",
+        "{episode_index!",
         "",
     ],
 )
@@ -419,6 +420,22 @@ def test_cameras_whose_last_words_are_one(v21: Path):
     assert names == ["episode_000000.images.left.rgb", "episode_000000.right.rgb"]
     with pytest.raises(RecipeError, match="'rgb' names 2 cameras"):
         open_clips(v21, cameras=("rgb",))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("chunks_size", 0),
+        ("video_path", 3),
+        ("features", []),
+        ("fps", "30"),
+        ("total_frames", True),
+    ],
+)
+def test_keys_of_a_wrong_kind(v21: Path, key, value):
+    tiny.edit_info(v21, **{key: value})
+    with pytest.raises(ClipError, match=rf"info\.json: {key} is"):
+        open_dataset(v21)
 
 
 def test_an_unknown_version(dataset: Path):

@@ -12,9 +12,10 @@ from simlift import cli
 from simlift.core.dataset import select_cameras
 from simlift.media.images import read_image
 from simlift.passes.contact_sheet import contact_sheet
+from simlift.passes.curve_plots import draw_curves
 from simlift.passes.inspect import describe_dataset
-from simlift.passes.motion_curves import Curves, curves_of, draw_curves
 from simlift.sources import open_clip, open_clips, open_dataset
+from simlift.sources.curves import Curves, curves_of
 
 
 @pytest.fixture(scope="module")

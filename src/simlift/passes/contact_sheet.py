@@ -12,7 +12,8 @@ from simlift.core.layers import Array, Layer
 from simlift.core.window import Window
 from simlift.media.images import write_image
 from simlift.passes.agreement import examine
-from simlift.passes.motion_curves import curves_of, draw_curves
+from simlift.passes.curve_plots import draw_curves
+from simlift.sources.curves import curves_of
 
 _TILE = 320  # width of a tile in pixels
 _COLUMNS = 5  # frames across the sheet

@@ -19,11 +19,11 @@ from simlift.core.run import Run
 from simlift.evaluation.metrics import DEFINITIONS
 from simlift.passes.contact_sheet import has_skeleton
 from simlift.passes.control_videos import draw_controls
-from simlift.passes.motion_curves import curves_of
 from simlift.passes.score import source_clips
 from simlift.passes.twin import light_note
 from simlift.reports import Motion, write_report
 from simlift.scale.progress import Progress
+from simlift.sources.curves import curves_of
 
 _OVERLAY = Encoding(crf=23, keyframe_interval=4)
 _GEOMETRY = (Layer.DEPTH, Layer.NORMALS, Layer.SEGMENTATION)

@@ -199,7 +199,9 @@ function arrange() {
     cell.node.classList.toggle("overlaid", covered);
     cell.node.querySelector(".lines").hidden = !covered;
   }
-  byId("stage").className = `stage ${grid ? "grid" : "wipe"}${cameras ? " cameras" : ""}${cells[0].kind === "take" ? " alone" : ""}`;
+  // Lines of one colour are tinted, to stand out; a skeleton has colours that mean something.
+  const tinted = data.previews[state.clip].overlays[state.overlay]?.name !== "skeleton";
+  byId("stage").className = `${tinted ? "" : "coloured "}stage ${grid ? "grid" : "wipe"}${cameras ? " cameras" : ""}${cells[0].kind === "take" ? " alone" : ""}`;
   byId("grid").setAttribute("aria-pressed", String(state.grid));
   byId("cameras").setAttribute("aria-pressed", String(cameras));
   const shown = cells.filter(isShown);

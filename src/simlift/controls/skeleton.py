@@ -44,7 +44,7 @@ class Skeleton:
     drawn at that size, at which its widths are pixels.
     """
 
-    style: Style = SkeletonStyle()
+    style: SkeletonStyle | TrajectoryMap | Style = SkeletonStyle()
     size: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
@@ -80,7 +80,7 @@ class Skeleton:
 class TrajectoryMaps(Skeleton):
     """The arms as GE-Sim is given them: see `TrajectoryMap`."""
 
-    style: Style = TrajectoryMap()
+    style: TrajectoryMap | SkeletonStyle | Style = TrajectoryMap()
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Overlay:
     `opacity` is that of the drawing, from 0 to 1.
     """
 
-    style: Style = SkeletonStyle()
+    style: SkeletonStyle | TrajectoryMap | Style = SkeletonStyle()
     opacity: float = 0.75
 
     def __post_init__(self) -> None:

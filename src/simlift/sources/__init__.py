@@ -182,7 +182,8 @@ def layout_of(path: Path) -> Layout:
             path,
             f"is a folder of no known layout ({_inside(path)})",
             allowed="; ".join(layout.name for layout in LAYOUTS),
-            way_out=f"simlift init {path} looks what it holds and writes a clip.json; or name the "
+            way_out=_clips_below(path)
+            or f"simlift init {path} looks what it holds and writes a clip.json; or name the "
             "clips inside one by one",
         )
     if not path.exists():
@@ -197,6 +198,19 @@ def layout_of(path: Path) -> Layout:
         path,
         f"has the suffix {path.suffix!r}",
         allowed=f"a folder, or {' '.join(sorted(VIDEO_SUFFIXES | images.SINGLE_SUFFIXES))}",
+    )
+
+
+def _clips_below(folder: Path) -> str:
+    """Say what to do with a folder of native clips that no dataset.json joins; "" for others."""
+    found = [p for f in visible_folders(folder) for p in (f, *visible_folders(f))]
+    clips = [p for p in found if native.recognises(p)]
+    if not clips:
+        return ""
+    return (
+        "it holds native clips without a dataset.json, which would say what belongs together: name "
+        f"them one by one, such as {clips[0]}; or write a dataset.json "
+        "(simlift.media.dataset_manifest)"
     )
 
 

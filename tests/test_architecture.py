@@ -239,6 +239,8 @@ demo    --out --workers
 inspect CLIPS --out --episodes --cameras --robot --camera --fps --fov --near --far --tags --trust
 init    FOLDER --force --near --far --camera --fps --fov --tags --trust
 record  {tabletop,drive,model} --out --seed --frames --size --model --camera --twin --look --samples
+controls CLIPS --kind --out --size --lossless
+        --episodes --cameras --robot --camera --fps --fov --near --far --tags --trust
 estimate CLIP --out --depth --segmentation --near --far --fov --device
 lift    CLIPS --out --engine --look --looks --variants --seed --environment --backdrop --replace
         --like --prompt --base --adapter --set --device --workers --dry-run

@@ -67,7 +67,7 @@ def test_every_clip_is_its_own_frames(file: Path):
     clips = open_clips(file)
     assert len(clips) == 6
     for clip in clips:
-        assert numbers(clip) == due(clip)
+        assert numbers(pickle.loads(pickle.dumps(clip))) == due(clip)
         again = open_clip(file, clip.read_options)
         assert (again.name, numbers(again)) == (clip.name, numbers(clip))
 
@@ -313,6 +313,17 @@ def test_maniskill_keeps_the_frames_that_have_an_action(tmp_path: Path):
     seen = clip.camera.world_to_camera[3] @ hand
     place = clip.camera.intrinsics[3] @ (seen[:3] / seen[2])
     np.testing.assert_allclose(place[:2], tiny.pixel_of(hand[:3]), atol=1e-5)
+
+
+def test_maniskill_without_pictures_is_to_be_replayed(tmp_path: Path):
+    file = tiny.maniskill(tmp_path / "a.h5")
+
+    def change(tree):
+        for trajectory in tree.values():
+            del trajectory["obs/sensor_data"]
+
+    with pytest.raises(ClipError, match=r"replay_trajectory --traj-path a\.h5 --obs-mode rgb"):
+        open_dataset(edit(file, change))
 
 
 def test_maniskill_poses_that_contradict_each_other(tmp_path: Path):

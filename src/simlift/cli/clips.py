@@ -39,6 +39,41 @@ def inspect(
     return 0
 
 
+def controls(
+    clips: Clips,
+    /,
+    kind: str,
+    out: Path,
+    size: MaybeSize = None,
+    lossless: bool = False,
+    reading: MaybeChoosing = options.Choosing(),
+) -> int:
+    """Write condition videos of clips: skeletons, edges, depth, ids.
+
+    Run it again to resume.
+
+    Args:
+        clips: Folders, videos or datasets.
+        kind: Kinds with commas between: edges, engine-edges, depth, segmentation, blur, skeleton,
+            trajectory-map, overlay.
+        out: Folder of the videos; of several clips, one folder inside for each.
+        size: Width and height at which skeletons and trajectory maps are drawn; without it, those
+            of the clip.
+        lossless: Code with FFV1 in .mkv, whose pixels are exact, instead of H.264 in .mp4.
+    """
+    from simlift.passes.control_videos import draw_clips, named_controls, unknown_grippers
+
+    chosen = named_controls(kind, size)
+    opened = options.open_clips(clips, reading)
+    for path, there in draw_clips(
+        opened, chosen, out, lossless=lossless, progress=options.progress()
+    ):
+        options.out.print(f"{'kept' if there else 'wrote'} {path}", markup=False, soft_wrap=True)
+    for line in unknown_grippers(opened, chosen):
+        options.out.print(f"note: {line}", markup=False)
+    return 0
+
+
 def init(
     folder: tyro.conf.Positional[Path],
     /,

@@ -119,9 +119,9 @@ def engine_device(device: str, engine: str) -> str:
 
     Such an engine runs on the CPU alone; RecipeError where another device was asked of it.
     """
-    from simlift.engines import EXTRAS, NAMES
+    from simlift.engines import EXTRAS, NAMES, ON_A_DEVICE
 
-    if engine not in NAMES or EXTRAS.get(engine) == "realmaster":
+    if engine not in NAMES or engine in ON_A_DEVICE or EXTRAS.get(engine) == "realmaster":
         return torch_device(device)
     if device not in ("auto", "cpu"):
         raise RecipeError(

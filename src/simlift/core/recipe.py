@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import importlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from simlift.core.errors import RecipeError
@@ -27,10 +27,13 @@ class Encoding:
 
 @dataclass(frozen=True)
 class Plugin:
-    """A frozen spec as data: the class that it is, as `module:Class`, and its settings."""
+    """A frozen spec as data.
+
+    kind: the class that it is, as module:Class. settings: of that class, as data.
+    """
 
     kind: str
-    settings: dict[str, Any]
+    settings: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, spec: object) -> "Plugin":

@@ -66,6 +66,14 @@ def read_maniskill(
     group, count = file[episodes[0].key], episodes[0].num_frames
     columns = columns_of(path, group, count, 1, notes)
     views = _views(columns, notes)
+    if not views:
+        raise ClipError(
+            path,
+            f"{episodes[0].key} has no pictures (obs/sensor_data/CAMERA/rgb): states alone",
+            allowed="trajectories that were recorded, or replayed, with pictures",
+            way_out="python -m mani_skill.trajectory.replay_trajectory --traj-path "
+            f"{path.name} --obs-mode rgb+depth+segmentation --save-traj",
+        )
     notes.append(
         "an episode has one observation more than actions: the last one, after the last action, is "
         "left out"

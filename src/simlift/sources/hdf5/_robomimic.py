@@ -5,6 +5,7 @@ as it is by default; robomimic turns them when it extracts observations. The fil
 it holds: it is found out from what moves (`upright`), or stated.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -32,6 +33,7 @@ from simlift.sources.hdf5.upright import fixed_cameras, is_sure, row_correlation
 
 _LOOKED_AT = 4  # episodes
 _FRAMES = 96  # of each, at most
+_EFFECTOR = re.compile(r"(?:robot\d+_)?eef?_pos")  # in the world: robosuite's, and LIBERO's
 
 
 def read_robomimic(
@@ -56,9 +58,9 @@ def read_robomimic(
     name = str(environment.get("env_name") or "")
     if views:
         notes.append(
-            f"the camera is not in the rows: simlift record replay {path.name} "
-            f"--episode {episodes[0].key} --camera {next(iter(views))} renders it with camera, "
-            "depth and ids"
+            "the camera's place is not in the rows: simlift record replay renders an episode anew "
+            f"with camera, depth and ids (simlift record replay {path.name} "
+            f"--episode {episodes[0].key} --camera {next(iter(views))})"
         )
     turned = bool(views) and _from_below(path, data, episodes, views, statements, notes)
     skipped = set(pictures_in(columns))
@@ -129,7 +131,7 @@ def _correlations(
         group = data[episode.key]
         model = group.attrs.get("model_file", "")
         cameras = fixed_cameras(model if isinstance(model, str) else str(model))
-        effectors = [name for name in find(path, group, "obs") or () if name.endswith("eef_pos")]
+        effectors = [name for name in find(path, group, "obs") or () if _EFFECTOR.fullmatch(name)]
         for name, view in views.items():
             if name not in cameras or len(effectors) != 1:
                 continue

@@ -137,7 +137,7 @@ class LeRobot:
             ),
         ]
         return Clip(
-            name=clip_name(episode, camera),
+            name=clip_name(episode, camera, self.cameras),
             path=self.path,
             fps=self.fps,
             num_frames=episode.num_frames,

@@ -175,6 +175,7 @@ def export(
     state: MaybeText = None,
     task: MaybeText = None,
     shard: MaybeText = None,
+    append: bool = False,
 ) -> int:
     """Hand a run's takes back as a dataset, or a training set to another trainer.
 
@@ -192,6 +193,7 @@ def export(
             whose rows are not LeRobot's; without it, those of the robot.
         task: What is done, in words, where the dataset does not say it.
         shard: Part i of n parts, as i/n: each is a dataset of its own.
+        append: Add to the export that is there what it does not hold yet; numbers go on.
     """
     if format in TRAINER_FORMATS:
         return _export_pairs(source, format, out, copy)
@@ -206,6 +208,7 @@ def export(
         state=tuple(filter(None, (state or "").split(","))),
         task=task,
         shard=options.part_of(shard),
+        append=append,
     )
     made = export_dataset(Run(source), format, out, chosen, progress=options.progress())
     options.out.print(

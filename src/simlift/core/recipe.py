@@ -103,7 +103,8 @@ class Gate:
 
     A score without evidence judges nothing. The defaults were set on recorded episodes and on
     foreign clips: all looks of the default engine pass, and takes that are frozen, shuffled, late,
-    shifted by 2 pixels, mirrored, blurred away or flickering do not.
+    shifted by 2 pixels, mirrored, blurred away or flickering do not; nor do takes in which what the
+    robot let go of falls late, slowly, elsewhere, stays in the air or vanishes.
     """
 
     min_edge_f1_near: float = 0.55
@@ -117,6 +118,13 @@ class Gate:
     max_colour_drift: float = 2.0  # CIELAB
     max_newly_clipped: float = 0.12
     max_newly_black: float = 0.25
+    max_object_offset: float = 3.0  # pixels of a frame of at most 360 rows, as all below
+    min_object_persistence: float = 0.8
+    min_release_persistence: float = 0.8
+    max_release_error: float = 3.0
+    max_release_error_worst: float = 6.0
+    max_rest_error: float = 3.0
+    max_release_time_error: float = 1.0  # frames
 
 
 @dataclass(frozen=True)

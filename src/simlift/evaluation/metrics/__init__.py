@@ -9,9 +9,11 @@ from simlift.evaluation.metrics.definitions import DEFINITIONS, Definition
 from simlift.evaluation.metrics.edges import EdgeAgreement
 from simlift.evaluation.metrics.flicker import Flicker
 from simlift.evaluation.metrics.motion import flow_source
+from simlift.evaluation.metrics.release import ObjectTracking
 from simlift.evaluation.metrics.structure import BlurSsim
 from simlift.evaluation.metrics.twin import Lpips, TwinDistance, gap_closed, gaps_closed
 from simlift.evaluation.metrics.window_jumps import WindowJumps
+from simlift.evaluation.objects import Followed
 
 
 def standard(
@@ -19,11 +21,13 @@ def standard(
     *,
     layers: frozenset[Layer] = frozenset({Layer.RGB}),
     lpips: Path | None = None,
+    followed: tuple[Followed, ...] = (),
 ) -> tuple[Metric, ...]:
     """Return the metrics of a take of a clip that has some layers.
 
     `window_starts` are the frames at which an engine began a new window; `lpips` is the folder of
-    LPIPS's weights.
+    LPIPS's weights; `followed` are the moving objects, as they look in
+    this take.
     """
     every: tuple[Metric, ...] = (
         EdgeAgreement(),
@@ -34,6 +38,7 @@ def standard(
         Clipping(),
         TwinDistance(),
         *((Lpips(lpips),) if lpips else ()),
+        *((ObjectTracking(followed),) if followed else ()),
     )
     return tuple(metric for metric in every if metric.needs() <= layers)
 
@@ -47,6 +52,7 @@ __all__ = [
     "EdgeAgreement",
     "Flicker",
     "Lpips",
+    "ObjectTracking",
     "TwinDistance",
     "WindowJumps",
     "flow_source",

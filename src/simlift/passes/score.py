@@ -19,7 +19,7 @@ from simlift.core.score import Score, merge_all
 from simlift.core.strict_json import digest, dumps
 from simlift.core.window import Frames, Window
 from simlift.evaluation.gate import judge
-from simlift.evaluation.metrics import Lpips, flow_source, standard
+from simlift.evaluation.metrics import FirstFrameDrift, Lpips, flow_source, standard
 from simlift.evaluation.objects import follow, read_references
 from simlift.media.video import VideoInfo, VideoStore, probe_video
 from simlift.passes.agreement import first_of_each, require_agreement
@@ -96,12 +96,14 @@ def score_clip(job: ScoreJob, progress: Callable[[int], None]) -> None:
         stores = [VideoStore(_probe_take(job.run, take)) for take in job.takes]
         videos = [stack.enter_context(store.open()) for store in stores]
         references = read_references(reader)
+        first = reader.window([0]).rgb[0]
         metrics = [
             standard(
                 take.window_starts,
                 layers=layers,
                 lpips=job.lpips,
                 followed=follow(references, partial(_read, video)),
+                first=FirstFrameDrift(first, _read(video, [0])[0]),
             )
             for take, video in zip(job.takes, videos, strict=True)
         ]

@@ -196,6 +196,7 @@ def test_a_run_that_was_stopped_makes_what_is_left(clip, release, tmp_path):
     release.misbehave()
     assert lift_clips([clip], recipe, tmp_path / "run", progress=Silent()).made == 1
     assert lift_clips([clip], recipe, tmp_path / "run", progress=Silent()).kept == 1
+    assert release.loads == 1  # a job that failed is no fault of the worker
 
 
 def test_a_worker_that_dies_once_is_replaced_once(clip, release):
@@ -306,6 +307,16 @@ def waits_for(condition, seconds=40.0):
             return True
         time.sleep(0.1)
     return False
+
+
+def test_a_checkpoint_on_the_hub_is_taken_at_its_revision(release):
+    (release.folder / "huggingface_hub.py").write_text(
+        "def snapshot_download(name, revision):\n    return f'/cache/{name}/{revision}'\n"
+    )
+    spec = spec_of(release, checkpoint="owner/model", revision="abc123")
+    Worker(spec.launch()).stop()
+    assert release.log[0].startswith("load /cache/owner/model/abc123 ")
+    assert spec.weights() == "owner/model@abc123"
 
 
 def test_an_option_that_the_release_has_no_argument_for_is_never_dropped(clip, release):

@@ -34,11 +34,11 @@ class FirstFrameGate:
     min_change: mean difference from the render in codes of 255, below which nothing was made.
     robot_classes: of the segmentation.
 
-    The defaults come from the tabletop episode: its path-traced twin and 15 looks give the robot
-    shifts of 0.07 to 0.62 pixels, edges of 0.68 to 0.79, a likeness of 0.54 to 0.76 and changes of
-    22 to 49; a robot that moved by (3, 2) pixels gives 3.7 and 0.46, one that is gone a likeness of
-    0.32, another background whole-frame edges of 0.24, and the render itself under noise or JPEG a
-    change of 0.7 to 1.3.
+    The defaults come from bench/first_frames.py on the tabletop episode. Its path-traced twin, 12
+    looks and 9 other backgrounds give the robot shifts of 0.07 to 0.46 pixels (a dark look 0.62),
+    edges of 0.68 to 0.79, a likeness of 0.54 to 0.76, whole-frame edges from 0.26 and changes of 22
+    to 64. A robot that moved by (2, -1) pixels gives 2.6, one that is gone a likeness of at most
+    0.32, and the render itself, under noise or JPEG too, a change of at most 1.3.
     """
 
     max_shift: float = 1.0

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from multiprocessing.util import Finalize
 from typing import IO, Any
 
-from simlift.core.errors import RunError
+from simlift.core.errors import RunError, SimliftError
 
 _TAIL = 1500  # characters of stderr that an error shows
 _GRACE = 3.0  # seconds that a worker is given to end by itself
@@ -241,11 +241,18 @@ class Workers:
 
 @contextmanager
 def borrow_worker(launch: Launch) -> Iterator[Workers]:
-    """Lend a worker; it is kept for the next who asks, and stopped where the block fails."""
+    """Lend a worker, which is kept for the next who asks.
+
+    So it is where a clip fails for a reason of its own: what loaded a model once is not to blame.
+    Whatever else ends the block, such as Ctrl-C, stops it.
+    """
     workers = Workers(launch)
     try:
         yield workers
         workers.give_back()
+    except SimliftError:
+        workers.give_back()
+        raise
     finally:
         workers.drop()
 

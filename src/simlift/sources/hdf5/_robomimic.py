@@ -52,7 +52,9 @@ def read_robomimic(
     settings = settings if isinstance(settings, dict) else {}
     rate = settings.get("control_freq")
     known = statements.fps or (
-        Fraction(rate).limit_denominator(1001) if isinstance(rate, int | float) else None
+        Fraction(rate).limit_denominator(1001)
+        if isinstance(rate, int | float) and 0 < rate < 10_000
+        else None
     )
     fps, rate_notes = frame_rate(options, known, episodes[0].num_frames)
     robots = settings.get("robots")

@@ -250,7 +250,7 @@ pair    CLIPS --out --editor --propagator --twins --caption --caption-url --capt
         --episodes --cameras --robot --camera --fps --fov --near --far --tags --trust
 train   PAIRS --base --out --reference --steps --seed --set --device --shard --dry-run
 export  SOURCE --format --out --copy --other-cameras --originals --unscored --codec --state
-        --task --shard
+        --task --shard --append
 publish ADAPTER --to --public
 score   RUN --workers
 report  RUN

@@ -18,6 +18,7 @@ import torch
 
 from bench.policy.run import QUICK, TESTS, Settings, fill
 from bench.policy.table import table
+from bench.policy.task import TASKS
 from bench.policy.train import ARMS
 
 DEFAULT_ARMS = ("plain", "jitter", "chroma", "lifted")
@@ -26,6 +27,7 @@ DEFAULT_ARMS = ("plain", "jitter", "chroma", "lifted")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--out", type=Path, help="folder to fill; without it, one that is removed")
+    parser.add_argument("--task", choices=TASKS, default=TASKS[0], help="the scene and its robot")
     parser.add_argument("--arms", default=",".join(DEFAULT_ARMS), help=f"of {', '.join(ARMS)}")
     parser.add_argument("--seeds", type=int, default=5, help="policies of each arm")
     parser.add_argument("--tests", default=",".join(TESTS), help=f"of {', '.join(TESTS)}")
@@ -43,7 +45,7 @@ def main() -> None:
     settings = QUICK if arguments.quick else Settings()
     training = replace(settings.training, bfloat16=arguments.bfloat16)
     photos = None if arguments.photos is None else str(arguments.photos)
-    settings = replace(settings, training=training, photos=photos)
+    settings = replace(settings, task=arguments.task, training=training, photos=photos)
     seeds = range(1 if arguments.quick else arguments.seeds)
     torch.set_num_threads(1)  # equal numbers on any machine of a type, and one core a run
     with tempfile.TemporaryDirectory() as scratch:

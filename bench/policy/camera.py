@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from bench.policy.scene import CAMERA
 from simlift.simulators.mujoco._episode import fixed_camera
 from simlift.simulators.mujoco._library import mujoco
 
@@ -54,8 +53,8 @@ class SceneCamera:
 
 
 @contextmanager
-def open_camera(model: "mujoco.MjModel") -> Iterator[SceneCamera]:
-    """Open the camera of a model; it draws as simlift's recorder does (4 samples a pixel)."""
+def open_camera(model: "mujoco.MjModel", name: str) -> Iterator[SceneCamera]:
+    """Open a camera that the model names; it draws as simlift's recorder does, 4 samples a pixel."""
     model.vis.quality.offsamples = 4
     model.vis.global_.offheight = model.vis.global_.offwidth = RENDERED
     gl = mujoco.GLContext(RENDERED, RENDERED)
@@ -66,7 +65,7 @@ def open_camera(model: "mujoco.MjModel") -> Iterator[SceneCamera]:
     option.sitegroup[:] = 0
     try:
         scene = mujoco.MjvScene(model, maxgeom=2000)
-        yield SceneCamera(model, gl, context, scene, option, fixed_camera(model, CAMERA))
+        yield SceneCamera(model, gl, context, scene, option, fixed_camera(model, name))
     finally:
         gl.make_current()
         context.free()

@@ -17,9 +17,8 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int, UInt8
 
 from bench.policy.camera import RENDERED, SEEN, shrink
-from bench.policy.env import RATE, PickCube, open_env
 from bench.policy.expert import Demonstration, demonstrate
-from bench.policy.scene import CAMERA
+from bench.policy.task import RATE, Task, open_task
 from simlift.core.clip import Clip
 from simlift.core.layers import Layer
 from simlift.core.recipe import Plugin, Recipe, Variant
@@ -32,12 +31,10 @@ from simlift.simulators.mujoco._episode import Episode, fixed_camera
 from simlift.simulators.mujoco._segments import Segments, segments_of
 from simlift.simulators.record import record
 from simlift.simulators.recording import Recording
-from simlift.simulators.tabletop._franka import LINKS
 from simlift.sources import open_clip
 
 CHUNK = 8  # actions that the policy foretells
-KEPT = frozenset({"robot", "mount", "block"})  # classes that chroma keying leaves as they are
-CAPTION = "A white robot arm picks up a red cube from a green cutting mat on a wooden table."
+CAPTION = "A white robot arm picks up a red cube from a table."
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,34 +52,33 @@ class Steps:
 class _Demonstrated:
     """A demonstration as a scene that simlift's recorder takes."""
 
-    env: PickCube
+    env: Task
     segments: Segments
     demonstration: Demonstration
 
     def simulate(self, seed: int) -> Recording:
         del seed
-        camera = fixed_camera(self.env.model, CAMERA)
+        camera = fixed_camera(self.env.model, self.env.view)
         states = self.demonstration.states
         episode = Episode(self.env.model, states, camera, self.segments, RENDERED, RENDERED)
         return episode.recording(RATE, caption=CAPTION)
 
 
-def record_clip(env: PickCube, demonstration: Demonstration, folder: Path) -> Clip:
+def record_clip(env: Task, demonstration: Demonstration, folder: Path) -> Clip:
     """Record a demonstration to a native clip with every layer, unless it is there."""
     if not (folder / "clip.json").exists():
         shutil.rmtree(folder, ignore_errors=True)
-        model = env.model
-        segments = segments_of(model, frozenset(model.body(name).id for name in LINKS))
+        segments = segments_of(env.model, env.robot)
         record(_Demonstrated(env, segments, demonstration), folder, 0, lambda _: None)
     return open_clip(folder)
 
 
-def make_steps(out: Path, count: int, say: Callable[[str], None]) -> Steps:
+def make_steps(out: Path, task: str, count: int, say: Callable[[str], None]) -> Steps:
     """Record `count` demonstrations of seeds 0, 1, ... that succeed, unless they are there."""
     path = out / "demos.npz"
     if not path.exists():
         parts: list[Steps] = []
-        with open_env() as env:
+        with open_task(task) as env:
             seed = 0
             while len(parts) < count:
                 demonstration = demonstrate(env, seed)
@@ -103,12 +99,12 @@ def make_steps(out: Path, count: int, say: Callable[[str], None]) -> Steps:
         return Steps(**{name: stored[name] for name in Steps.__dataclass_fields__})
 
 
-def _steps(env: PickCube, clip: Clip, demonstration: Demonstration, number: int) -> Steps:
+def _steps(env: Task, clip: Clip, demonstration: Demonstration, number: int) -> Steps:
     with clip.open({Layer.RGB, Layer.SEGMENTATION}) as reader:
         window = reader.window(range(clip.num_frames))
     pictures = np.stack([shrink(frame) for frame in window.rgb])
     _check_same(env, demonstration, pictures)
-    kept = clip.ids_of(KEPT)
+    kept = clip.ids_of(env.kept & clip.categories)
     background = ~np.isin(window[Layer.SEGMENTATION], list(kept))
     actions = demonstration.actions
     return Steps(
@@ -125,7 +121,7 @@ def ahead_of(length: int) -> Int[np.ndarray, "t c"]:
     return np.minimum(np.arange(length)[:, None] + np.arange(CHUNK), length - 1)
 
 
-def _check_same(env: PickCube, demonstration: Demonstration, pictures: np.ndarray) -> None:
+def _check_same(env: Task, demonstration: Demonstration, pictures: np.ndarray) -> None:
     """Raise unless what was recorded is what the environment shows of the same state."""
     assert env.camera is not None
     env.appearance.restore()

@@ -1,9 +1,4 @@
-"""Pick up the cube: an environment with the tool's position as action, at 10 steps a second.
-
-An action sends the tool to a place (x, y, z in metres), by up to `MOST` along each axis in a step,
-and opens (1) or closes (0) the fingers. The tool always looks straight down. An episode succeeds
-when the cube is `LIFTED` metres above where it lay.
-"""
+"""The task in the tabletop scene: position servos, and inverse kinematics with the tool down."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,31 +7,26 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float
 
-from bench.policy.camera import Picture, SceneCamera, open_camera, shrink
-from bench.policy.scene import TABLE_TOP, TIMESTEP, Layout, build_scene
-from bench.policy.shifts import Appearance
+from bench.policy.camera import SceneCamera, open_camera, shrink
+from bench.policy.scene import (
+    BYSTANDERS,
+    CAMERA,
+    FILL,
+    LAMP,
+    TABLE_TOP,
+    TIMESTEP,
+    Layout,
+    build_scene,
+)
+from bench.policy.shifts import Appearance, Parts
+from bench.policy.task import HIGH, HORIZON, LIFTED, LOW, MOST, RATE, Observation
 from simlift.simulators.mujoco._library import mujoco
-from simlift.simulators.tabletop._franka import ARM_JOINTS, FINGER_JOINTS, OPEN, TOOL
+from simlift.simulators.tabletop._franka import ARM_JOINTS, FINGER_JOINTS, LINKS, OPEN, PREFIX, TOOL
 from simlift.simulators.tabletop._inverse_kinematics import Arm, pointing_down
 
-RATE = 10  # steps a second
 SUBSTEPS = round(1 / RATE / TIMESTEP)
-MOST = 0.03  # metres that the tool is sent along an axis in one step
-LIFTED = 0.05  # metres
-HORIZON = 40  # steps after which an episode has failed; the expert takes 10 to 22
 HOME = (0.0, -0.30, 0.0, -2.2, 0.0, 1.9, 0.0)
-LOW = np.array([0.30, -0.24, TABLE_TOP + 0.012])  # where the tool's target may be
-HIGH = np.array([0.66, 0.24, TABLE_TOP + 0.30])
-ACTIONS, PROPRIOCEPTION = 4, 4
-
-
-@dataclass(frozen=True)
-class Observation:
-    """What the policy gets: a picture, and proprioception [4]: where the tool was sent (x, y, z in
-    metres) and the fingers' measured opening, 0 to 1."""
-
-    picture: Picture
-    proprioception: Float[np.ndarray, "4"]
+KEPT = frozenset({"robot", "mount", "block"})
 
 
 @dataclass(eq=False)
@@ -46,6 +36,9 @@ class PickCube:
     model: "mujoco.MjModel"
     camera: SceneCamera | None
     appearance: Appearance
+    kept: frozenset[str] = KEPT
+    view: str = CAMERA
+    robot: frozenset[int] = field(init=False)
     data: "mujoco.MjData" = field(init=False)
     target: Float[np.ndarray, "3"] = field(init=False)  # of the tool, where it was sent last
     opening: float = field(init=False, default=1.0)  # of the fingers, as commanded
@@ -53,6 +46,7 @@ class PickCube:
 
     def __post_init__(self) -> None:
         model = self.model
+        self.robot = frozenset(model.body(name).id for name in LINKS)
         self.data, self._scratch = mujoco.MjData(model), mujoco.MjData(model)
         joints = [model.joint(name) for name in ARM_JOINTS]
         self._arm = Arm(
@@ -147,9 +141,23 @@ class PickCube:
 def open_env(*, camera: bool = True) -> Iterator[PickCube]:
     """Build the scene and open its camera, unless nothing is to be seen."""
     model = build_scene()
-    appearance = Appearance(model)
+    appearance = Appearance(model, parts_of(model))
     if not camera:
         yield PickCube(model, None, appearance)
         return
-    with open_camera(model) as opened:
+    with open_camera(model, CAMERA) as opened:
         yield PickCube(model, opened, appearance)
+
+
+def parts_of(model: "mujoco.MjModel") -> Parts:
+    """Name what a shift changes in the tabletop scene."""
+    return Parts(
+        table=("table", "mat"),
+        room=("floor", "back_wall", "left_wall"),
+        cube="cube",
+        shell=(f"{PREFIX}white",),
+        lamp=model.light(LAMP).id,
+        fill=model.light(FILL).id,
+        centre=(0.45, 0.0, 0.85),
+        bystanders=BYSTANDERS,
+    )

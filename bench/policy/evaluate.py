@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.policy.env import Observation, PickCube
 from bench.policy.network import Policy
 from bench.policy.scene import random_layout
+from bench.policy.task import Observation, Task
 
 EXECUTED = 4  # actions of a chunk that are carried out before the policy looks again
 FIRST_TEST = 1_000_000  # the seed of the first test layout; demonstrations have 0, 1, ...
@@ -21,7 +21,7 @@ class Trial:
     steps: int
 
 
-def run_trials(env: PickCube, policy: Policy, shift: str, count: int) -> list[Trial]:
+def run_trials(env: Task, policy: Policy, shift: str, count: int) -> list[Trial]:
     """Run `count` episodes under a shift; every policy meets the same layouts and appearances."""
     trials = []
     for number in range(count):
@@ -35,7 +35,7 @@ def run_trials(env: PickCube, policy: Policy, shift: str, count: int) -> list[Tr
     return trials
 
 
-def run_episode(env: PickCube, policy: Policy, observe: Callable[[], Observation]) -> Trial:
+def run_episode(env: Task, policy: Policy, observe: Callable[[], Observation]) -> Trial:
     """Run one episode from where the environment is, on what `observe` answers."""
     while True:
         for action in policy.act(observe())[:EXECUTED]:

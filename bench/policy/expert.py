@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from bench.policy.env import MOST, PickCube
 from bench.policy.scene import CUBE, TABLE_TOP, random_layout
+from bench.policy.task import MOST, Task
 from simlift.simulators.mujoco._episode import save_state
 
 NOISE = 0.010  # metres, the deviation of what is added to an executed step
@@ -26,7 +26,7 @@ class Expert:
 
     closing: bool = False
 
-    def act(self, env: PickCube) -> Float[np.ndarray, "4"]:
+    def act(self, env: Task) -> Float[np.ndarray, "4"]:
         """Return the action for the state that the environment is in."""
         cube, tool = env.cube, env.target
         opening = float(env.proprioception[3])
@@ -58,7 +58,7 @@ class Demonstration:
     succeeded: bool
 
 
-def demonstrate(env: PickCube, seed: int, *, noise: float = NOISE) -> Demonstration:
+def demonstrate(env: Task, seed: int, *, noise: float = NOISE) -> Demonstration:
     """Run one episode of the seed; three steps more after success, so that lifting goes on."""
     rng = np.random.default_rng((seed, 1))
     env.reset(random_layout(np.random.default_rng((seed, 0))))

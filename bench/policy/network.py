@@ -7,7 +7,7 @@ from torch import nn
 
 from bench.policy.camera import SEEN
 from bench.policy.dataset import CHUNK
-from bench.policy.env import ACTIONS, HIGH, LOW, PROPRIOCEPTION, Observation
+from bench.policy.task import ACTIONS, HIGH, LOW, PROPRIOCEPTION, Observation
 
 CHANNELS = (16, 32, 32, 32)
 HIDDEN = 192

@@ -14,10 +14,10 @@ import torch
 
 from bench.policy.augment import make_textures
 from bench.policy.dataset import make_lifted, make_steps
-from bench.policy.env import open_env
 from bench.policy.evaluate import Trial, run_trials
 from bench.policy.network import Policy
 from bench.policy.shifts import SHIFTS
+from bench.policy.task import open_task
 from bench.policy.traced import Twins, aim_errors, make_twins
 from bench.policy.train import ARMS, Pictures, Training, train
 
@@ -26,6 +26,7 @@ from bench.policy.train import ARMS, Pictures, Training, train
 class Settings:
     """What decides the numbers of a folder."""
 
+    task: str = "tabletop"
     demonstrations: int = 120
     looks: int = 2  # of each demonstration
     trials: int = 20  # episodes of every policy under every shift
@@ -62,7 +63,7 @@ def fill(
 ) -> None:
     """Make the demonstrations, then every cell that is not there yet, seed by seed."""
     begin(out, settings)
-    steps = make_steps(out, settings.demonstrations, say)
+    steps = make_steps(out, settings.task, settings.demonstrations, say)
     lifted = None
     if any(ARMS[arm].lifted for arm in arms):
         lifted = make_lifted(out, steps, settings.looks, say)
@@ -70,12 +71,12 @@ def fill(
     pictures = Pictures(steps, lifted, make_textures(photos))
     twins = None
     if AIM in tests:
-        twins = make_twins(out, settings.traced_episodes, settings.samples, say)
+        twins = make_twins(out, settings.task, settings.traced_episodes, settings.samples, say)
     for seed in seeds:
         for arm in arms:
             policy = _policy(cell_of(out, arm, seed), arm, seed, pictures, settings, say)
             for test in tests:
-                _test(cell_of(out, arm, seed), policy, test, settings.trials, twins, say)
+                _test(cell_of(out, arm, seed), policy, test, settings, twins, say)
 
 
 def cell_of(out: Path, arm: str, seed: int) -> Path:
@@ -124,7 +125,7 @@ def _test(
     cell: Path,
     policy: Policy,
     test: str,
-    count: int,
+    settings: Settings,
     twins: Twins | None,
     say: Callable[[str], None],
 ) -> None:
@@ -139,8 +140,8 @@ def _test(
         }
         _write(path, json.dumps(errors))
         return
-    with open_env() as env:
-        trials = run_trials(env, policy, test, count)
+    with open_task(settings.task) as env:
+        trials = run_trials(env, policy, test, settings.trials)
     _write(path, json.dumps({"trials": [asdict(trial) for trial in trials]}))
     say(f"{cell.name}: {test} {sum(t.succeeded for t in trials)} of {len(trials)}")
 

@@ -21,7 +21,8 @@ CUBE = 0.020  # metres, half of an edge
 TIMESTEP = 0.002  # seconds
 TEXTURE = 128  # pixels a side of every texture
 CAMERA, LAMP, FILL = "view", "lamp", "fill"
-SURFACES = ("table", "mat", "floor", "back_wall", "left_wall")  # those with a texture
+BYSTANDERS = {"mug": "mug/mug", "carton": "carton/cereal_box", "bottle": "bottle/bottle",
+              "fruit": "fruit/orange"}  # material -> body  # fmt: skip
 GRID = 0.010  # metres; the shells of the arm are drawn no finer
 
 

@@ -16,10 +16,10 @@ from jaxtyping import Float, Float32, UInt8
 
 from bench.policy.camera import shrink
 from bench.policy.dataset import ahead_of, record_clip, save_arrays
-from bench.policy.env import Observation, open_env
 from bench.policy.evaluate import FIRST_TEST
 from bench.policy.expert import demonstrate
 from bench.policy.network import Policy
+from bench.policy.task import Observation, open_task
 from simlift.core.clip import Clip
 from simlift.core.clip_sample import sample_clip
 from simlift.engines.pathtraced import PathTraced
@@ -41,20 +41,22 @@ class Twins:
     chunks: Float[np.ndarray, "n c 4"]
 
 
-def make_twins(out: Path, episodes: int, samples: int, say: Callable[[str], None]) -> Twins:
+def make_twins(
+    out: Path, task: str, episodes: int, samples: int, say: Callable[[str], None]
+) -> Twins:
     """Trace frames of test episodes, each under a light of its own, unless they are there."""
     folder = out / "traced"
     for number in range(episodes):
         if not (path := folder / f"{number}.npz").exists():
-            save_arrays(path, _twins_of(folder, number, samples))
+            save_arrays(path, _twins_of(folder, task, number, samples))
             say(f"traced {number + 1} of {episodes} episodes")
     stored = [np.load(folder / f"{number}.npz") for number in range(episodes)]
     names = Twins.__dataclass_fields__
     return Twins(**{name: np.concatenate([part[name] for part in stored]) for name in names})
 
 
-def _twins_of(folder: Path, number: int, samples: int) -> dict[str, np.ndarray]:
-    with open_env() as env:
+def _twins_of(folder: Path, task: str, number: int, samples: int) -> dict[str, np.ndarray]:
+    with open_task(task) as env:
         demonstration = demonstrate(env, FIRST_TEST + number, noise=0.0)
         clip = record_clip(env, demonstration, folder / f"clip_{number}")
     light = folder / f"light_{number}.hdr"

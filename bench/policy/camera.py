@@ -54,7 +54,7 @@ class SceneCamera:
 
 @contextmanager
 def open_camera(model: "mujoco.MjModel", name: str) -> Iterator[SceneCamera]:
-    """Open a camera that the model names; it draws as simlift's recorder does, 4 samples a pixel."""
+    """Open a camera that the model names; it draws as the recorder does, 4 samples a pixel."""
     model.vis.quality.offsamples = 4
     model.vis.global_.offheight = model.vis.global_.offwidth = RENDERED
     gl = mujoco.GLContext(RENDERED, RENDERED)

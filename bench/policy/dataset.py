@@ -27,7 +27,8 @@ from simlift.engines.photographic import Photographic
 from simlift.engines.photographic.looks.drawn import DrawnLook
 from simlift.passes.lift import lift_clips
 from simlift.scale.progress import Silent
-from simlift.simulators.mujoco._episode import Episode, fixed_camera
+from simlift.simulators.mujoco._episode import STATE, Episode, fixed_camera
+from simlift.simulators.mujoco._library import mujoco
 from simlift.simulators.mujoco._segments import Segments, segments_of
 from simlift.simulators.record import record
 from simlift.simulators.recording import Recording
@@ -45,7 +46,7 @@ class Steps:
     background: UInt8[np.ndarray, "n h w"]  # share of a pixel that chroma keying replaces, 255 = 1
     proprioception: Float32[np.ndarray, "n 4"]
     chunks: Float32[np.ndarray, "n c 4"]  # this action and those that follow
-    episode: UInt8[np.ndarray, "n"]
+    episode: Int[np.ndarray, "n"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +113,7 @@ def _steps(env: Task, clip: Clip, demonstration: Demonstration, number: int) -> 
         background=np.stack([_share(mask) for mask in background]),
         proprioception=demonstration.proprioception.astype(np.float32),
         chunks=actions[ahead_of(len(actions))].astype(np.float32),
-        episode=np.full(len(actions), number, np.uint8),
+        episode=np.full(len(actions), number, np.int32),
     )
 
 
@@ -125,15 +126,10 @@ def _check_same(env: Task, demonstration: Demonstration, pictures: np.ndarray) -
     """Raise unless what was recorded is what the environment shows of the same state."""
     assert env.camera is not None
     env.appearance.restore()
-    episode = Episode(
-        env.model,
-        demonstration.states[:1],
-        env.camera.view,
-        None,
-        RENDERED,
-        RENDERED,  # type: ignore[arg-type]
-    )
-    shown = shrink(env.camera.picture(next(episode.visit())))
+    data = mujoco.MjData(env.model)
+    mujoco.mj_setState(env.model, data, demonstration.states[0], STATE)
+    mujoco.mj_forward(env.model, data)
+    shown = shrink(env.camera.picture(data))
     apart = float(np.abs(shown.astype(float) - pictures[0]).mean())
     if apart > 2:
         raise RuntimeError(f"recorded pictures differ from those of the loop by {apart:.1f} codes")

@@ -109,11 +109,6 @@ class PickCube:
         return np.array([*self.target, float(gap)])
 
     @property
-    def tool(self) -> Float[np.ndarray, "3"]:
-        """The tool's position in metres."""
-        return self.data.site_xpos[self._arm.tool].copy()
-
-    @property
     def cube(self) -> Float[np.ndarray, "3"]:
         """The cube's position in metres."""
         return self.data.xpos[self._cube_body].copy()

@@ -31,7 +31,6 @@ def run_trials(env: Task, policy: Policy, shift: str, count: int) -> list[Trial]
             env.camera.upload_textures()
         env.reset(random_layout(np.random.default_rng(seed)))
         trials.append(run_episode(env, policy, env.observe))
-    env.appearance.restore()
     return trials
 
 

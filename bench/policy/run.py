@@ -17,7 +17,7 @@ from bench.policy.dataset import make_lifted, make_steps
 from bench.policy.evaluate import Trial, run_trials
 from bench.policy.network import Policy
 from bench.policy.shifts import SHIFTS
-from bench.policy.task import open_task
+from bench.policy.task import Task, open_task
 from bench.policy.traced import Twins, aim_errors, make_twins
 from bench.policy.train import ARMS, Pictures, Training, train
 
@@ -72,11 +72,13 @@ def fill(
     twins = None
     if AIM in tests:
         twins = make_twins(out, settings.task, settings.traced_episodes, settings.samples, say)
-    for seed in seeds:
-        for arm in arms:
-            policy = _policy(cell_of(out, arm, seed), arm, seed, pictures, settings, say)
-            for test in tests:
-                _test(cell_of(out, arm, seed), policy, test, settings, twins, say)
+    with open_task(settings.task) as env:
+        for seed in seeds:
+            for arm in arms:
+                cell = cell_of(out, arm, seed)
+                policy = _policy(cell, arm, seed, pictures, settings, say)
+                for test in tests:
+                    _test(cell, policy, test, env, settings.trials, twins, say)
 
 
 def cell_of(out: Path, arm: str, seed: int) -> Path:
@@ -125,7 +127,8 @@ def _test(
     cell: Path,
     policy: Policy,
     test: str,
-    settings: Settings,
+    env: Task,
+    count: int,
     twins: Twins | None,
     say: Callable[[str], None],
 ) -> None:
@@ -140,8 +143,7 @@ def _test(
         }
         _write(path, json.dumps(errors))
         return
-    with open_task(settings.task) as env:
-        trials = run_trials(env, policy, test, settings.trials)
+    trials = run_trials(env, policy, test, count)
     _write(path, json.dumps({"trials": [asdict(trial) for trial in trials]}))
     say(f"{cell.name}: {test} {sum(t.succeeded for t in trials)} of {len(trials)}")
 

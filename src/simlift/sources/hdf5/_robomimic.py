@@ -35,9 +35,17 @@ _FRAMES = 96  # of each, at most
 
 
 def read_robomimic(
-    path: Path, file: h5py.File, statements: Statements, options: ReadOptions
+    path: Path,
+    file: h5py.File,
+    statements: Statements,
+    options: ReadOptions,
+    *,
+    as_stored: bool = False,
 ) -> Demonstrations:
-    """Read the tree; ClipError where nothing tells which row of the pictures is the first."""
+    """Read the tree; ClipError where nothing tells which row of the pictures is the first.
+
+    `as_stored` leaves rows of pictures as they lie, whichever is the first.
+    """
     notes: list[str] = []
     data = file["data"]
     environment = json_attribute(path, data, "env_args")
@@ -54,13 +62,17 @@ def read_robomimic(
     fps, rate_notes = frame_rate(options, known, episodes[0].num_frames)
     robots = settings.get("robots")
     name = str(environment.get("env_name") or "")
-    if views:
+    if views and not as_stored:
         notes.append(
             f"the camera is not in the rows: simlift record replay {path.name} "
             f"--episode {episodes[0].key} --camera {next(iter(views))} renders it with camera, "
             "depth and ids"
         )
-    turned = bool(views) and _from_below(path, data, episodes, views, statements, notes)
+    turned = (
+        bool(views)
+        and not as_stored
+        and _from_below(path, data, episodes, views, statements, notes)
+    )
     skipped = set(pictures_in(columns))
     return Demonstrations(
         path=path,

@@ -26,7 +26,7 @@ LONGEST = 350  # lines of a file
 # Libraries that cost a second, a gigabyte or a driver to import.
 HEAVY = frozenset(
     "torch diffusers transformers mujoco gymnasium_robotics scipy numba ray pyarrow OpenEXR "
-    "mitsuba matplotlib lerobot h5py peft accelerate tensorboardX safetensors ftfy".split()
+    "mitsuba matplotlib lerobot h5py peft accelerate tensorboardX safetensors ftfy rerun".split()
 )
 
 
@@ -239,6 +239,8 @@ demo    --out --workers
 inspect CLIPS --out --episodes --cameras --robot --camera --fps --fov --near --far --tags --trust
 init    FOLDER --force --near --far --camera --fps --fov --tags --trust
 record  {tabletop,drive,model} --out --seed --frames --size --model --camera --twin --look --samples
+controls CLIPS --kind --out --size --lossless
+        --episodes --cameras --robot --camera --fps --fov --near --far --tags --trust
 estimate CLIP --out --depth --segmentation --near --far --fov --device
 lift    CLIPS --out --engine --look --looks --variants --seed --environment --backdrop --replace
         --like --prompt --base --adapter --set --device --workers --dry-run
@@ -248,7 +250,7 @@ pair    CLIPS --out --editor --propagator --twins --caption --caption-url --capt
         --episodes --cameras --robot --camera --fps --fov --near --far --tags --trust
 train   PAIRS --base --out --reference --steps --seed --set --device --shard --dry-run
 export  SOURCE --format --out --copy --other-cameras --originals --unscored --codec --state
-        --task --shard
+        --task --shard --append
 publish ADAPTER --to --public
 score   RUN --workers
 report  RUN

@@ -1,12 +1,14 @@
 """The command line as a user types it: words of before, dry runs, and what can be set of what."""
 
 import dataclasses
+import json
 import subprocess
 import sys
 
 import pytest
 from rich.console import Console
 from tiny import clips as builders
+from tiny import oscar_release
 
 import simlift
 from simlift import cli
@@ -119,6 +121,39 @@ def test_auto_is_cuda_where_torch_finds_it(monkeypatch):
 def test_a_device_that_an_engine_cannot_use_is_refused():
     with pytest.raises(RecipeError, match="found 'cuda'; allowed: auto or cpu: echo does without"):
         options.engine_device("cuda", "echo")
+
+
+def test_oscar_is_planned_without_being_started(capsys, monkeypatch, tmp_path):
+    release = oscar_release.write_release(tmp_path / "release")
+    clip = str(oscar_release.write_episode(tmp_path / "clip", 7))
+    words = ["lift", clip, "--out", str(tmp_path / "out"), "--engine", "oscar", "--dry-run"]
+    words += ["--variants", "2", "--prompt", "{caption} in {environment}"]
+    for setting in (
+        f"worker={json.dumps(release.worker)}",
+        f"checkpoint={release.folder / 'checkpoint'}",
+        "first_frames.maker=tiny.oscar_release:Recolour",
+        "control.kind=tiny.oscar_release:Dots",
+        "frames=5",
+    ):
+        words += ["--set", setting]
+    code, said, _ = run(capsys, monkeypatch, *words)
+    assert code == 0
+    for told in ("clip / oscar-00: 7 frames", "2 windows of 5 frames and 35 steps", "24 fps"):
+        assert told in said
+    assert release.log == []
+    assert not (tmp_path / "out").exists()
+    words += ["--set", "checkpoint=gone/here/x"]
+    code, _, err = run(capsys, monkeypatch, *words)
+    assert code == 2
+    assert "oscar.checkpoint: gone/here/x does not exist" in " ".join(err.split())
+
+
+def test_a_listing_shows_the_defaults_that_an_engine_gives_its_groups(capsys, monkeypatch):
+    code, out, _ = run(capsys, monkeypatch, "engines", "oscar")
+    assert code == 0
+    assert "  control.kind = simlift.controls.skeleton:Skeleton  (text)" in out
+    assert "  first_frames.maker = photographic  (text)" in out
+    assert "licence: OSCAR's code is Apache-2.0" in out
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -9,11 +9,19 @@ import pytest
 from tiny import arms
 from tiny.arms import pose
 
-from simlift.controls import ArmColours, Overlay, Skeleton, SkeletonStyle, TrajectoryMap
+from simlift.controls import (
+    ArmColours,
+    Overlay,
+    Skeleton,
+    SkeletonStyle,
+    TrajectoryMap,
+    TrajectoryMaps,
+)
 from simlift.controls.posed_arms import posed_arms, project
 from simlift.controls.skeleton_style import distinct
 from simlift.controls.trajectory_map import _GREENS, _REDS, scheme_colour
 from simlift.core.errors import ClipError, RecipeError
+from simlift.core.recipe import Plugin
 
 YELLOW, BLUE, GREEN, RED, BLACK = (255, 255, 0), (0, 0, 255), (0, 255, 0), (255, 0, 0), (0, 0, 0)
 
@@ -346,3 +354,8 @@ def test_projection_is_mujocos(place, tmp_path):
     assert abs(found.mean() + 0.5 - u / w) < 0.01 and abs(rows.mean() + 0.5 - v / w) < 0.01
     pixel = project(position[None, None], frame.intrinsics[None])[0, 0]
     assert pixel.tolist() == [int(u / w), int(v / w)]
+
+
+@pytest.mark.parametrize("control", [Skeleton(), TrajectoryMaps()], ids=["skeleton", "map"])
+def test_a_recipe_stores_a_control_with_its_style(control):
+    assert Plugin.of(control).load_control() == control

@@ -11,13 +11,17 @@ from tiny import clips as builders
 from tiny import pipelines as tiny_baselines
 
 import simlift
+from simlift.core.clip_sample import sample_clip
 from simlift.core.errors import MissingLibrary, RecipeError, RunError
 from simlift.core.layers import Layer
 from simlift.core.recipe import Plugin
+from simlift.engines.anchors.cosmos import CosmosAnchors
+from simlift.engines.anchors.scenes import draw_scene
 from simlift.engines.diffusers import LICENCES, Cosmos, Ditto, Ltx, Lucy, _engine
 from simlift.engines.diffusers.cosmos_controls import draw
 from simlift.engines.diffusers.shape import Shape
 from simlift.engines.diffusers.window_blend import blend_window
+from simlift.engines.oscar import Oscar
 from simlift.engines.remote.aleph import Aleph
 from simlift.models.hub.offload import check_offload
 
@@ -121,6 +125,24 @@ def test_cosmos_draws_its_control_and_keeps_whole_chunks(tiny, clip, calls, torc
         np.asarray(calls[0]["controls"][0])[16, 1],
     )
     assert near[0] > far[0] > 0
+
+
+def test_cosmos_makes_one_first_frame_in_the_place_that_it_is_told(tiny, clip, calls, torchvision):
+    spec = CosmosAnchors(
+        str(tiny / "cosmos"), controlnet=str(tiny / "cosmos-edge"), guardrail="own", **FAST
+    )
+    assert "no guided generation mask" in spec.check(clip)
+    scene = draw_scene(2)
+    with clip.open([Layer.RGB]) as reader, spec.open("cpu") as maker:
+        sample, window = sample_clip(reader), reader.window(range(4))
+        made = maker.make(window, sample=sample, scene=scene, seed=3)
+        assert (made == maker.make(window, sample=sample, scene=scene, seed=3)).all()
+        maker.make(window, sample=sample, scene=draw_scene(3), seed=3)
+    assert made.shape == (HEIGHT, WIDTH, 3)
+    assert calls[0]["num_frames"] == calls[0]["num_frames_per_chunk"] == 5
+    assert scene.environment in calls[0]["prompt"]
+    assert "a table" in calls[0]["prompt"]
+    assert calls[2]["prompt"] != calls[0]["prompt"]
 
 
 def test_ltx_reads_the_render_shrunk_and_goes_on(tiny, clip, calls):
@@ -306,7 +328,7 @@ def test_the_plan_names_weights_sizes_windows_and_terms(tiny, clip):
 
 
 def test_every_baseline_has_its_terms_and_is_data():
-    specs = [Lucy("b"), Ditto("b"), Cosmos("b"), Ltx("b", lora="l"), Aleph()]
+    specs = [Lucy("b"), Ditto("b"), Cosmos("b"), Ltx("b", lora="l"), Oscar(), Aleph()]
     assert [entry.name for entry in LICENCES] == [type(s).__name__.lower() for s in specs]
     for spec, entry in zip(specs, LICENCES, strict=True):
         assert type(spec).licence() == entry.licence

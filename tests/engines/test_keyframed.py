@@ -14,6 +14,8 @@ from simlift.core.layers import Layer
 from simlift.core.pair import PairGate
 from simlift.core.recipe import Plugin
 from simlift.core.window import ClipSample, Window
+from simlift.engines.anchors.edited import EditedAnchors
+from simlift.engines.anchors.scenes import draw_scene
 from simlift.engines.keyframed import Keyframed
 from simlift.engines.keyframed.anchors import anchor_positions, edit_anchors
 from simlift.engines.keyframed.conditions import draw
@@ -414,6 +416,23 @@ def test_the_editor_is_guided_and_keeps_sizes(spec):
         assert made.shape == image.shape
         assert (made == editor.edit(image, 5)).all()
         assert (made != editor.edit(image, 6)).any()
+
+
+def test_first_frames_are_edited_into_the_place_that_is_told(spec, clip):
+    maker = EditedAnchors(spec.editor, replace(spec.editing, instruction="in {environment}"))
+    maker = replace(maker, dtype="float32", offload="none")
+    assert "in 2 steps" in maker.check(clip)
+    image = picture(0, 32, 48)
+    window = Window(np.array([0]), {Layer.RGB: image[None]}, 1, 15.0, False)
+    with maker.open("cpu") as opened:
+        made = [
+            opened.make(window, sample=ClipSample(window), scene=draw_scene(seed), seed=5)
+            for seed in (1, 1, 3)
+        ]
+    assert made[0].shape == image.shape
+    assert (made[0] == made[1]).all()
+    assert draw_scene(1).environment != draw_scene(3).environment
+    assert (made[0] != made[2]).any()
 
 
 def test_the_encoder_is_told_where_images_are(spec):

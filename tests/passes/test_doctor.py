@@ -11,6 +11,7 @@ from rich.console import Console
 from test_architecture import loaded_after
 
 from simlift.cli import options, takes
+from simlift.engines.oscar.spec import PYTHON_VARIABLE
 from simlift.passes import doctor
 
 
@@ -53,6 +54,20 @@ def test_trying_finds_what_does_not_load(tmp_path, monkeypatch):
 def test_weights_of_lpips_are_looked_for(folder, tmp_path, monkeypatch):
     monkeypatch.setenv(doctor.LPIPS_VARIABLE, os.fspath(tmp_path / folder) if folder else "")
     assert found()["LPIPS weights"].works is (folder == ".")
+
+
+def test_the_environment_of_oscar_is_looked_for_and_tried(tmp_path, monkeypatch):
+    monkeypatch.delenv(PYTHON_VARIABLE, raising=False)
+    assert not found()["OSCAR"].works
+    assert PYTHON_VARIABLE in found()["OSCAR"].way_out
+    monkeypatch.setenv(PYTHON_VARIABLE, os.fspath(tmp_path / "python"))
+    assert "cannot be run" in found()["OSCAR"].found
+    monkeypatch.setenv(PYTHON_VARIABLE, sys.executable)
+    assert (found()["OSCAR"].works, found()["OSCAR"].tried) == (True, False)
+    assert "No module named 'oscar_diffusers'" in doctor._oscar(deep=True).found
+    (tmp_path / "oscar_diffusers.py").write_text("")
+    monkeypatch.setenv("PYTHONPATH", os.fspath(tmp_path))
+    assert doctor._oscar(deep=True).works
 
 
 def test_it_reads_at_80_columns_and_is_honest(monkeypatch):

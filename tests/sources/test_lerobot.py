@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from tiny import clips as builders
 from tiny import datasets as tiny
 from tiny import lerobot_features as features
 
@@ -91,7 +92,7 @@ def test_every_clip_is_its_own_frames(dataset: Path):
     ]
     assert len(clips) == 6
     for clip in clips:
-        assert numbers(clip) == due(clip)
+        assert numbers(pickle.loads(pickle.dumps(clip))) == due(clip)
         assert clip.caption == "move the hand"
         again = open_clip(dataset, clip.read_options)  # as a pass that continues a run does
         assert (again.name, numbers(again)) == (clip.name, numbers(clip))
@@ -396,6 +397,28 @@ def test_pickles_are_never_opened(dataset: Path, tmp_path: Path):
     with pytest.raises(ClipError, match=re.escape("'.pickle'")):
         open_clip(dataset / "caption.pickle")
     assert not (tmp_path / "proof").exists()
+
+
+def test_a_video_whose_rate_varies(v21: Path):
+    file = v21 / f"videos/chunk-000/{FRONT}/episode_000001.mp4"
+    ticks = [0, 100, 200, 300, 430, 500, 600, 700, 800]  # ms: 10 a second on average
+    frames = tiny.pictures(1, "front", 9)
+    builders.video(file, frames, rate=10, ticks=(Fraction(1, 1000), ticks))
+    clip = open_clips(v21, episodes="1", cameras=("front",))[0]
+    with pytest.raises(ClipError, match="its frame rate varies; allowed: a constant rate of 10"):
+        numbers(clip)
+
+
+def test_cameras_whose_last_words_are_one(v21: Path):
+    text = json.dumps(tiny.read_info(v21))
+    text = text.replace(FRONT, "images.left.rgb").replace("observation.images.wrist", "right.rgb")
+    tiny.write_json(v21 / "meta/info.json", json.loads(text))
+    for old, new in ((FRONT, "images.left.rgb"), ("observation.images.wrist", "right.rgb")):
+        (v21 / "videos/chunk-000" / old).rename(v21 / "videos/chunk-000" / new)
+    names = [clip.name for clip in open_clips(v21, episodes="0")]
+    assert names == ["episode_000000.images.left.rgb", "episode_000000.right.rgb"]
+    with pytest.raises(RecipeError, match="'rgb' names 2 cameras"):
+        open_clips(v21, cameras=("rgb",))
 
 
 def test_an_unknown_version(dataset: Path):

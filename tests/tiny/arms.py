@@ -1,10 +1,14 @@
 """Robots whose arms stand where a test wants them, in the window of a pinhole camera."""
 
+from dataclasses import replace
+from fractions import Fraction
+
 import numpy as np
 
 from simlift.core.camera import Arm, Camera, Robot
 from simlift.core.layers import Layer
 from simlift.core.window import Window
+from simlift.media.native import write_clip
 
 
 def pose(position, rotation=None):
@@ -51,3 +55,28 @@ def window(robot, *, height=96, width=128, focal=100.0, poses=None, rgb=None):
         camera=Camera(np.repeat(lens[None], count, 0), at, np.array([0.0, -1.0, 0.0])),
         robot=robot,
     )
+
+
+FRAMES, HEIGHT, WIDTH = 6, 48, 64
+
+
+def moving(count=FRAMES, gripper=True):
+    """Return a robot whose hand wanders to the right while its gripper opens."""
+    links = [
+        [pose((0.05 * t, 0, 1)), pose((-0.2, 0.1, 1)), pose((-0.3, 0.25, 1))] for t in range(count)
+    ]
+    return robot({"panda": links}, {"panda": np.linspace(0, 1, count)} if gripper else None)
+
+
+def clip(folder, *, count=FRAMES, known=True, gripper=True):
+    """Write a native clip of gray frames with that robot; `known` says whether with its arms."""
+    made = moving(count, gripper)
+    seen = window(made, height=HEIGHT, width=WIDTH, focal=60.0)
+    with write_clip(
+        folder, name=folder.name, fps=Fraction(15), height=HEIGHT, width=WIDTH
+    ) as writer:
+        for frame in seen.rgb:
+            writer.append({Layer.RGB: frame})
+        writer.camera(seen.camera)
+        writer.robot(made if known else replace(made, arms=()))
+    return folder

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from inspect import getdoc
 from typing import Any
 
-from simlift.cli.clips import estimate, init, inspect, record
+from simlift.cli.clips import controls, estimate, init, inspect, record
 from simlift.cli.pairs import export, pair, publish, train
 from simlift.cli.renamed import refuse_old_words
 from simlift.cli.settings import engines, looks
@@ -16,7 +16,7 @@ from simlift.core.errors import RecipeError, SimliftError
 
 GROUPS: dict[str, tuple[Callable[..., int], ...]] = {
     "clips to takes": (demo, inspect, lift, score, report, serve),
-    "clips of your own": (init, record, estimate),
+    "clips of your own": (init, record, estimate, controls),
     "adapters": (pair, train, export, publish),
     "what there is": (engines, looks, doctor),
 }

@@ -16,6 +16,7 @@ from simlift.core.strict_json import decode
 
 if TYPE_CHECKING:
     from simlift.core.clip import Clip
+    from simlift.core.dataset import Dataset
     from simlift.core.read_options import ReadOptions
     from simlift.core.recipe import Recipe
     from simlift.scale.processes import Failure
@@ -99,6 +100,15 @@ class Choosing(Reading):
         """Return them as a clip is opened with."""
         return replace(super().options(), robot=self.robot)
 
+    def seen(self, dataset: "Dataset") -> tuple[str, ...]:
+        """Return the cameras of a dataset that are meant."""
+        from simlift.core.dataset import select_cameras
+
+        named = None if self.cameras is None else self.cameras.split(",")
+        if self.camera is not None:
+            named = [*(named or ()), self.camera]
+        return select_cameras(dataset, named)
+
 
 MaybeReading = tyro.conf.OmitArgPrefixes[Reading]
 MaybeChoosing = tyro.conf.OmitArgPrefixes[Choosing]
@@ -119,9 +129,9 @@ def engine_device(device: str, engine: str) -> str:
 
     Such an engine runs on the CPU alone; RecipeError where another device was asked of it.
     """
-    from simlift.engines import EXTRAS, NAMES
+    from simlift.engines import EXTRAS, NAMES, ON_A_DEVICE
 
-    if engine not in NAMES or EXTRAS.get(engine) == "realmaster":
+    if engine not in NAMES or engine in ON_A_DEVICE or EXTRAS.get(engine) == "realmaster":
         return torch_device(device)
     if device not in ("auto", "cpu"):
         raise RecipeError(

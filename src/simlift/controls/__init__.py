@@ -7,7 +7,7 @@ from simlift.controls.blur import Blur
 from simlift.controls.depth import DepthControl
 from simlift.controls.edges import Edges, EngineEdges
 from simlift.controls.segmentation import Segmentation
-from simlift.controls.skeleton import Overlay, Skeleton
+from simlift.controls.skeleton import Overlay, Skeleton, TrajectoryMaps
 from simlift.controls.skeleton_style import ArmColours, SkeletonStyle
 from simlift.controls.trajectory_map import TrajectoryMap
 from simlift.core.errors import RecipeError
@@ -21,6 +21,7 @@ CONTROLS: Mapping[str, type[Control]] = MappingProxyType(
         "segmentation": Segmentation,
         "blur": Blur,
         "skeleton": Skeleton,
+        "trajectory-map": TrajectoryMaps,
         "overlay": Overlay,
     }
 )
@@ -45,5 +46,6 @@ __all__ = [
     "Skeleton",
     "SkeletonStyle",
     "TrajectoryMap",
+    "TrajectoryMaps",
     "open_control",
 ]

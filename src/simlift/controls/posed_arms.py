@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, Int
 
+from simlift.core.camera import Camera, Robot
 from simlift.core.errors import ClipError
 from simlift.core.window import Window
 
@@ -41,12 +42,8 @@ class PosedArm:
         return np.asarray(turned + hand[:, None, :3, 3])
 
 
-def posed_arms(window: Window, control: str) -> tuple[PosedArm, ...]:
-    """Return every arm of a window's robot in its camera.
-
-    ClipError where the clip has no robot, no camera, no arms, or a pose that is not finite.
-    """
-    robot, camera = window.robot, window.camera
+def require_arms(robot: Robot | None, camera: Camera | None, control: str) -> tuple[Robot, Camera]:
+    """Return a robot with arms and a camera; ClipError where one of them is not there."""
     if robot is None:
         raise ClipError(
             control,
@@ -69,6 +66,15 @@ def posed_arms(window: Window, control: str) -> tuple[PosedArm, ...]:
             way_out="state the camera in the file that describes the robot (--robot FILE), or in "
             "clip.json",
         )
+    return robot, camera
+
+
+def posed_arms(window: Window, control: str) -> tuple[PosedArm, ...]:
+    """Return every arm of a window's robot in its camera.
+
+    ClipError as of `require_arms`, and for a pose that is not finite.
+    """
+    robot, camera = require_arms(window.robot, window.camera, control)
     arms = []
     for arm in robot.arms:
         links = camera.world_to_camera[:, None] @ robot.poses_of(arm.links)

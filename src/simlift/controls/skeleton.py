@@ -8,8 +8,10 @@ import cv2
 import numpy as np
 from jaxtyping import Float
 
-from simlift.controls.posed_arms import PosedArm, posed_arms
+from simlift.controls.posed_arms import PosedArm, posed_arms, require_arms
 from simlift.controls.skeleton_style import Colour, SkeletonStyle
+from simlift.controls.trajectory_map import TrajectoryMap
+from simlift.core.clip import Clip
 from simlift.core.errors import RecipeError
 from simlift.core.layers import Layer
 from simlift.core.window import Frames, Window
@@ -42,7 +44,7 @@ class Skeleton:
     drawn at that size, at which its widths are pixels.
     """
 
-    style: Style = SkeletonStyle()
+    style: SkeletonStyle | TrajectoryMap | Style = SkeletonStyle()
     size: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
@@ -54,6 +56,10 @@ class Skeleton:
     def needs(self) -> frozenset[Layer]:
         return frozenset({Layer.RGB})
 
+    def check(self, clip: Clip) -> None:
+        """Raise ClipError where the clip has no robot, no camera, or no arms."""
+        require_arms(clip.robot, clip.camera, f"{clip.name}: skeleton")
+
     def draw(self, window: Window) -> Frames:
         """Return the condition frames [t h w 3], of the window's size or of the size asked.
 
@@ -63,10 +69,18 @@ class Skeleton:
         drawn = self.size or (width, height)
         arms = posed_arms(window, "skeleton")
         scale = np.diag([drawn[0] / width, drawn[1] / height, 1.0])
-        frames = np.empty((len(window), drawn[1], drawn[0], 3), np.uint8)
-        frames[:] = self.style.background
+        frames = np.zeros((len(window), drawn[1], drawn[0], 3), np.uint8)
+        if any(self.style.background):  # a row at a time, which numpy copies whole
+            frames[:] = np.tile(np.array(self.style.background, np.uint8), (drawn[0], 1))
         self.style.paint(frames, arms, scale @ _intrinsics(window))
         return frames
+
+
+@dataclass(frozen=True)
+class TrajectoryMaps(Skeleton):
+    """The arms as GE-Sim is given them: see `TrajectoryMap`."""
+
+    style: TrajectoryMap | SkeletonStyle | Style = TrajectoryMap()
 
 
 @dataclass(frozen=True)
@@ -76,7 +90,7 @@ class Overlay:
     `opacity` is that of the drawing, from 0 to 1.
     """
 
-    style: Style = SkeletonStyle()
+    style: SkeletonStyle | TrajectoryMap | Style = SkeletonStyle()
     opacity: float = 0.75
 
     def __post_init__(self) -> None:
@@ -85,6 +99,10 @@ class Overlay:
 
     def needs(self) -> frozenset[Layer]:
         return frozenset({Layer.RGB})
+
+    def check(self, clip: Clip) -> None:
+        """Raise ClipError where the clip has no robot, no camera, or no arms."""
+        require_arms(clip.robot, clip.camera, f"{clip.name}: overlay")
 
     def draw(self, window: Window) -> Frames:
         """Return the frames [t h w 3] with the arms over them; ClipError as of `Skeleton`."""

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from simlift.core.window import Frames
 
 Colour = tuple[int, int, int]  # sRGB
-Point = Sequence[int]  # column, row
 
 
 @dataclass(frozen=True)
@@ -100,19 +99,35 @@ class SkeletonStyle:
         count = arm.links.shape[1]
         points = np.concatenate([arm.origins, self._tips(arm)], axis=1)
         pixels = project(points, intrinsics, nearest=self.nearest, rounding=self.rounding)
-        kept = distinct(arm.origins, self.same_point).tolist()
-        grips = np.isfinite(arm.gripper).tolist()
+        kept = distinct(arm.origins, self.same_point)
+        num_tips = np.where(np.isfinite(arm.gripper), 5, 3).tolist()
         tints = (*colours.axes, colours.gripper, colours.gripper)
-        pen = _Pen(frames.shape[2], frames.shape[1], cv2.LINE_AA if smooth else cv2.LINE_8)
-        for frame, found, keep, grip in zip(frames, pixels.tolist(), kept, grips, strict=True):
-            joints = [point for point, stays in zip(found[:count], keep, strict=True) if stays]
-            for start, end in pairwise(joints):
-                pen.line(frame, start, end, colours.bones, self.bone_width)
-            for joint in joints:
-                cv2.circle(frame, joint, self.joint_radius, colours.joints, -1, pen.line_type)
-            tips = found[count:] if grip else found[count : count + 3]
-            for tip, tint in zip(tips, tints, strict=False):
-                pen.arrow(frame, found[0], tip, tint, self.arrow_width, self.arrow_tip)
+        height, width = frames.shape[1:3]
+        box, line_type = (0, 0, width, height), cv2.LINE_AA if smooth else cv2.LINE_8
+        # cv2.clipLine returns what lies inside as it is: such frames are drawn without it, and
+        # their bones in one call, whose pixels are the same.
+        whole: list[bool] = np.array(
+            ((pixels >= 0) & (pixels < (width, height))).all(axis=(1, 2))
+        ).tolist()
+        for t, frame in enumerate(frames):
+            joints = pixels[t, :count][kept[t]]
+            start, *tips = pixels[t, [0, *range(-5, 0)]].tolist()
+            if whole[t]:
+                chain = joints[:, None].astype(np.int32)
+                cv2.polylines(frame, [chain], False, colours.bones, self.bone_width, line_type)
+            else:
+                for a, b in pairwise(joints.tolist()):
+                    inside, a, b = cv2.clipLine(box, a, b)
+                    if inside:
+                        cv2.line(frame, a, b, colours.bones, self.bone_width, line_type)
+            for joint in joints.tolist():
+                cv2.circle(frame, joint, self.joint_radius, colours.joints, -1, line_type)
+            for tip, tint in zip(tips[: num_tips[t]], tints, strict=False):
+                inside, a, b = (True, start, tip) if whole[t] else cv2.clipLine(box, start, tip)
+                if inside:
+                    cv2.arrowedLine(
+                        frame, a, b, tint, self.arrow_width, line_type, tipLength=self.arrow_tip
+                    )
 
     def _tips(self, arm: PosedArm) -> Float[np.ndarray, "t 5 3"]:
         """Return the tips of the arrows: x, y, z, and those of the gripper (closed if unknown)."""
@@ -122,27 +137,6 @@ class SkeletonStyle:
         local[:, 3:, 1] = self.gripper_length * np.sin(angle)[:, None] * (1, -1)
         local[:, 3:, 2] = self.gripper_length * np.cos(angle)[:, None]
         return arm.at_end_effector(local)
-
-
-@dataclass(frozen=True)
-class _Pen:
-    """Draws what of a line or an arrow lies inside a frame of a width and a height."""
-
-    width: int
-    height: int
-    line_type: int
-
-    def line(self, frame: np.ndarray, start: Point, end: Point, colour: Colour, width: int) -> None:
-        inside, start, end = cv2.clipLine((0, 0, self.width, self.height), start, end)
-        if inside:
-            cv2.line(frame, start, end, colour, width, self.line_type)
-
-    def arrow(
-        self, frame: np.ndarray, start: Point, end: Point, colour: Colour, width: int, tip: float
-    ) -> None:
-        inside, start, end = cv2.clipLine((0, 0, self.width, self.height), start, end)
-        if inside:
-            cv2.arrowedLine(frame, start, end, colour, width, self.line_type, tipLength=tip)
 
 
 def distinct(points: Float[np.ndarray, "t k 3"], apart: float) -> Bool[np.ndarray, "t k"]:

@@ -123,9 +123,15 @@ class Dataset(Protocol):
         ...
 
 
-def clip_name(episode: Episode, camera: str) -> str:
-    """Return the name of a clip of a dataset, which is a file name: "episode_000003.wrist"."""
-    return f"{episode.name}.{re.sub(r'[^A-Za-z0-9._-]+', '_', short_name(camera))}"
+def clip_name(episode: Episode, camera: str, cameras: Sequence[str] = ()) -> str:
+    """Return the name of a clip of a dataset, which is a file name: "episode_000003.wrist".
+
+    Where another of the `cameras` ends in the same word ("left.rgb", "right.rgb"), the whole name
+    of the camera is taken.
+    """
+    alike = [other for other in cameras if short_name(other) == short_name(camera)]
+    name = camera if len(alike) > 1 else short_name(camera)
+    return f"{episode.name}.{re.sub(r'[^A-Za-z0-9._-]+', '_', name)}"
 
 
 def short_name(camera: str) -> str:

@@ -101,6 +101,25 @@ class Counted(Protocol):
 
 
 @runtime_checkable
+class Unmeasured(Protocol):
+    """A spec of which two frames cost as much as a window: a plan tells in words what a clip costs.
+
+    Nothing is lifted to measure it.
+    """
+
+    def effort(self, clip: Clip) -> str: ...
+
+
+@runtime_checkable
+class Attesting(Protocol):
+    """An opened engine that measures, while it lifts, what the provenance of a take shall tell."""
+
+    def attest(self, seed: int) -> tuple[str, ...]:
+        """Return what was measured of the take of this seed, in words; the same in equal runs."""
+        ...
+
+
+@runtime_checkable
 class Drawn(Protocol):
     """A spec that stands for many: each episode, or clip, is lifted by the one drawn for it."""
 

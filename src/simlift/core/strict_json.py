@@ -197,6 +197,13 @@ def _decode_scalar(data: Any, kind: Any, where: str) -> Any:
             return _expect(False, data, where, 'a number or a fraction such as "30000/1001"', 0)
     if kind is Any or kind is object:
         return data
+    if getattr(kind, "_is_protocol", False):
+        raise RecipeError(
+            where,
+            "holds a value whose class the recipe does not name",
+            allowed="a value of a class of simlift's own",
+            way_out="write a class that holds it as its default, and name that as module:Class",
+        )
     raise TypeError(f"strict JSON does not know the type {kind!r} at {where}")
 
 

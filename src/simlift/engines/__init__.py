@@ -10,6 +10,7 @@ NAMES = {
     "ditto": "simlift.engines.diffusers.ditto:Ditto",
     "cosmos": "simlift.engines.diffusers.cosmos:Cosmos",
     "ltx": "simlift.engines.diffusers.ltx:Ltx",
+    "oscar": "simlift.engines.oscar.spec:Oscar",
     "aleph": "simlift.engines.remote.aleph:Aleph",
 }
 
@@ -23,3 +24,6 @@ EXTRAS = {
     "cosmos": "realmaster",
     "ltx": "realmaster",
 }
+
+# Engines beside those of `realmaster` that take a device: a model of torch may make first frames.
+ON_A_DEVICE = frozenset({"oscar"})

@@ -13,7 +13,7 @@ from simlift.core.progress import doing
 from simlift.core.strict_json import digest, dumps, load
 from simlift.evaluation.agreement import VERSION, Agreement, Verdict, check_layers
 from simlift.evaluation.agreement.evidence import looked_at
-from simlift.passes.episode_check import check_episode
+from simlift.passes.episode_check import check_episode, row_files
 
 CACHE_VARIABLE = "SIMLIFT_CACHE"  # names the folder of what is remembered between runs
 
@@ -83,6 +83,9 @@ def _fingerprint(clip: Clip) -> str:
         for path in _files_of(stored.store, frames):
             state = path.stat()
             total.update(f"{path} {state.st_size} {state.st_mtime_ns}".encode())
+    for path in row_files(clip):
+        state = path.stat()
+        total.update(f"{path} {state.st_size} {state.st_mtime_ns}".encode())
     if clip.camera is not None:
         total.update(clip.camera.intrinsics.tobytes() + clip.camera.world_to_camera.tobytes())
     if clip.objects is not None:

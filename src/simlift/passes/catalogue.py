@@ -29,9 +29,10 @@ from simlift.engines.diffusers.licences import LICENCES
 from simlift.engines.photographic import Look
 from simlift.engines.photographic.looks.named import NAMED, look_named
 
-_WEIGHTS = ("base", "adapter", "editor", "propagator", "lora", "controlnet")
+_WEIGHTS = ("base", "adapter", "editor", "propagator", "lora", "controlnet", "checkpoint")
 _BESIDES = {
     "pathtraced": "a clip with scene.glb",
+    "oscar": "a robot and its camera; OSCAR's own environment",
     "aleph": "a key of Runway; frames leave this machine",
 }
 _WORDS = {
@@ -39,6 +40,7 @@ _WORDS = {
     int: "whole number",
     float: "number",
     str: "text",
+    dict: "object",
     Path: "path",
     types.NoneType: "null",
 }
@@ -54,8 +56,13 @@ class Described:
     setting: Setting
 
 
-def describe_settings(kind: type[Any], group: str = "") -> Iterator[Described]:
-    """Yield every setting of a dataclass, those of nested ones as group.name."""
+def describe_settings(
+    kind: type[Any], group: str = "", given: object = None
+) -> Iterator[Described]:
+    """Yield every setting of a dataclass, those of nested ones as group.name.
+
+    `given` is the value that a nested one has by default, whose fields are the defaults then.
+    """
     hints = typing.get_type_hints(kind)
     fields = dataclasses.fields(kind)
     documented = meanings_in(inspect.getdoc(kind) or "", [field.name for field in fields])
@@ -66,10 +73,12 @@ def describe_settings(kind: type[Any], group: str = "") -> Iterator[Described]:
             words = Setting("given by --look; simlift looks fields lists what it holds")
             yield Described(name, "look", "natural", words)
         elif dataclasses.is_dataclass(hint) and isinstance(hint, type):
-            yield from describe_settings(hint, f"{name}.")
+            inner = _default_value(field) if given is None else getattr(given, field.name)
+            yield from describe_settings(hint, f"{name}.", None if inner is MISSING else inner)
         else:
             setting = declared.get(field.name) or Setting(documented.get(field.name, ""))
-            yield Described(name, type_words(hint), _default(field), setting)
+            default = _default(field) if given is None else _json(getattr(given, field.name))
+            yield Described(name, type_words(hint), default, setting)
 
 
 def meanings_in(docstring: str, names: Iterable[str]) -> dict[str, str]:
@@ -101,6 +110,8 @@ def type_words(hint: Any) -> str:
         return " | ".join(str(part) for part in parts)
     if origin in (Union, types.UnionType):
         return " | ".join(type_words(part) for part in parts)
+    if origin is dict:
+        return _WORDS[dict]
     if origin is tuple and len(parts) == 2 and parts[1] is Ellipsis:
         return f"list of {type_words(parts[0])}"
     if origin is tuple:
@@ -213,11 +224,13 @@ def _range(setting: Setting) -> str:
 
 
 def _default(field: "dataclasses.Field[Any]") -> str:
-    if field.default is not MISSING:
-        return _json(field.default)
-    if field.default_factory is not MISSING:
-        return _json(field.default_factory())
-    return "(required)"
+    value = _default_value(field)
+    return "(required)" if value is MISSING else _json(value)
+
+
+def _default_value(field: "dataclasses.Field[Any]") -> Any:
+    """Return a field's default, or MISSING where it has to be given."""
+    return field.default_factory() if field.default_factory is not MISSING else field.default
 
 
 def _json(value: Any) -> str:

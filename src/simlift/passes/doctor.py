@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 import av
 import cv2
 
+from simlift.engines.oscar.spec import PYTHON_VARIABLE
 from simlift.engines.pathtraced.llvm import OLDEST_LLVM, find_llvm
 from simlift.models.wan.base_model import EXTRA
 from simlift.passes.provenance import installed
@@ -110,6 +112,7 @@ def examine(*, deep: bool = False) -> tuple[Group, ...]:
                 *((_cuda(),) if deep else ()),
             ),
         ),
+        Group("OSCAR", "--engine oscar, in its own environment", (_oscar(deep=deep),)),
         Group("evaluation", "simlift score; LPIPS needs torch too", (_lpips(),)),
         Group(
             "files",
@@ -220,6 +223,26 @@ def _cuda() -> Finding:
     except Exception as error:  # said in full beside torch itself
         works, found = False, f"torch does not load: {type(error).__name__}"
     return Finding("CUDA", works, found)
+
+
+def _oscar(*, deep: bool) -> Finding:
+    """Look for the Python of OSCAR's environment; `deep` has it import the release."""
+    python = os.environ.get(PYTHON_VARIABLE, "")
+    way_out = f"set {PYTHON_VARIABLE} to the Python in which OSCAR's release is installed"
+    if not python:
+        return Finding("OSCAR", False, "no environment is named", way_out, tried=False)
+    if shutil.which(python) is None:
+        return Finding("OSCAR", False, f"{python} cannot be run", way_out, tried=False)
+    if not deep:
+        return Finding("OSCAR", True, python, tried=False)
+    try:
+        done = subprocess.run(
+            [python, "-c", "import oscar_diffusers"], capture_output=True, text=True, timeout=300
+        )
+        failed = done.stderr.strip().rpartition("\n")[2] if done.returncode else ""
+    except (OSError, subprocess.TimeoutExpired) as error:
+        failed = str(error)
+    return Finding("OSCAR", not failed, f"{python}: {failed}" if failed else python, way_out)
 
 
 def _lpips() -> Finding:

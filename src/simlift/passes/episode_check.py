@@ -1,9 +1,12 @@
 """Check a clip that is an episode of a dataset against the rows and neighbours it has there."""
 
+from pathlib import Path
+
 import numpy as np
 
 from simlift.core.clip import Clip
 from simlift.core.clip_sample import shrink
+from simlift.core.dataset import Dataset, Episode
 from simlift.core.errors import ClipError
 from simlift.core.layers import Array, Layer
 from simlift.evaluation.agreement import Finding
@@ -22,7 +25,7 @@ def check_episode(clip: Clip) -> tuple[Finding, ...]:
         return ()
     dataset = dataset_of(clip)
     number = clip.origin.episode
-    episode = next(e for e in dataset.episodes if e.index == number)
+    episode = _episode(dataset, number)
     states = _states(numeric_columns(dataset.rows(episode)), clip.num_frames)
     near = range(min(_BEGINNING, clip.num_frames))
     indices = np.array(sorted({*near, *(k for run in looked_at(clip) for k in run)}))
@@ -38,6 +41,18 @@ def check_episode(clip: Clip) -> tuple[Finding, ...]:
     return (*check_stuck(indices, frames, states), *check_first(indices, frames, last))
 
 
+def row_files(clip: Clip) -> tuple[Path, ...]:
+    """Return the files that hold the rows of an episode; none of a clip that is no episode."""
+    if clip.origin is None:
+        return ()
+    dataset = dataset_of(clip)
+    return dataset.files(_episode(dataset, clip.origin.episode))
+
+
+def _episode(dataset: Dataset, number: int) -> Episode:
+    return next(episode for episode in dataset.episodes if episode.index == number)
+
+
 def _small(clip: Clip, indices: list[int]) -> Array:
     """Read some frames, made small [k h w 3], one at a time."""
     with clip.open([Layer.RGB]) as reader:
@@ -45,11 +60,14 @@ def _small(clip: Clip, indices: list[int]) -> Array:
 
 
 def _states(columns: dict[str, Array], count: int) -> Array:
-    """Return what the robot is seen to do [t n]: columns of observations, not of actions."""
+    """Return what the robot is seen to do [t n]: columns of observations, not of actions.
+
+    "states" of robomimic are left out: they begin with the simulator's clock, which always runs.
+    """
     words = ("state", "obs/", "joint", "qpos")
     chosen = [
         values.reshape(count, -1)
         for name, values in columns.items()
-        if any(word in name for word in words) and not name.startswith("action")
+        if any(word in name for word in words) and name != "states" and name[:6] != "action"
     ]
     return np.concatenate(chosen, axis=1) if chosen else np.empty((count, 0))

@@ -16,7 +16,7 @@ from simlift.core.clip_sample import sample_clip
 from simlift.core.errors import InputError
 from simlift.core.layers import Layer
 from simlift.core.progress import doing
-from simlift.core.protocols import Engine, EngineSpec, Stage, WindowSize
+from simlift.core.protocols import Attesting, Engine, EngineSpec, Stage, WindowSize
 from simlift.core.recipe import Plugin, Recipe, Variant
 from simlift.core.run import Run, Take, write_text
 from simlift.core.strict_json import digest, dumps
@@ -180,7 +180,15 @@ def _lift_together(
             writer.finish()
         # The provenance lies there before the take does: a take is never without it.
         for track in tracks:
-            write_text(job.run.take_file(track.take.key), dumps(track.take))
+            write_text(job.run.take_file(track.take.key), dumps(_attested(track)))
+
+
+def _attested(track: Track) -> Take:
+    """Return the provenance of a take, with what its engine measured while it was made."""
+    if not isinstance(track.engine, Attesting):
+        return track.take
+    told = track.engine.attest(track.take.seed)
+    return replace(track.take, notes=(*track.take.notes, *told))
 
 
 def _last_frames(

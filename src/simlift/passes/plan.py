@@ -10,7 +10,7 @@ from simlift.core.clip import Clip
 from simlift.core.clip_sample import sample_clip
 from simlift.core.errors import RunError
 from simlift.core.layers import Layer
-from simlift.core.protocols import Counted, EngineSpec, Stage
+from simlift.core.protocols import Counted, EngineSpec, Stage, Unmeasured
 from simlift.core.recipe import Recipe
 from simlift.passes.agreement import first_of_each, require_agreement
 from simlift.passes.lift_windows import LiftJob
@@ -67,6 +67,8 @@ def plan_clip(
         if measure:
             seconds = cost.operations / _rate(device, spec)
             basis += ", at the rate of this device's matrix products: no run is faster"
+    elif isinstance(spec, Unmeasured):
+        basis = spec.effort(clip)
     elif measure:
         seconds, basis = _measure(clip, spec, device) * clip.num_frames, "two frames"
     return ClipPlan(

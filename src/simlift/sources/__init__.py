@@ -27,6 +27,8 @@ from simlift.sources import (
     vkitti2,
 )
 from simlift.sources.datasets import DATASETS, format_of, open_dataset, open_episodes, open_one
+from simlift.sources.native_dataset import MAIN
+from simlift.sources.robot_track import with_robot
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ def open_clip(path: str | Path, options: ReadOptions = ReadOptions()) -> Clip:
     if format_of(path) is not None:
         return open_one(path, options)
     layout = layout_of(path)
-    if stray := sorted(options.stated - layout.options):
+    if stray := sorted(options.stated - layout.options - {"robot"}):
         allowed = ", ".join(f"--{name}" for name in sorted(layout.options)) or "none"
         raise RecipeError(
             f"--{stray[0]}",
@@ -142,7 +144,21 @@ def open_clip(path: str | Path, options: ReadOptions = ReadOptions()) -> Clip:
             way_out="leave it out"
             + (", and state it in clip.json" if layout.read is native.read else ""),
         )
-    return layout.read(path.parent if path.name == "clip.json" else path, options)
+    clip = layout.read(path.parent if path.name == "clip.json" else path, options)
+    return clip if options.robot is None else _described(clip, options.robot)
+
+
+def _described(clip: Clip, robot: Path) -> Clip:
+    """Return a clip with the robot that the user described, moved by the clip's own rows."""
+    if clip.actions is None:
+        raise RecipeError(
+            "--robot",
+            f"is stated for {clip.path}, which has no rows of joints",
+            allowed="a dataset, or a native clip with actions.parquet",
+        )
+    from simlift.media._parquet import read_table
+
+    return with_robot(clip, read_table(clip.actions), robot, MAIN)
 
 
 def open_clips(

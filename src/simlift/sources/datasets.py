@@ -6,10 +6,11 @@ from functools import lru_cache
 from pathlib import Path
 
 from simlift.core.clip import Clip
-from simlift.core.dataset import Dataset, Episode, select_cameras, select_episodes
+from simlift.core.dataset import Dataset, Episode, select_cameras, select_episodes, short_name
 from simlift.core.errors import ClipError, RecipeError
 from simlift.core.read_options import ReadOptions
 from simlift.sources import hdf5, lerobot, native, native_dataset
+from simlift.sources.robot_track import with_robot
 
 
 @dataclass(frozen=True)
@@ -103,16 +104,25 @@ def _led(dataset: Dataset, episode: Episode, camera: str) -> Clip:
 
     That is the first which knows where it is and how far things are, chosen or not.
     """
-    clip = dataset.clip(episode, camera)
+    clip = _described(dataset, episode, camera)
     if not clip.metric_depth or clip.camera is None:
         return clip
     for other in dataset.cameras:
         if other == camera:
             return clip
-        lead = dataset.clip(episode, other)
+        lead = _described(dataset, episode, other)
         if lead.metric_depth and lead.camera is not None:
             return replace(clip, lead=lead)
     return clip
+
+
+def _described(dataset: Dataset, episode: Episode, camera: str) -> Clip:
+    """Open a camera of an episode, with the robot that the user described."""
+    clip = dataset.clip(episode, camera)
+    file = clip.read_options.robot
+    if file is None:
+        return clip
+    return with_robot(clip, dataset.rows(episode), file, short_name(camera))
 
 
 def dataset_of(clip: Clip) -> Dataset:

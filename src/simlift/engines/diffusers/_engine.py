@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, ClassVar, Protocol
 
 import diffusers
@@ -85,6 +86,11 @@ class PipelineEngine:
 
     def __init__(self, model: Model, pipeline: Any, shape: Shape) -> None:
         self._model, self._pipeline, self._shape = model, pipeline, shape
+
+    def told(self, prompt: str) -> "PipelineEngine":
+        """Return the engine under another prompt, over the same weights."""
+        model: Model = replace(self._model, prompt=prompt)  # type: ignore[type-var]
+        return PipelineEngine(model, self._pipeline, self._shape)
 
     def lift(
         self, window: Window, *, sample: ClipSample, previous: PreviousFrames | None, seed: int

@@ -3,7 +3,7 @@
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from PIL.Image import Image
 
@@ -17,6 +17,8 @@ from simlift.engines.diffusers.settings import DESCRIPTION
 from simlift.engines.diffusers.weights import find_base
 from simlift.models.hub.pipeline_folder import PipelineFolder, check_whole
 from simlift.models.wan.base_model import EXTRA
+
+GuardrailName: TypeAlias = Literal["nvidia", "own"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +48,7 @@ class Cosmos(PipelineSpec):
     guidance: float = 3.0
     frames: int = 93
     chunks: int = 1
-    guardrail: Literal["nvidia", "own"] = "nvidia"
+    guardrail: GuardrailName = "nvidia"
 
     name: ClassVar[str] = "cosmos"
     pipeline: ClassVar[str] = "Cosmos2_5_TransferPipeline"

@@ -40,6 +40,13 @@ LICENCES = (
         "huggingface.co/Lightricks/LTX-2",
     ),
     Licence(
+        "oscar",
+        "OSCAR's code is Apache-2.0 and its card says apache-2.0; the weights it starts from, "
+        "Cosmos-Predict2.5-2B, are under NVIDIA's model licence, and of its training data only "
+        "the DROID part is free for commercial use (CC-BY-4.0), most of it is not",
+        "huggingface.co/zywu2115/OSCAR-2B",
+    ),
+    Licence(
         "aleph",
         "Aleph runs at Runway under Runway's terms: "
         "frames leave this machine, and every second costs credits",

@@ -51,8 +51,11 @@ class QwenEditor:
         mark_image_tokens(self._pipeline.text_encoder)
         place_for_inference(self._pipeline, self._device, offload)
 
-    def edit(self, image: Image, seed: int) -> Image:
-        """Return the image as the instruction asks, of its own size."""
+    def edit(self, image: Image, seed: int, instruction: str | None = None) -> Image:
+        """Return the image as an instruction asks, by default that of the settings.
+
+        It has the image's own size.
+        """
         settings = self._settings
         height, width = image.shape[:2]
         size = editing_size(height, width, settings.pixels)
@@ -60,7 +63,7 @@ class QwenEditor:
         with torch.inference_mode(), working_at(type(self._pipeline), settings.pixels):
             made = self._pipeline(
                 image=PilImage.fromarray(size.apply(image[None])[0]),
-                prompt=settings.instruction,
+                prompt=settings.instruction if instruction is None else instruction,
                 negative_prompt=settings.negative if guided else None,
                 true_cfg_scale=settings.guidance,
                 height=size.padded_height,

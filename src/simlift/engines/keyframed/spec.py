@@ -30,6 +30,13 @@ _EDITORS = ("QwenImageEditPlusPipeline", "QwenImageEditPipeline")
 _COMPONENTS = ("transformer", "vae", "text_encoder")
 
 
+def find_editor(name: str) -> PipelineFolder:
+    """Return the folder of an image editor, checked whole; RecipeError says what is wrong."""
+    return find_pipeline(
+        name, purpose="editing anchors", kinds=_EDITORS, components=_COMPONENTS, extra=EXTRA
+    )
+
+
 @dataclass(frozen=True)
 class Keyframed:
     """Edit anchors of the render by Qwen-Image-Edit, and join them by VACE under a control.
@@ -116,13 +123,7 @@ class Keyframed:
             )
         }
         if self.anchors != "none":
-            found["editor"] = find_pipeline(
-                self.editor,
-                purpose="editing anchors",
-                kinds=_EDITORS,
-                components=_COMPONENTS,
-                extra=EXTRA,
-            )
+            found["editor"] = find_editor(self.editor)
             if self.editing.lora is not None:
                 if not self.editing.lora.is_file():
                     raise RecipeError(

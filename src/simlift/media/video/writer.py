@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import av
 import numpy as np
@@ -21,6 +21,8 @@ from simlift.media.video.url import media_url
 
 LOSSLESS_GRAY16 = Encoding(codec="ffv1", chroma="gray16le", keyframe_interval=1)
 LOSSLESS_RGB = Encoding(codec="ffv1", chroma="bgr0", keyframe_interval=1)
+Matrix: TypeAlias = Literal["bt709", "bt601"]
+_MATRICES = {"bt709": Colorspace.ITU709, "bt601": Colorspace.ITU601}
 _LOSSLESS = (LOSSLESS_GRAY16.chroma, LOSSLESS_RGB.chroma)
 
 
@@ -35,16 +37,20 @@ def write_video(
     timestamps: Sequence[Fraction] | None = None,
     audio_from: Path | None = None,
     pixel_aspect: Fraction = Fraction(1),
+    matrix: Matrix = "bt709",
 ) -> Iterator["VideoWriter"]:
     """Open a video for writing; it appears at `path` by rename when the block ends well.
 
+    `matrix` is "bt601" for readers that take every file for that, whatever it says of itself.
     RunError when the disk is full or the file cannot be written; nothing half-made stays behind.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
     try:
         with contextlib.ExitStack() as stack:
-            writer = VideoWriter(partial, height, width, fps, encoding, timestamps, pixel_aspect)
+            writer = VideoWriter(
+                partial, height, width, fps, encoding, timestamps, pixel_aspect, matrix
+            )
             stack.callback(writer.abandon)
             if audio_from is not None:
                 writer.carry_audio(audio_from)
@@ -75,7 +81,9 @@ class VideoWriter:
         encoding: Encoding,
         timestamps: Sequence[Fraction] | None,
         pixel_aspect: Fraction,
+        matrix: Matrix = "bt709",
     ) -> None:
+        self._matrix = _MATRICES[matrix]
         # Matroska otherwise stamps every file with random ids.
         self._container = av.open(media_url(path), "w", options={"fflags": "+bitexact"})
         self._closed = False
@@ -103,7 +111,7 @@ class VideoWriter:
                 "x264-params": "mbtree=0",
             }
             stream.codec_context.color_range = ColorRange.MPEG
-            stream.codec_context.colorspace = Colorspace.ITU709
+            stream.codec_context.colorspace = self._matrix
             stream.codec_context.color_primaries = 1
             stream.codec_context.color_trc = 13  # IEC 61966-2-1, the sRGB curve
         self._count, self._last = 0, -1
@@ -139,7 +147,7 @@ class VideoWriter:
             frame,
             format=self._stream.pix_fmt,
             src_color_range=ColorRange.JPEG,
-            dst_colorspace=Colorspace.ITU709,
+            dst_colorspace=self._matrix,
             dst_color_range=ColorRange.MPEG,
             threads=1,
         )

@@ -45,7 +45,7 @@ class Alignment:
 def align(one: UInt8[np.ndarray, "h w 3"], other: UInt8[np.ndarray, "h w 3"]) -> Alignment:
     """Measure how `other` is shifted and zoomed against `one`: two images of the same size."""
     shared, edges = near_agreement(relative_canny(one), relative_canny(other))
-    dx, dy, zoom, tiles = _motion(_gradient(one), _gradient(other))
+    dx, dy, zoom, tiles = _motion(gradient(one), gradient(other))
     return Alignment(shared / edges, dx, dy, zoom, tiles)
 
 
@@ -53,7 +53,7 @@ def shift_between(
     one: UInt8[np.ndarray, "h w 3"], other: UInt8[np.ndarray, "h w 3"]
 ) -> tuple[float, float]:
     """Measure how far (dx, dy) the whole content moved from `one` to `other`, in pixels."""
-    return _correlate(_gradient(one), _gradient(other))[:2]
+    return _correlate(gradient(one), gradient(other))[:2]
 
 
 def _motion(
@@ -119,7 +119,7 @@ def _correlate(
     return float(dx), float(dy), float(response)
 
 
-def _gradient(image: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w"]:
+def gradient(image: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w"]:
     """Return the size of the gradient: it survives changes of colour and contrast."""
     gray = cv2.GaussianBlur(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float64), (5, 5), 0.8)
     across, down = cv2.Sobel(gray, cv2.CV_64F, 1, 0), cv2.Sobel(gray, cv2.CV_64F, 0, 1)

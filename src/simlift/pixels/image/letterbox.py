@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
 Frames = UInt8[np.ndarray, "t h w 3"]
 Padded = UInt8[np.ndarray, "t padded_h padded_w 3"]
@@ -38,6 +38,19 @@ class Letterbox:
             (self.padded_width - self.inner_width) // 2,
         )
 
+    @property
+    def inside(self) -> tuple[slice, slice]:
+        """The rows and columns of a padded frame that hold the frame itself."""
+        top, left = self._border
+        return slice(top, top + self.inner_height), slice(left, left + self.inner_width)
+
+    @property
+    def pixel_map(self) -> Float[np.ndarray, "3 3"]:
+        """The map of homogeneous pixel coordinates (centres at +0.5) to those of a padded frame."""
+        top, left = self._border
+        across, down = self.inner_width / self.width, self.inner_height / self.height
+        return np.array([[across, 0, left], [0, down, top], [0, 0, 1]])
+
     def apply(self, frames: Frames) -> Padded:
         """Resize and pad frames, uint8 [t padded_height padded_width 3]."""
         inner = _resize(frames, self.inner_height, self.inner_width)
@@ -48,9 +61,7 @@ class Letterbox:
 
     def undo(self, frames: Padded) -> Frames:
         """Crop and resize padded frames to their first size, uint8 [t height width 3]."""
-        top, left = self._border
-        inner = frames[:, top : top + self.inner_height, left : left + self.inner_width]
-        return _resize(inner, self.height, self.width)
+        return _resize(frames[:, *self.inside], self.height, self.width)
 
 
 def letterbox(

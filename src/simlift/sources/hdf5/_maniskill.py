@@ -38,6 +38,12 @@ def read_maniskill(
 ) -> Demonstrations:
     """Read the tree and the JSON beside it; ClipError where they do not name the same episodes."""
     notes: list[str] = []
+    if stray := set(statements.data) - {"format", "recorded_with", "fps"}:
+        raise ClipError(
+            statements.file,
+            f"states {sorted(stray)[0]}",
+            allowed="fps: ManiSkill's files hold their cameras and units themselves",
+        )
     described = _described(path, notes)
     successes = {
         entry.get("episode_id"): entry.get("success") for entry in described.get("episodes", ())
@@ -66,6 +72,14 @@ def read_maniskill(
     group, count = file[episodes[0].key], episodes[0].num_frames
     columns = columns_of(path, group, count, 1, notes)
     views = _views(columns, notes)
+    if not views:
+        raise ClipError(
+            path,
+            f"{episodes[0].key} has no pictures (obs/sensor_data/CAMERA/rgb): states alone",
+            allowed="trajectories that were recorded, or replayed, with pictures",
+            way_out="python -m mani_skill.trajectory.replay_trajectory --traj-path "
+            f"{path.name} --obs-mode rgb+depth+segmentation --save-traj",
+        )
     notes.append(
         "an episode has one observation more than actions: the last one, after the last action, is "
         "left out"

@@ -5,6 +5,7 @@ as it is by default; robomimic turns them when it extracts observations. The fil
 it holds: it is found out from what moves (`upright`), or stated.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -15,8 +16,9 @@ import numpy as np
 from simlift.core.dataset import Episode
 from simlift.core.errors import ClipError
 from simlift.core.read_options import ReadOptions
-from simlift.media._hdf5 import find
+from simlift.media._hdf5 import names_in, need
 from simlift.sources.folder_files import frame_rate
+from simlift.sources.hdf5._tracks import tracks_of
 from simlift.sources.hdf5._tree import (
     columns_of,
     episodes_of,
@@ -32,6 +34,7 @@ from simlift.sources.hdf5.upright import fixed_cameras, is_sure, row_correlation
 
 _LOOKED_AT = 4  # episodes
 _FRAMES = 96  # of each, at most
+_EFFECTOR = re.compile(r"(?:robot\d+_)?eef?_pos")  # in the world: robosuite's, and LIBERO's
 
 
 def read_robomimic(
@@ -62,11 +65,12 @@ def read_robomimic(
     fps, rate_notes = frame_rate(options, known, episodes[0].num_frames)
     robots = settings.get("robots")
     name = str(environment.get("env_name") or "")
-    if views and not as_stored:
+    tracks, seen = tracks_of(path, group, statements)
+    if not set(views) <= seen and not as_stored:
         notes.append(
-            f"the camera is not in the rows: simlift record replay {path.name} "
-            f"--episode {episodes[0].key} --camera {next(iter(views))} renders it with camera, "
-            "depth and ids"
+            "the camera's place is not in the rows: simlift record replay renders an episode anew "
+            f"with camera, depth and ids (simlift record replay {path.name} "
+            f"--episode {episodes[0].key} --camera {next(iter(views))})"
         )
     turned = (
         bool(views)
@@ -83,6 +87,7 @@ def read_robomimic(
         features=features_of({k: v for k, v in columns.items() if k not in skipped}),
         notes=(*notes, *rate_notes),
         bottom_up=turned,
+        tracks=tracks,
         robot_type=", ".join(robots) if isinstance(robots, list) else str(robots or name),
         filters=filters_of(path, file, episodes),
         options=options,
@@ -141,12 +146,14 @@ def _correlations(
         group = data[episode.key]
         model = group.attrs.get("model_file", "")
         cameras = fixed_cameras(model if isinstance(model, str) else str(model))
-        effectors = [name for name in find(path, group, "obs") or () if name.endswith("eef_pos")]
+        seen = names_in(path, need(path, group, "obs", h5py.Group))
+        effectors = [name for name in seen if _EFFECTOR.fullmatch(name)]
         for name, view in views.items():
             if name not in cameras or len(effectors) != 1:
                 continue
-            points = np.asarray(find(path, group, f"obs/{effectors[0]}"), dtype=np.float64)
-            pictures = find(path, group, view.pictures[0].name)
+            effector = need(path, group, f"obs/{effectors[0]}", h5py.Dataset)
+            points = np.asarray(effector, dtype=np.float64)
+            pictures = need(path, group, view.pictures[0].name, h5py.Dataset)
             count = min(_FRAMES, len(pictures), len(points))
             rows = cameras[name].rows_of(points[:count, :3], view.height)
             out.append(row_correlation(np.asarray(pictures[:count]), rows))

@@ -117,7 +117,8 @@ def _places(
     chunks = columns.get(f"{prefix}/chunk_index")
     numbers = columns.get(f"{prefix}/file_index")
     if chunks is None or numbers is None:
-        folder = (root / template.format_map(_Blank(values))).parent.parent
+        one = info.path_of(template, root, chunk_index=0, file_index=0, **values)
+        folder = one.parent.parent
         found = [p for p in sorted(folder.glob("chunk-*/file-*")) if p.suffix != ".partial"]
         if len([p for p in found if "." not in p.stem]) > 1:
             raise ClipError(
@@ -136,13 +137,6 @@ def _places(
             )
         places.append(made[chunk, number])
     return places
-
-
-class _Blank(dict[str, Any]):
-    """Fills what is not known with 0."""
-
-    def __missing__(self, key: str) -> int:
-        return 0
 
 
 def _sections(

@@ -1,4 +1,4 @@
-"""Takes go back as LeRobot datasets: rows byte for byte, frames where the tables say, numbers on."""
+"""Takes go back as LeRobot datasets: rows byte for byte, frames where the tables say."""
 
 import json
 import shutil

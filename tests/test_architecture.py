@@ -26,7 +26,7 @@ LONGEST = 350  # lines of a file
 # Libraries that cost a second, a gigabyte or a driver to import.
 HEAVY = frozenset(
     "torch diffusers transformers mujoco gymnasium_robotics scipy numba ray pyarrow OpenEXR "
-    "mitsuba matplotlib lerobot h5py peft accelerate tensorboardX safetensors ftfy".split()
+    "mitsuba matplotlib lerobot h5py peft accelerate tensorboardX safetensors ftfy rerun".split()
 )
 
 

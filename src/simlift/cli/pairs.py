@@ -15,6 +15,7 @@ ExportFormat = Literal[
     "isaac-lab",
     "robomimic",
     "folders",
+    "rerun",
     "diffsynth",
     "ltx",
     "musubi",
@@ -198,7 +199,15 @@ def export(
     if format in TRAINER_FORMATS:
         return _export_pairs(source, format, out, copy)
     from simlift.core.run import Run
+    from simlift.exports.rerun import export_rerun
     from simlift.passes.export_dataset import DatasetOptions, export_dataset
+
+    if format == "rerun":
+        files = export_rerun(Run(source), out, options.progress())
+        options.out.print(
+            f"{len(files)} recordings in {out}; see one with: rerun {files[0]}", markup=False
+        )
+        return 0
 
     chosen = DatasetOptions(
         other_cameras=other_cameras,

@@ -242,6 +242,7 @@ record  {tabletop,drive,model} --out --seed --frames --size --model --camera --t
 estimate CLIP --out --depth --segmentation --near --far --fov --device
 lift    CLIPS --out --engine --look --looks --variants --seed --environment --backdrop --replace
         --like --prompt --base --adapter --set --device --workers --dry-run
+        --attempts
         --episodes --cameras --robot --camera --fps --fov --near --far --tags --trust
 pair    CLIPS --out --editor --propagator --twins --caption --caption-url --caption-model
         --caption-key --frames --seed --controls --set --device --dry-run

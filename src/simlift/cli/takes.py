@@ -59,6 +59,7 @@ def lift(
     settings: Settings = (),
     device: str = "auto",
     workers: int = 1,
+    attempts: int = 1,
     dry_run: bool = False,
     reading: MaybeChoosing = options.Choosing(),
 ) -> int:
@@ -88,11 +89,14 @@ def lift(
             may be given several times.
         device: "cpu", "cuda", or "auto": cuda where torch finds it.
         workers: Processes that work at once, one clip each.
+        attempts: With 2 or more, takes are scored, and those that the gate rejects are set apart in
+            rejected/ and made again with another seed, this often at most.
         dry_run: Say what it would do and cost, and make nothing.
     """
+    from simlift.core.run import Run
     from simlift.passes.lift import lift_clips
     from simlift.passes.plan import plan_lift
-    from simlift.passes.tables import print_idle_stages, print_plans
+    from simlift.passes.tables import print_idle_stages, print_plans, print_summary
 
     opened = options.open_clips(clips, reading)
     recipe = options.recipe_of(
@@ -116,6 +120,22 @@ def lift(
         print_plans(plan_lift(opened, recipe, device=place), options.out)
         return 0
     print_idle_stages(plan_lift(opened, recipe, measure=False), options.out)
+    if attempts != 1:
+        from simlift.passes.attempts import lift_until_accepted
+        from simlift.passes.tables import print_yield
+
+        tried = lift_until_accepted(
+            opened,
+            recipe,
+            out,
+            attempts=attempts,
+            workers=workers,
+            progress=options.progress(),
+            device=place,
+        )
+        print_summary(Run(out), options.out)
+        print_yield(tried, options.out)
+        return options.close(tried.failures)
     result = lift_clips(
         opened, recipe, out, workers=workers, progress=options.progress(), device=place
     )

@@ -48,18 +48,24 @@ class ScoreJob:
         return self.clip.name
 
 
-def score_run(run: Run, *, workers: int = 1, progress: Progress) -> list[Failure]:
-    """Score every take that has no sheet yet, or whose sheet was made for another take."""
+def score_run(
+    run: Run, *, workers: int = 1, progress: Progress, opened: Sequence[Clip] | None = None
+) -> list[Failure]:
+    """Score every take that has no sheet yet, or whose sheet was made for another take.
+
+    `opened` are the clips of the takes, where they were just opened; else they are opened again.
+    """
     takes = run.takes()
     if not takes:
         raise RunError(run.path, "holds no takes", way_out="make some: simlift lift")
     gate = run.recipe().gate
-    clips = source_clips(run).values()
+    clips = source_clips(run).values() if opened is None else opened
     lpips = _lpips_weights(clips)
     jobs = []
     for clip in clips:
         todo = tuple(t for t in takes if t.clip == clip.name and _is_open(run, t, clip, lpips))
         if todo:
+            _check_source(todo, clip)
             jobs.append(ScoreJob(clip, run, gate, todo, lpips))
     total = sum(job.clip.num_frames * len(job.takes) for job in jobs)
     with progress.task("score", total) as advance:
@@ -75,15 +81,21 @@ def source_clips(run: Run) -> dict[str, Clip]:
         if take.clip in clips:
             continue
         clip = open_clip(take.source, take.read_options)
-        if source_digest(clip) != take.source_digest:
+        _check_source((take,), clip)
+        clips[take.clip] = clip
+    require_agreement(first_of_each(list(clips.values())))
+    return clips
+
+
+def _check_source(takes: Sequence[Take], clip: Clip) -> None:
+    digest_now = source_digest(clip)
+    for take in takes:
+        if digest_now != take.source_digest:
             raise RunError(
                 take.source,
                 "has changed since its takes were made",
                 way_out="restore it, or lift it again into another run",
             )
-        clips[take.clip] = clip
-    require_agreement(first_of_each(list(clips.values())))
-    return clips
 
 
 def score_clip(job: ScoreJob, progress: Callable[[int], None]) -> None:

@@ -46,10 +46,11 @@ def spoiled(look: Frames, window: Window, references: References) -> Iterator[tu
     yield "2 frames late", np.concatenate([look[:1].repeat(2, 0), look[:-2]])
     ramp = np.linspace(0, 1, len(look))[:, None, None, None] * np.array([25, 8, -12])
     yield "colours drift", np.rint(look + ramp).clip(0, 255).astype(np.uint8)
-    third = len(look) // 3
+    change = np.abs(np.diff(window.rgb.astype(np.int16), axis=0)).mean((1, 2, 3))
+    at = int(np.argmax(change[:-2]))  # where standing still is a fault
     black, repeated = look.copy(), look.copy()
-    black[third] = 0
-    repeated[third : third + 2] = look[third - 1]
+    black[at] = 0
+    repeated[at + 1 : at + 3] = look[at]
     yield "one black frame", black
     yield "two repeated frames", repeated
 

@@ -250,7 +250,7 @@ pair    CLIPS --out --editor --propagator --twins --caption --caption-url --capt
 train   PAIRS --base --out --reference --steps --seed --set --device --shard --dry-run
 export  SOURCE --format --out --copy
 publish ADAPTER --to --public
-score   RUN --workers
+score   RUN --workers --critic-url --critic-model --critic-key
 report  RUN
 serve   RUN --host --port
 engines NAME

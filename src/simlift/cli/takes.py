@@ -145,18 +145,33 @@ def lift(
     return options.close(result.failures)
 
 
-def score(run: RunFolder, /, workers: int = 1) -> int:
+def score(
+    run: RunFolder,
+    /,
+    workers: int = 1,
+    critic_url: MaybeText = None,
+    critic_model: MaybeText = None,
+    critic_key: MaybeText = None,
+) -> int:
     """Measure what stayed true in every take, and let the gate decide.
 
     Args:
         run: Folder of the run.
         workers: Processes that work at once, one clip each.
+        critic_url: OpenAI-compatible server of a vision model that scores takes from 1 to 5.
+        critic_model: Name of that model.
+        critic_key: Environment variable that holds the server's key.
     """
+    from simlift.core.errors import RecipeError
     from simlift.core.run import Run
+    from simlift.passes.critic import Critic
     from simlift.passes.score import score_run
     from simlift.passes.tables import print_summary
 
-    failures = score_run(Run(run), workers=workers, progress=options.progress())
+    if (critic_url is None) != (critic_model is None):
+        raise RecipeError("--critic-url, --critic-model", "one is missing", allowed="both or none")
+    critic = Critic(critic_url, critic_model, critic_key) if critic_url and critic_model else None
+    failures = score_run(Run(run), workers=workers, progress=options.progress(), critic=critic)
     print_summary(Run(run), options.out)
     return options.close(failures)
 

@@ -14,7 +14,7 @@ from simlift.media.gltf.reader import read_gltf
 from simlift.media.gltf.writer import write_gltf
 from simlift.pixels.geometry.projection import rays
 from simlift.simulators import ModelScene
-from simlift.simulators.mujoco._primitives import primitive
+from simlift.pixels.geometry.primitives import primitive
 
 RANDOM = np.random.default_rng(0)
 QUAD = np.int32([[0, 1, 2], [0, 2, 3]])

@@ -30,6 +30,7 @@ bench: $(VENV)/.light ## the performance tables
 	$(BIN)/python bench/long_clip.py
 	$(BIN)/python bench/stages.py
 	$(BIN)/python bench/speed.py
+	$(BIN)/python bench/datasets.py
 
 twin-table: $(VENV)/.light ## render and default engine against the shipped twins
 	$(BIN)/python bench/twin.py --table

@@ -26,7 +26,7 @@ LONGEST = 350  # lines of a file
 # Libraries that cost a second, a gigabyte or a driver to import.
 HEAVY = frozenset(
     "torch diffusers transformers mujoco gymnasium_robotics scipy numba ray pyarrow OpenEXR "
-    "mitsuba matplotlib lerobot h5py peft accelerate tensorboardX safetensors ftfy".split()
+    "mitsuba matplotlib lerobot h5py peft accelerate tensorboardX safetensors ftfy rerun".split()
 )
 
 
@@ -250,7 +250,7 @@ pair    CLIPS --out --editor --propagator --twins --caption --caption-url --capt
         --episodes --cameras --robot --camera --fps --fov --near --far --tags --trust
 train   PAIRS --base --out --reference --steps --seed --set --device --shard --dry-run
 export  SOURCE --format --out --copy --other-cameras --originals --unscored --codec --state
-        --task --shard
+        --task --shard --append
 publish ADAPTER --to --public
 score   RUN --workers
 report  RUN

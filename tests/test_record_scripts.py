@@ -1,13 +1,19 @@
 """Check the scripts that record native folders in engines: one is run, all are read."""
 
 import ast
+import json
 import runpy
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import h5py
 import numpy as np
 import pytest
+from tiny import datasets
 
 import simlift
+from simlift.core.camera_conventions import rotation_of_quaternion
 from simlift.core.layers import Layer
 
 FOLDER = Path(__file__).parents[1] / "docs" / "record"
@@ -90,3 +96,77 @@ def test_layers_that_the_mujoco_script_records_agree(tmp_path: Path):
         seen = window.camera.world_to_camera[t] @ np.append(centre[t], 1)
         place = window.camera.intrinsics[t] @ (seen[:3] / seen[2])
         assert ids[t, int(place[1]), int(place[0])] == 2
+
+
+class _Term:
+    """A recorder's term, as Isaac Lab makes it."""
+
+    def __init__(self, env):
+        self._env = env
+
+
+@pytest.mark.parametrize("order", ["wxyz", "xyzw"])
+def test_terms_for_isaac_lab_write_what_is_read(tmp_path: Path, monkeypatch, order):
+    def turned(quaternions):
+        return rotation_of_quaternion(np.asarray(quaternions), order)
+
+    stand_ins = {
+        "torch": {"tensor": np.array, "allclose": np.allclose, "eye": np.eye},
+        "isaaclab": {},
+        "isaaclab.managers": {"RecorderTerm": _Term, "RecorderTermCfg": object},
+        "isaaclab.utils": {"configclass": lambda kind: kind},
+        "isaaclab.utils.math": {"matrix_from_quat": turned},
+    }
+    for name, inside in stand_ins.items():
+        monkeypatch.setitem(sys.modules, name, SimpleNamespace(**inside))
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "2.3.0")
+    script = runpy.run_path(str(FOLDER / "record_isaac_lab_hdf5.py"))
+
+    file = datasets.isaac_lab(tmp_path / "demos.hdf5", quaternion=order)
+    expected = simlift.sources.open_clips(file)
+    beside = Path(f"{file}.cameras.json")
+    stated = json.loads(beside.read_text())["demos"]
+    beside.unlink()
+    with h5py.File(file, "r+") as tree:
+        for key, demo in stated.items():
+            for t in range(len(demo["robots"]["robot"]["joint_positions"])):
+                env = _env_at(demo, t)
+                for term in ("CameraTerm", "RobotTerm"):
+                    _append(tree[f"data/{key}"], *script[term](env).record_pre_step())
+    script["write_statements"](env, file)
+
+    assert json.loads(beside.read_text())["quaternion"] == order
+    for clip, other in zip(simlift.sources.open_clips(file), expected, strict=True):
+        assert clip.fps == datasets.FPS
+        np.testing.assert_allclose(clip.camera.intrinsics, other.camera.intrinsics)
+        np.testing.assert_allclose(clip.camera.world_to_camera, other.camera.world_to_camera)
+        np.testing.assert_allclose(clip.robot.link_poses, other.robot.link_poses)
+        assert clip.robot.joint_names == other.robot.joint_names
+
+
+def _env_at(demo, t):
+    """An environment of one scene whose sensors and robot are as they were recorded at a step."""
+    scene = {}
+    for name, arrays in demo["cameras"].items():
+        now = {k: np.array([v[t]]) for k, v in arrays.items()}
+        data = {"intrinsic_matrices": now["intrinsics"], "pos_w": now["position"]}
+        scene[name] = SimpleNamespace(data=SimpleNamespace(quat_w_ros=now["quaternion"], **data))
+    robot = demo["robots"]["robot"]
+    data = {"joint_pos": "joint_positions", "body_pos_w": "link_positions"}
+    data["body_quat_w"] = "link_quaternions"
+    now = {k: np.array([robot[v][t]]) for k, v in data.items()}
+    names = {"joint_names": robot["joint_names"], "body_names": robot["link_names"]}
+    scene["robot"] = SimpleNamespace(data=SimpleNamespace(**now, **names))
+    return SimpleNamespace(scene=scene, step_dt=1 / datasets.FPS)
+
+
+def _append(group, key, value):
+    """Add a step of the first environment to a demo, nested as Isaac Lab's recorder nests it."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            _append(group, f"{key}/{name}", inner)
+        return
+    before = group[key][:] if key in group else np.empty((0, *value.shape[1:]))
+    if key in group:
+        del group[key]
+    group[key] = np.concatenate([before, value[:1]])

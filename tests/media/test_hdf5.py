@@ -137,6 +137,8 @@ def test_links_that_leave_the_folder(tmp_path: Path):
         out["absolute"] = h5py.ExternalLink(str(tmp_path / "other.hdf5"), "/f")
         out["soft"] = h5py.SoftLink("/out")
         out["lost"] = h5py.SoftLink("/nowhere")
+        out["round"] = h5py.SoftLink("/and")
+        out["and"] = h5py.SoftLink("/round")
         layout = h5py.VirtualLayout(FRAMES.shape, "u2")
         layout[:] = h5py.VirtualSource("../other.hdf5", "f", FRAMES.shape)
         out.create_virtual_dataset("virtual", layout)
@@ -145,6 +147,8 @@ def test_links_that_leave_the_folder(tmp_path: Path):
     with open_file(folder / "a.hdf5") as file:
         np.testing.assert_array_equal(find(folder / "a.hdf5", file, "beside"), FRAMES)
         assert find(folder / "a.hdf5", file, "lost") is None
+        with pytest.raises(ClipError, match="links lead in a circle"):
+            find(folder / "a.hdf5", file, "round")
         for name in ("out", "absolute", "soft", "virtual", "raw"):
             with pytest.raises(ClipError, match="data in the folder of the file"):
                 find(folder / "a.hdf5", file, name)

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from tiny import datasets as tiny
@@ -166,6 +167,16 @@ def test_a_first_frame_from_before_the_reset_is_said(v21: Path, tmp_path: Path):
     run_of(clips, tmp_path / "run")
     (take,) = Run(tmp_path / "run").takes()
     assert any("frame 0 shows the last picture of the episode before" in n for n in take.notes)
+
+
+def test_a_clock_is_no_robot_that_moves(tmp_path: Path):
+    file = tiny.robomimic(tmp_path / "a.hdf5", episodes=(12, 12))
+    with h5py.File(file, "r+") as tree:
+        demo = tree["data/demo_1"]
+        for name in ("obs/robot0_eef_pos", "obs/robot0_joint_pos", "obs/wrist_image"):
+            demo[name][:] = demo[name][0]
+        assert np.ptp(demo["states"][:, 0]) > 1
+    assert examine(open_clips(file, episodes="1", cameras=("wrist",))[0]).findings == ()
 
 
 def test_rows_are_compared_before_an_episode_is_lifted(v21: Path):

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from simlift.core.clip import Clip
+from simlift.core.dataset import Origin
 from simlift.core.errors import InputError, RunError
 from simlift.core.layers import Layer, StoredLayer, Unit
 from simlift.core.recipe import Encoding, Gate, Plugin, Recipe, Variant
@@ -26,7 +27,7 @@ from simlift.evaluation.metrics.definitions import Definition
 from simlift.media.decodings import Colour
 from simlift.media.video import VideoStore, probe_video
 from simlift.media.video.writer import write_video
-from simlift.reports import Threshold, serving, write_report
+from simlift.reports import Motion, Threshold, serving, write_report
 from simlift.reports.model import Verdict, build_model, frame_values, gate_thresholds
 from simlift.reports.page import json_for_script
 from simlift.reports.previews import PREVIEW_LINES, encode_preview, preview_size, video_frames
@@ -760,3 +761,85 @@ def test_reasons_have_titles_and_twins_of_another_light_a_caution(viewer, made, 
     assert viewer.page.get_by_role("button", name="Edges kept").get_attribute("title") == (
         "edge_f1_near"
     )
+
+
+# Episodes of several cameras
+
+
+def make_episode(folder: Path, source: Path) -> Path:
+    """Write the report of two cameras of one episode, each in two variants, and its joints."""
+    run = Run(folder)
+    run.begin(Recipe(tuple(Variant(v, Plugin("m:C", {})) for v in VARIANTS[:2])), {})
+    clips = {}
+    for camera in ("front", "wrist"):
+        name = f"episode_000003.{camera}"
+        clips[name] = clip_of(source, name)
+        for variant in VARIANTS[:2]:
+            origin = Origin(source, "lerobot-v3.0", 3, "episode_000003", "3", camera)
+            take = replace(take_of(source, variant), clip=name, origin=origin)
+            write_gray(run.take_video(take.key))
+            write_text(run.take_file(take.key), dumps(take))
+    line = tuple(None if i == 4 else i / 10 for i in range(FRAMES))
+    lines = (Motion("joints", "rad", ("elbow", HOSTILE), (line, tuple(-i for i in range(FRAMES)))),)
+    return write_report(run, clips, overlays={}, definitions={}, motion={"episode_000003": lines})
+
+
+def test_the_model_knows_the_cameras_of_an_episode(tmp_path):
+    source = write_gray(tmp_path / "source.mp4")
+    make_episode(tmp_path / "run", source)
+    model = build_model(Run(tmp_path / "run"), definitions={}, thresholds={})
+    assert [(clip.episode, clip.camera) for clip in model.clips] == [
+        ("episode_000003", "front"),
+        ("episode_000003", "wrist"),
+    ]
+    assert model.episodes == ()
+
+
+@pytest.mark.browser
+def test_the_cameras_of_an_episode_play_side_by_side(viewer, tmp_path):
+    viewer.open(make_episode(tmp_path / "run", write_gray(tmp_path / "source.mp4")).as_uri())
+    page = viewer.page
+    page.keyboard.press("c")
+    page.evaluate("deck.seek(9)")
+    viewer.wait_for_frame(9)
+    assert viewer.shown() == [9] * 4  # the render and the take of both cameras
+    captions = page.locator(".cell:visible figcaption").all_inner_texts()
+    last = [text.split()[-1].lstrip("1") for text in captions]
+    assert last == ["Render", "plain", "render", "plain"]
+    assert "wrist" in captions[2] and "wrist" in captions[3]
+    page.keyboard.press("2")
+    viewer.wait_for_frame(9)
+    assert page.locator(".cell:visible figcaption").last.inner_text().endswith("wrist: rain")
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.keyboard.press("g")
+    assert page.locator(".cell:visible").count() == 3
+    page.keyboard.press("g")
+    assert page.get_attribute("#cameras", "aria-pressed") == "false"
+
+
+@pytest.mark.browser
+def test_joints_are_drawn_in_step_with_the_video(viewer, tmp_path):
+    viewer.open(make_episode(tmp_path / "run", write_gray(tmp_path / "source.mp4")).as_uri())
+    page = viewer.page
+    plot = page.locator('[data-motion="joints"]')
+    assert plot.locator("path.line").count() == 2
+    for frame, reading in ((6, "0.600"), (4, "unknown")):
+        page.evaluate(f"deck.seek({frame})")
+        viewer.wait_for_frame(frame)
+        assert plot.locator(".key b").first.inner_text() == reading
+        left = plot.locator(".cursor").evaluate("c => parseFloat(c.style.left)")
+        assert left == pytest.approx((frame + 0.5) / FRAMES * 100, abs=0.01)
+    box = plot.locator(".area").bounding_box()
+    plot.locator(".area").click(position={"x": box["width"] * 12.5 / FRAMES, "y": 20})
+    viewer.wait_for_frame(12)
+    assert HOSTILE in plot.locator(".legend").inner_text()
+
+
+@pytest.mark.browser
+def test_a_lone_clip_has_neither_other_cameras_nor_joints(from_disk):
+    page = from_disk.page
+    assert not page.locator("#cameras").is_visible()
+    assert not page.locator("#motion-section").is_visible()
+    page.keyboard.press("c")
+    assert page.locator(".stage.wipe").count() == 1

@@ -1,5 +1,6 @@
 """Demonstrations in HDF5 files: frames, rows, cameras; which way is up; words for what is wrong."""
 
+import contextlib
 import json
 import pickle
 from fractions import Fraction
@@ -12,7 +13,7 @@ from tiny import datasets as tiny
 
 from simlift.core.clip import Clip
 from simlift.core.dataset import select_episodes, short_name
-from simlift.core.errors import ClipError, RecipeError
+from simlift.core.errors import ClipError, RecipeError, SimliftError
 from simlift.core.layers import Layer, Unit
 from simlift.core.read_options import ReadOptions
 from simlift.sources import open_clip, open_clips, open_dataset
@@ -259,6 +260,12 @@ def test_a_wrong_order_of_quaternions_is_seen_by_their_matrices(tmp_path: Path):
         ({"rows": 1}, "rows is 1; allowed: a word"),
         ({"fps": -3}, "fps is -3"),
         ({"camera": {}}, "states 'camera'"),
+        ({"robots": []}, r"robots is \[\]; allowed: an object"),
+        (
+            {"demos": {"demo_0": {"cameras": {"table_cam": 3}}}},
+            "demos.demo_0.cameras.table_cam is 3",
+        ),
+        ({"demos": {"demo_0": {"lens": {}}}}, "demos.demo_0 states 'lens'"),
     ],
 )
 def test_statements_that_are_wrong(tmp_path: Path, words, found):
@@ -313,6 +320,24 @@ def test_maniskill_keeps_the_frames_that_have_an_action(tmp_path: Path):
     seen = clip.camera.world_to_camera[3] @ hand
     place = clip.camera.intrinsics[3] @ (seen[:3] / seen[2])
     np.testing.assert_allclose(place[:2], tiny.pixel_of(hand[:3]), atol=1e-5)
+
+
+def test_cameras_may_be_stated_beside_a_file_of_robosuite(tmp_path: Path):
+    stated = json.loads(
+        Path(f"{tiny.isaac_lab(tmp_path / 'a.hdf5')}.cameras.json")
+        .read_text()
+        .replace("table_cam", "front")
+    )
+    file = tiny.robomimic(tmp_path / "b.hdf5")
+    tiny.write_json(Path(f"{file}.cameras.json"), stated)
+    front = open_clip(file, ReadOptions(episode="0", camera="front"))
+    seen = front.camera.world_to_camera[0] @ np.append(tiny.hand(0, 12)[0], 1)
+    place = front.camera.intrinsics[0] @ (seen[:3] / seen[2])
+    np.testing.assert_allclose(place[:2], tiny.pixel_of(tiny.hand(0, 12)[0]), atol=1e-6)
+    file = tiny.maniskill(tmp_path / "c.h5")
+    tiny.write_json(Path(f"{file}.cameras.json"), stated)
+    with pytest.raises(ClipError, match="states convention; allowed: fps"):
+        open_dataset(file)
 
 
 def test_maniskill_without_pictures_is_to_be_replayed(tmp_path: Path):
@@ -404,3 +429,18 @@ def test_files_that_are_cut_short_or_hold_something_else(file: Path, tmp_path: P
         out.create_group("data")
     with pytest.raises(ClipError, match="/data holds no episode: it is empty"):
         open_dataset(tmp_path / "empty.h5")
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_damage_anywhere_is_said_or_does_no_harm(file: Path, seed):
+    rng = np.random.default_rng(seed)
+    data = bytearray(file.read_bytes())
+    for _ in range(rng.integers(1, 40)):
+        data[rng.integers(0, len(data))] = rng.integers(0, 256)
+    file.write_bytes(data)
+    with contextlib.suppress(SimliftError):
+        opened = open_dataset(file)
+        opened.rows(opened.episodes[0])
+        for clip in open_clips(file, episodes="0"):
+            with clip.open(Layer) as reader:
+                reader.window(range(clip.num_frames))

@@ -1,7 +1,8 @@
 """Define the verbs that inspect clips and make them."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import tyro
 
@@ -18,24 +19,46 @@ from simlift.cli.options import (
 )
 from simlift.core.errors import RecipeError
 
+if TYPE_CHECKING:
+    from simlift.core.clip import Clip
+
 
 def inspect(
     clips: Clips, /, out: MaybePath = None, reading: MaybeChoosing = options.Choosing()
 ) -> int:
-    """Say what is in a clip, and draw a contact sheet of its layers.
+    """Say what is in a clip or a dataset, and draw contact sheets.
+
+    Of a dataset the cameras of the first episode are looked at, or of all --episodes stated.
 
     Args:
-        clips: Folders, videos or images.
+        clips: Folders, videos, images or datasets.
         out: Folder for the contact sheets. Without it, only words.
     """
-    from simlift.passes.inspect import contact_sheet, describe
+    from simlift.core.dataset import select_episodes
+    from simlift.passes.contact_sheet import contact_sheet, episode_sheet
+    from simlift.passes.inspect import describe, describe_dataset
+    from simlift.sources.datasets import format_of, open_dataset
 
-    for clip in options.open_clips(clips, reading):
-        describe(clip, options.out)
-        if out is not None:
-            options.out.print(
-                f"  sheet: {contact_sheet(clip, out / f'{clip.name}.png')}", markup=False
-            )
+    for path in clips or (None,):
+        chosen = reading
+        if path is not None and format_of(path) is not None:
+            dataset = open_dataset(path, replace(reading.options(), camera=None))
+            episodes = select_episodes(dataset, reading.episodes)
+            describe_dataset(dataset, episodes, reading.seen(dataset), options.out)
+            if reading.episodes is None:
+                chosen = replace(reading, episodes=str(episodes[0].index))
+        opened = options.open_clips(() if path is None else (path,), chosen)
+        groups: dict[str, list[Clip]] = {}
+        for clip in opened:
+            describe(clip, options.out)
+            groups.setdefault(clip.group, []).append(clip)
+            if out is not None:
+                sheet = contact_sheet(clip, out / f"{clip.name}.png")
+                options.out.print(f"  sheet: {sheet}", markup=False)
+        for group, members in groups.items():
+            if out is not None and len(members) > 1:
+                sheet = episode_sheet(members, out / f"{group}.png")
+                options.out.print(f"  cameras of {group}: {sheet}", markup=False)
     return 0
 
 

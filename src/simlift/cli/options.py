@@ -16,6 +16,7 @@ from simlift.core.strict_json import decode
 
 if TYPE_CHECKING:
     from simlift.core.clip import Clip
+    from simlift.core.dataset import Dataset
     from simlift.core.read_options import ReadOptions
     from simlift.core.recipe import Recipe
     from simlift.scale.processes import Failure
@@ -98,6 +99,15 @@ class Choosing(Reading):
     def options(self) -> "ReadOptions":
         """Return them as a clip is opened with."""
         return replace(super().options(), robot=self.robot)
+
+    def seen(self, dataset: "Dataset") -> tuple[str, ...]:
+        """Return the cameras of a dataset that are meant."""
+        from simlift.core.dataset import select_cameras
+
+        named = None if self.cameras is None else self.cameras.split(",")
+        if self.camera is not None:
+            named = [*(named or ()), self.camera]
+        return select_cameras(dataset, named)
 
 
 MaybeReading = tyro.conf.OmitArgPrefixes[Reading]

@@ -15,6 +15,7 @@ ExportFormat = Literal[
     "isaac-lab",
     "robomimic",
     "folders",
+    "rerun",
     "diffsynth",
     "ltx",
     "musubi",
@@ -175,6 +176,7 @@ def export(
     state: MaybeText = None,
     task: MaybeText = None,
     shard: MaybeText = None,
+    append: bool = False,
 ) -> int:
     """Hand a run's takes back as a dataset, or a training set to another trainer.
 
@@ -192,11 +194,20 @@ def export(
             whose rows are not LeRobot's; without it, those of the robot.
         task: What is done, in words, where the dataset does not say it.
         shard: Part i of n parts, as i/n: each is a dataset of its own.
+        append: Add to the export that is there what it does not hold yet; numbers go on.
     """
     if format in TRAINER_FORMATS:
         return _export_pairs(source, format, out, copy)
     from simlift.core.run import Run
+    from simlift.exports.rerun import export_rerun
     from simlift.passes.export_dataset import DatasetOptions, export_dataset
+
+    if format == "rerun":
+        files = export_rerun(Run(source), out, options.progress())
+        options.out.print(
+            f"{len(files)} recordings in {out}; see one with: rerun {files[0]}", markup=False
+        )
+        return 0
 
     chosen = DatasetOptions(
         other_cameras=other_cameras,
@@ -206,6 +217,7 @@ def export(
         state=tuple(filter(None, (state or "").split(","))),
         task=task,
         shard=options.part_of(shard),
+        append=append,
     )
     made = export_dataset(Run(source), format, out, chosen, progress=options.progress())
     options.out.print(

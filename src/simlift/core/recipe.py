@@ -106,7 +106,9 @@ class Gate:
 
     A score without evidence judges nothing. The defaults were set on recorded episodes and on
     foreign clips: all looks of the default engine pass, and takes that are frozen, shuffled, late,
-    shifted by 2 pixels, mirrored, blurred away or flickering do not.
+    shifted by 2 pixels, mirrored, blurred away or flickering do not; nor do takes in which what the
+    robot let go of falls late, slowly, elsewhere, stays in the air or vanishes, in which the robot
+    is late by 2 frames or shifted by 3 pixels, or with black or repeated frames.
     """
 
     min_edge_f1_near: float = 0.55
@@ -120,6 +122,20 @@ class Gate:
     max_colour_drift: float = 2.0  # CIELAB
     max_newly_clipped: float = 0.12
     max_newly_black: float = 0.25
+    max_blank_frames: float = 0.0
+    max_repeated_frames: float = 0.02
+    max_first_frame_drift: float = 4.0  # CIELAB
+    min_first_frame_structure: float = 0.8
+    max_robot_offset: float = 1.0  # pixels
+    min_robot_edge_ratio: float = 0.85
+    min_robot_moving_edge_ratio: float = 0.7
+    max_object_offset: float = 3.0  # pixels of a frame of at most 360 rows, as all below
+    min_object_persistence: float = 0.8
+    min_release_persistence: float = 0.8
+    max_release_error: float = 3.0
+    max_release_error_worst: float = 6.0
+    max_rest_error: float = 3.0
+    max_release_time_error: float = 1.0  # frames
 
 
 @dataclass(frozen=True)

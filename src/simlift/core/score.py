@@ -22,6 +22,8 @@ class Reduction(enum.StrEnum):
     RATIO = "ratio"  # sum of numerators over sum of denominators (micro average)
     SPREAD = "spread"  # mean distance of per-frame vectors from their mean
     JOIN = "join"  # mean over the frames that begin a window over the median of all others
+    MEDIAN = "median"  # of the frames' numbers
+    WORST = "worst"  # the largest of the frames' numbers
     DECIBELS = "decibels"  # of 1 over RATIO, at most 100: no error at all has no logarithm
 
 
@@ -80,6 +82,9 @@ class Score:
             if not within.any() or not joins.any():
                 return float("nan")
             return float(joins[joins > 0].mean() / np.median(within[within > 0]))
+        if self.reduction in (Reduction.MEDIAN, Reduction.WORST):
+            values = numerators[denominators > 0, 0] / denominators[denominators > 0]
+            return float(np.median(values) if self.reduction is Reduction.MEDIAN else values.max())
         ratio = float(numerators.sum() / denominators.sum())
         return _decibels(ratio) if self.reduction is Reduction.DECIBELS else ratio
 

@@ -9,7 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from simlift.core.errors import ClipError
+from simlift.core.errors import ClipError, SimliftError
 from simlift.core.layers import Array
 
 _AGAIN = "copy or download the file again"
@@ -32,7 +32,9 @@ def whole(path: Path) -> Iterator[None]:
     """Turn what the library cannot read of a file into a ClipError that names it."""
     try:
         yield
-    except (OSError, RuntimeError) as error:
+    except SimliftError:
+        raise
+    except (OSError, RuntimeError, ValueError, KeyError) as error:
         raise _damaged(path, error) from error
 
 
@@ -43,11 +45,14 @@ def _damaged(path: Path, error: Exception) -> ClipError:
     )
 
 
-def find(path: Path, parent: h5py.Group, name: str) -> Any:
+def find(path: Path, parent: h5py.Group, name: str, links: int = 16) -> Any:
     """Return the group or dataset at a name such as "obs/front"; None where there is none.
 
-    Links are looked at before they are followed; ClipError for one that leads out of the folder.
+    Links are looked at before they are followed; ClipError for one that leads out of the folder,
+    and for more than `links` in a row.
     """
+    if links == 0:
+        raise ClipError(path, f"{name} does not end: links lead in a circle", way_out=_AGAIN)
     here = parent
     for part in filter(None, name.split("/")):
         if not isinstance(here, h5py.Group):
@@ -59,7 +64,7 @@ def find(path: Path, parent: h5py.Group, name: str) -> Any:
             _check_inside(path, f"{here.name}/{part}", link.filename)
         elif isinstance(link, h5py.SoftLink):
             start = here.file["/"] if link.path.startswith("/") else here
-            here = find(path, start, link.path)
+            here = find(path, start, link.path, links - 1)
             if here is None:
                 return None
             continue
@@ -95,12 +100,21 @@ def _check_storage(path: Path, dataset: h5py.Dataset) -> None:
             _check_inside(path, str(dataset.name), os.fsdecode(other))
 
 
+def names_in(path: Path, group: h5py.Group) -> list[str]:
+    """Return the names in a group; ClipError for one that is no text, as damage leaves it."""
+    names = list(group)
+    for name in names:
+        if not isinstance(name, str):
+            raise ClipError(path, f"{group.name} holds the name {name!r}", way_out=_AGAIN)
+    return names
+
+
 def need(path: Path, parent: h5py.Group, name: str, kind: type) -> Any:
     """Return what `find` does; ClipError where there is none, or something else."""
     found = find(path, parent, name)
     if not isinstance(found, kind):
         words = "a group" if kind is h5py.Group else "a dataset"
-        there = ", ".join(sorted(parent)[:12]) or "nothing"
+        there = ", ".join(sorted(names_in(path, parent))[:12]) or "nothing"
         raise ClipError(
             path,
             f"{parent.name} has no {name}" if found is None else f"{name} is not {words}",
@@ -112,7 +126,7 @@ def need(path: Path, parent: h5py.Group, name: str, kind: type) -> Any:
 def datasets_in(path: Path, group: h5py.Group) -> dict[str, h5py.Dataset]:
     """Return every dataset below a group by its name from there, sorted."""
     out: dict[str, h5py.Dataset] = {}
-    for name in sorted(group):
+    for name in sorted(names_in(path, group)):
         inner = find(path, group, name)
         if isinstance(inner, h5py.Dataset):
             out[name] = inner

@@ -60,11 +60,14 @@ def _small(clip: Clip, indices: list[int]) -> Array:
 
 
 def _states(columns: dict[str, Array], count: int) -> Array:
-    """Return what the robot is seen to do [t n]: columns of observations, not of actions."""
+    """Return what the robot is seen to do [t n]: columns of observations, not of actions.
+
+    "states" of robomimic are left out: they begin with the simulator's clock, which always runs.
+    """
     words = ("state", "obs/", "joint", "qpos")
     chosen = [
         values.reshape(count, -1)
         for name, values in columns.items()
-        if any(word in name for word in words) and not name.startswith("action")
+        if any(word in name for word in words) and name != "states" and name[:6] != "action"
     ]
     return np.concatenate(chosen, axis=1) if chosen else np.empty((count, 0))

@@ -1,27 +1,20 @@
-"""Describe what a clip holds, in words and as a contact sheet."""
+"""Describe in words what a clip or a dataset holds."""
 
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Sequence
+from itertools import islice
 
-import cv2
-import numpy as np
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from simlift.controls import EngineEdges
 from simlift.core.clip import Clip
-from simlift.core.layers import Array, Layer
-from simlift.core.window import Window
+from simlift.core.dataset import Dataset, Episode
+from simlift.core.layers import Layer
 from simlift.engines.photographic import Photographic
 from simlift.evaluation.agreement import Agreement, Verdict
-from simlift.media.images import write_image
 from simlift.passes.agreement import examine
 
-_TILE = 320  # width of a tile in pixels
-_COLUMNS = 5  # frames across the sheet
-_MARGIN = 3  # pixels around a tile
-_RED = (230, 40, 30)
+_TASKS = 5  # that are listed
 
 # How a verdict is printed: a word, and a colour.
 _VERDICTS = {
@@ -84,7 +77,8 @@ def _tracks(clip: Clip) -> dict[str, str]:
         "labels": f"{len({k.category for k in clip.labels.values()})} classes"
         if clip.labels
         else "",
-        "robot": f"{len(clip.robot.joint_names)} joints, {len(clip.robot.link_names)} links"
+        "robot": f"{len(clip.robot.joint_names)} joints, {len(clip.robot.link_names)} links, "
+        f"arms: {', '.join(arm.name for arm in clip.robot.arms) or 'unknown'}"
         if clip.robot
         else "",
         "actions": clip.actions.name if clip.actions else "",
@@ -92,80 +86,42 @@ def _tracks(clip: Clip) -> dict[str, str]:
     }
 
 
-def contact_sheet(clip: Clip, path: Path) -> Path:
-    """Write a sheet with one row for each layer, and one for the geometry edges, and return it.
+def describe_dataset(
+    dataset: Dataset, episodes: Sequence[Episode], cameras: Sequence[str], console: Console
+) -> None:
+    """Print what a dataset holds of some episodes and cameras; no pixel is read."""
+    lengths = [episode.num_frames for episode in episodes]
+    rows: list[tuple[str, ...]] = []
 
-    The frame in which layers agree least has a red frame, where they contradict each other.
-    """
-    found = examine(clip)
-    worst = found.worst_frame if found.contradictions else None
-    even = np.linspace(0, clip.num_frames - 1, _COLUMNS).astype(int)
-    indices = np.unique([*even, *([] if worst is None else [worst])])
-    with clip.open(Layer) as reader:
-        windows = [reader.window([int(i)]) for i in indices]
-    rows = [
-        np.hstack([_tile(draw(window)) for window in windows])
-        for layer, draw in _PICTURES.items()
-        if layer in clip
-    ]
-    edges = EngineEdges()
-    if any(layer in clip for layer in (Layer.DEPTH, Layer.NORMALS, Layer.SEGMENTATION)):
-        rows.append(np.hstack([_tile(edges.draw(window)[0]) for window in windows]))
-    sheet = np.vstack(rows)
-    if worst is not None:
-        width = _TILE + 2 * _MARGIN
-        left = int(np.searchsorted(indices, worst)) * width
-        cv2.rectangle(sheet, (left, 0), (left + width - 1, len(sheet) - 1), _RED, _MARGIN)
-    write_image(path, sheet)
-    return path
+    def row(*words: object) -> None:
+        rows.append((*map(str, words), "", "")[:4])
 
-
-def _tile(picture: Array) -> Array:
-    height = max(round(picture.shape[0] * _TILE / picture.shape[1]), 1)
-    tile = cv2.resize(picture, (_TILE, height), interpolation=cv2.INTER_AREA)
-    return np.pad(tile, ((_MARGIN,) * 2, (_MARGIN,) * 2, (0, 0)), constant_values=24)
-
-
-def _depth(window: Window) -> Array:
-    depth = window[Layer.DEPTH][0]
-    finite = depth[np.isfinite(depth)]
-    low, high = np.percentile(finite, [1, 99]) if finite.size else (0.0, 1.0)
-    near = 1 - np.clip((depth - low) / max(high - low, 1e-6), 0, 1)
-    codes = np.where(np.isfinite(depth), near * 255, 0).astype(np.uint8)
-    return np.asarray(
-        cv2.cvtColor(cv2.applyColorMap(codes, cv2.COLORMAP_VIRIDIS), cv2.COLOR_BGR2RGB)
-    )
-
-
-def _ids(window: Window) -> Array:
-    ids = window[Layer.SEGMENTATION][0].astype(np.uint32)
-    mixed = ids * np.uint32(2654435761)
-    colours = np.dstack([(mixed >> shift) & 255 for shift in (8, 16, 24)]).astype(np.uint8)
-    return np.where(ids[..., None] == 0, 0, colours | 48).astype(np.uint8)
-
-
-def _normals(window: Window) -> Array:
-    return (
-        ((window[Layer.NORMALS][0] * (0.5, -0.5, -0.5) + 0.5) * 255).clip(0, 255).astype(np.uint8)
-    )
-
-
-def _flow(window: Window) -> Array:
-    flow = np.nan_to_num(window[Layer.FLOW][0])
-    size, angle = cv2.cartToPolar(flow[..., 0].copy(), flow[..., 1].copy())
-    scale = max(float(np.percentile(size, 99)), 1e-6)
-    full = np.full_like(size, 255)
-    hsv = np.dstack([angle / (2 * np.pi) * 180, full, np.minimum(size / scale, 1) * 255])
-    return np.asarray(cv2.cvtColor(hsv.astype(np.uint8), cv2.COLOR_HSV2RGB))
-
-
-_PICTURES: dict[Layer, Callable[[Window], Array]] = {
-    Layer.RGB: lambda window: window.rgb[0],
-    Layer.ALBEDO: lambda window: window[Layer.ALBEDO][0],
-    Layer.DEPTH: _depth,
-    Layer.NORMALS: _normals,
-    Layer.SEGMENTATION: _ids,
-    Layer.FLOW: _flow,
-    Layer.MATERIAL: lambda window: window[Layer.MATERIAL][0],
-    Layer.TWIN: lambda window: window[Layer.TWIN][0],
-}
+    row("format", dataset.layout)
+    row("robot", dataset.robot_type or "not stated")
+    row("licence", dataset.licence or "not stated")
+    row("frames a second", f"{float(dataset.fps):g}")
+    part = "" if len(episodes) == len(dataset.episodes) else f" of {len(dataset.episodes)}"
+    row("episodes", f"{len(episodes)}{part}", f"of {min(lengths)} to {max(lengths)} frames")
+    row("frames", sum(lengths), f"{sum(lengths) / float(dataset.fps) / 60:.1f} min")
+    judged = [episode.success for episode in episodes if episode.success is not None]
+    if judged:
+        row("success", f"{sum(judged)} of {len(judged)}")
+    for camera in cameras:
+        clip = dataset.clip(episodes[0], camera)
+        more = [layer.value for layer in Layer if layer in clip and layer is not Layer.RGB]
+        row("camera", camera, f"{clip.width}x{clip.height}", ", ".join(more))
+    for name, feature in dataset.features.items():
+        shape = "x".join(map(str, feature.shape)) or "scalar"
+        row("feature", name, f"{feature.dtype} {shape}", ", ".join(feature.names or ()))
+    tasks = dict.fromkeys(task for episode in episodes for task in episode.tasks)
+    for task in islice(tasks, _TASKS):
+        row("task", task)
+    if len(tasks) > _TASKS:
+        row("", f"and {len(tasks) - _TASKS} more tasks")
+    widths = [max(len(line[k]) for line in rows) for k in range(2)]
+    console.print(f"{dataset.path}", markup=False, highlight=False, soft_wrap=True)
+    for first, second, *rest in rows:
+        line = "  ".join((first.ljust(widths[0]), second.ljust(widths[1]), *rest)).rstrip()
+        console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+    for note in dataset.notes:
+        console.print(f"  note: {note}", markup=False)

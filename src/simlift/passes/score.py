@@ -12,14 +12,15 @@ import cv2
 
 from simlift.core.clip import Clip, ClipReader
 from simlift.core.errors import ClipError, RunError
-from simlift.core.layers import Layer
+from simlift.core.layers import FrameReader, Layer
 from simlift.core.recipe import Gate
 from simlift.core.run import Run, ScoreSheet, Take, write_text
 from simlift.core.score import Score, merge_all
 from simlift.core.strict_json import digest, dumps
-from simlift.core.window import Window
+from simlift.core.window import Frames, Window
 from simlift.evaluation.gate import judge
-from simlift.evaluation.metrics import Lpips, flow_source, standard
+from simlift.evaluation.metrics import FirstFrameDrift, Lpips, flow_source, standard
+from simlift.evaluation.objects import follow, read_references
 from simlift.media.video import VideoInfo, VideoStore, probe_video
 from simlift.passes.agreement import first_of_each, require_agreement
 from simlift.passes.provenance import source_digest
@@ -88,13 +89,24 @@ def source_clips(run: Run) -> dict[str, Clip]:
 def score_clip(job: ScoreJob, progress: Callable[[int], None]) -> None:
     """Measure the takes of a clip window by window and write one sheet for each."""
     layers = frozenset(stored.layer for stored in job.clip.layers)
-    metrics = [standard(take.window_starts, layers=layers, lpips=job.lpips) for take in job.takes]
     found: list[dict[str, Score]] = [{} for _ in job.takes]
     flow = ""
     with ExitStack() as stack:
         reader = stack.enter_context(job.clip.open(_EVIDENCE))
         stores = [VideoStore(_probe_take(job.run, take)) for take in job.takes]
         videos = [stack.enter_context(store.open()) for store in stores]
+        references = read_references(reader)
+        first = reader.window([0]).rgb[0]
+        metrics = [
+            standard(
+                take.window_starts,
+                layers=layers,
+                lpips=job.lpips,
+                followed=follow(references, partial(_read, video)),
+                first=FirstFrameDrift(first, _read(video, [0])[0]),
+            )
+            for take, video in zip(job.takes, videos, strict=True)
+        ]
         pool = stack.enter_context(ThreadPoolExecutor(max(cv2.getNumThreads(), 1)))
 
         def measure(k: int, window: Window) -> None:
@@ -110,6 +122,10 @@ def score_clip(job: ScoreJob, progress: Callable[[int], None]) -> None:
             list(pool.map(partial(measure, window=window), range(1, len(videos))))
     for take, merged in zip(job.takes, found, strict=True):
         _write_sheet(job, take, tuple(merged.values()), flow)
+
+
+def _read(video: FrameReader, frames: Sequence[int]) -> Frames:
+    return video.read(list(frames))
 
 
 def overlapping(reader: ClipReader) -> Iterator[Window]:

@@ -87,10 +87,30 @@ class TakeEntry:
 
 
 @dataclass(frozen=True)
-class ClipEntry:
-    """A clip and its takes, in the order of the recipe."""
+class Motion:
+    """Numbers of a clip that belong together, such as joints: a line of values for each name."""
+
+    title: str
+    unit: str
+    names: tuple[str, ...]
+    values: tuple[Values, ...]
+
+
+@dataclass(frozen=True)
+class EpisodeEntry:
+    """What the cameras of an episode share: how its joints and actions moved."""
 
     name: str
+    motion: tuple[Motion, ...]
+
+
+@dataclass(frozen=True)
+class ClipEntry:
+    """A clip and its takes, in the order of the recipe; clips of one episode are its cameras."""
+
+    name: str
+    episode: str
+    camera: str
     fps: Fraction
     num_frames: int
     height: int
@@ -105,6 +125,7 @@ class ReportModel:
     run: str
     scores: tuple[ScoreEntry, ...]
     clips: tuple[ClipEntry, ...]
+    episodes: tuple[EpisodeEntry, ...] = ()
 
 
 def build_model(
@@ -113,10 +134,12 @@ def build_model(
     definitions: Mapping[str, Definition],
     thresholds: Mapping[str, Threshold],
     twin_notes: Mapping[TakeKey, str] = MappingProxyType({}),
+    motion: Mapping[str, tuple[Motion, ...]] = MappingProxyType({}),
 ) -> ReportModel:
     """Read every take and score sheet of a run; RunError when no take is finished.
 
-    `twin_notes` say what the distances of single takes to their twins are worth.
+    `twin_notes` say what the distances of single takes to their twins are worth, `motion` is by the
+    name of an episode, or of a clip that is none.
     """
     takes = run.takes()
     if not takes:
@@ -132,6 +155,8 @@ def build_model(
         clips=tuple(
             ClipEntry(
                 name,
+                members[0].origin.episode_name if members[0].origin else name,
+                members[0].origin.camera if members[0].origin else "",
                 members[0].fps,
                 min(take.num_frames for take in members),
                 members[0].height,
@@ -143,6 +168,7 @@ def build_model(
             )
             for name, members in clips.items()
         ),
+        episodes=tuple(EpisodeEntry(name, lines) for name, lines in motion.items() if lines),
     )
 
 

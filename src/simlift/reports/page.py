@@ -13,7 +13,7 @@ from simlift.core.strict_json import encode
 from simlift.reports.model import ReportModel
 from simlift.reports.previews import ClipPreviews, Preview
 
-_SCRIPTS = ("player.js", "plots.js", "table.js", "report.js")
+_SCRIPTS = ("player.js", "plots.js", "motion.js", "table.js", "report.js")
 
 
 def write_page(model: ReportModel, previews: Sequence[ClipPreviews]) -> str:

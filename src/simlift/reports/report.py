@@ -13,7 +13,7 @@ from simlift.core.clip import Clip
 from simlift.core.layers import Array, Layer
 from simlift.core.run import Run, TakeKey, write_text
 from simlift.evaluation.metrics.definitions import Definition
-from simlift.reports.model import ClipEntry, Threshold, build_model, gate_thresholds
+from simlift.reports.model import ClipEntry, Motion, Threshold, build_model, gate_thresholds
 from simlift.reports.page import write_page
 from simlift.reports.previews import (
     ClipPreviews,
@@ -34,18 +34,22 @@ def write_report(
     definitions: Mapping[str, Definition],
     thresholds: Mapping[str, Threshold] | None = None,
     twin_notes: Mapping[TakeKey, str] = MappingProxyType({}),
+    motion: Mapping[str, tuple[Motion, ...]] = MappingProxyType({}),
     budget_bytes: int = DEFAULT_BUDGET,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Path:
     """Write the page of a run and return its path; RunError when no take is finished.
 
     `clips` and `overlays` are by clip name; a clip that is absent is shown without its render.
-    `twin_notes` stand at the distances of single takes to their twins. Thresholds default to the
+    `twin_notes` stand at the distances of single takes to their twins, `motion` by episode, or by
+    clip that is none, is drawn in step with the videos. Thresholds default to the
     recipe's gate. Previews beyond `budget_bytes` of page are linked. `progress` hears of as many
     frames as there are in renders, twins, takes and overlays together.
     """
     asked = gate_thresholds(run.recipe().gate) if thresholds is None else thresholds
-    model = build_model(run, definitions=definitions, thresholds=asked, twin_notes=twin_notes)
+    model = build_model(
+        run, definitions=definitions, thresholds=asked, twin_notes=twin_notes, motion=motion
+    )
     folder = run.report_file.parent / "previews"
     shutil.rmtree(folder, ignore_errors=True)
     album = PreviewAlbum(folder, budget_bytes)

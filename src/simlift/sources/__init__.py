@@ -27,6 +27,8 @@ from simlift.sources import (
     vkitti2,
 )
 from simlift.sources.datasets import DATASETS, format_of, open_dataset, open_episodes, open_one
+from simlift.sources.native_dataset import MAIN
+from simlift.sources.robot_track import with_robot
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ def open_clip(path: str | Path, options: ReadOptions = ReadOptions()) -> Clip:
     if format_of(path) is not None:
         return open_one(path, options)
     layout = layout_of(path)
-    if stray := sorted(options.stated - layout.options):
+    if stray := sorted(options.stated - layout.options - {"robot"}):
         allowed = ", ".join(f"--{name}" for name in sorted(layout.options)) or "none"
         raise RecipeError(
             f"--{stray[0]}",
@@ -142,7 +144,21 @@ def open_clip(path: str | Path, options: ReadOptions = ReadOptions()) -> Clip:
             way_out="leave it out"
             + (", and state it in clip.json" if layout.read is native.read else ""),
         )
-    return layout.read(path.parent if path.name == "clip.json" else path, options)
+    clip = layout.read(path.parent if path.name == "clip.json" else path, options)
+    return clip if options.robot is None else _described(clip, options.robot)
+
+
+def _described(clip: Clip, robot: Path) -> Clip:
+    """Return a clip with the robot that the user described, moved by the clip's own rows."""
+    if clip.actions is None:
+        raise RecipeError(
+            "--robot",
+            f"is stated for {clip.path}, which has no rows of joints",
+            allowed="a dataset, or a native clip with actions.parquet",
+        )
+    from simlift.media._parquet import read_table
+
+    return with_robot(clip, read_table(clip.actions), robot, MAIN)
 
 
 def open_clips(
@@ -182,7 +198,8 @@ def layout_of(path: Path) -> Layout:
             path,
             f"is a folder of no known layout ({_inside(path)})",
             allowed="; ".join(layout.name for layout in LAYOUTS),
-            way_out=f"simlift init {path} looks what it holds and writes a clip.json; or name the "
+            way_out=_clips_below(path)
+            or f"simlift init {path} looks what it holds and writes a clip.json; or name the "
             "clips inside one by one",
         )
     if not path.exists():
@@ -197,6 +214,19 @@ def layout_of(path: Path) -> Layout:
         path,
         f"has the suffix {path.suffix!r}",
         allowed=f"a folder, or {' '.join(sorted(VIDEO_SUFFIXES | images.SINGLE_SUFFIXES))}",
+    )
+
+
+def _clips_below(folder: Path) -> str:
+    """Say what to do with a folder of native clips that no dataset.json joins; "" for others."""
+    found = [p for f in visible_folders(folder) for p in (f, *visible_folders(f))]
+    clips = [p for p in found if native.recognises(p)]
+    if not clips:
+        return ""
+    return (
+        "it holds native clips without a dataset.json, which would say what belongs together: name "
+        f"them one by one, such as {clips[0]}; or write a dataset.json "
+        "(simlift.media.dataset_manifest)"
     )
 
 

@@ -9,7 +9,7 @@ from simlift.core.clip import Clip
 from simlift.core.dataset import Dataset, Episode, select_cameras, select_episodes, short_name
 from simlift.core.errors import ClipError, RecipeError
 from simlift.core.read_options import ReadOptions
-from simlift.sources import hdf5, lerobot
+from simlift.sources import hdf5, lerobot, native, native_dataset
 from simlift.sources.robot_track import with_robot
 
 
@@ -25,6 +25,9 @@ class DatasetFormat:
 
 # The first format that recognises a path reads it.
 DATASETS: tuple[DatasetFormat, ...] = (
+    DatasetFormat(
+        "dataset of native clips (dataset.json)", native_dataset.recognises, native_dataset.read
+    ),
     DatasetFormat("LeRobot dataset (meta/info.json)", lerobot.recognises, lerobot.read),
     DatasetFormat(
         "HDF5 demonstrations of robosuite, robomimic, Isaac Lab or ManiSkill (.hdf5, .h5)",
@@ -123,9 +126,18 @@ def _described(dataset: Dataset, episode: Episode, camera: str) -> Clip:
 
 
 def dataset_of(clip: Clip) -> Dataset:
-    """Return the dataset that a clip is an episode of; ClipError where it is of none."""
+    """Return the dataset that a clip is an episode of; a native clip of none is one by itself.
+
+    ClipError for another clip of none: it has no rows.
+    """
     if clip.origin is None:
-        raise ClipError(clip.path, "is no episode of a dataset", allowed="a clip of a dataset")
+        if native.recognises(clip.path):
+            return native_dataset.lone_clip(clip)
+        raise ClipError(
+            clip.path,
+            "is no episode of a dataset",
+            allowed="a clip of a dataset, or a native folder (clip.json) with actions.parquet",
+        )
     plain = replace(clip.read_options, episode=None, camera=None)
     return _opened(clip.path, plain, _stamp(clip.path))
 

@@ -51,7 +51,7 @@ class EdgeAgreement:
     def measure(self, window: Window, frames: Frames) -> Iterable[Score]:
         """Return all scores; frames without an edge in take and render agree."""
         exact = [canny(frame, _LOW, _HIGH) for frame in frames]
-        take, render = [relative_canny(frame) for frame in frames], window.derive(_of_render)
+        take, render = [relative_canny(frame) for frame in frames], window.derive(render_edges)
         every, higher = window.indices.tolist(), Direction.HIGHER
         counts = map(exact_agreement, exact, window.derive(_canny_of_render))
         yield _ratios("edge_f1", Direction.NEUTRAL, every, counts)
@@ -105,7 +105,8 @@ def _canny_of_render(window: Window) -> EdgeMaps:
     return [canny(frame, _LOW, _HIGH) for frame in window.rgb]
 
 
-def _of_render(window: Window) -> EdgeMaps:
+def render_edges(window: Window) -> EdgeMaps:
+    """Return the edges of the render, by `relative_canny`."""
     return [relative_canny(frame) for frame in window.rgb]
 
 

@@ -49,6 +49,13 @@ def lerobot_rows(episode: ExportEpisode, settings: RowSettings) -> Rows:
     dataset, source = episode.dataset, episode.source
     table = dataset.rows(source)
     if dataset.layout.startswith("lerobot"):
+        if settings.state:
+            raise InputError(
+                "--state",
+                f"is stated, and rows of {dataset.path} are LeRobot's",
+                allowed="rows of other formats: those of LeRobot are handed back untouched",
+                way_out="leave it out",
+            )
         columns = {n: table[n] for n in table.column_names if n not in NUMBERED}
         names: dict[str, Sequence[str] | None] = {
             name: feature.names for name, feature in dataset.features.items()
@@ -59,11 +66,31 @@ def lerobot_rows(episode: ExportEpisode, settings: RowSettings) -> Rows:
         # In float32, as LeRobot stores them.
         count = np.arange(len(table)) / float(dataset.fps)
         times = pa.chunked_array([pa.array(count.astype(np.float32))])
-    kind = GENERATED if episode.generated else RECORDED
-    columns[SOURCE] = pa.chunked_array([pa.array([kind] * len(table), pa.string())])
+    columns[SOURCE] = source_column(episode, table)
     columns["timestamp"] = times
     features = {name: _feature(name, column, names.get(name)) for name, column in columns.items()}
     return Rows(pa.table(columns), features, row_tasks(dataset, source, table, settings), notes)
+
+
+def source_column(episode: ExportEpisode, table: pa.Table) -> pa.ChunkedArray:
+    """Return the column that says of every row whether its pictures were recorded or generated.
+
+    An episode that is handed on keeps what an earlier export said of it; InputError where the
+    dataset has a column of this name that says something else.
+    """
+    if SOURCE in table.column_names:
+        said = set(table[SOURCE].to_pylist())
+        if not said <= {RECORDED, GENERATED}:
+            raise InputError(
+                episode.dataset.path,
+                f"has a column {SOURCE} of its own, such as {next(iter(said))!r}",
+                allowed=f"none: {RECORDED} or {GENERATED} is written there",
+                way_out="rename that column in the dataset",
+            )
+        if not episode.generated:
+            return table[SOURCE]
+    kind = GENERATED if episode.generated else RECORDED
+    return pa.chunked_array([pa.array([kind] * len(table), pa.string())])
 
 
 def row_tasks(
@@ -120,7 +147,9 @@ def _named(
 def _without_matrices(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return a column in which a matrix to a row is a vector: its numbers, row by row."""
     flat = numbers_of(column)
-    if flat is None or flat.ndim < 2 or not hasattr(column.type.value_type, "value_type"):
+    if flat is None or flat.ndim < 2:
+        return column
+    if flat.shape[1] > 1 and not hasattr(column.type.value_type, "value_type"):
         return column
     return vectors(flat)
 
@@ -170,6 +199,11 @@ def _feature(name: str, column: pa.ChunkedArray, names: Sequence[str] | None) ->
 
 
 def vectors(values: Array) -> pa.ChunkedArray:
-    """Return numbers [t n] as a column of vectors of fixed length."""
+    """Return numbers [t n] as a column of vectors of fixed length; of numbers where n is 1.
+
+    LeRobot stores a feature of the shape (1,) as numbers.
+    """
     flat = pa.array(np.ascontiguousarray(values).reshape(-1))
+    if values.shape[1] == 1:
+        return pa.chunked_array([flat])
     return pa.chunked_array([pa.FixedSizeListArray.from_arrays(flat, values.shape[1])])

@@ -4,28 +4,32 @@ Layout: https://huggingface.co/docs/lerobot/lerobot-dataset-v3. Nothing of lerob
 of episodes in a video are counted in whole frames and written as frames / fps, never summed.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from simlift.core.dataset import Dataset
-from simlift.core.errors import InputError
-from simlift.core.strict_json import dumps
-from simlift.exports.datasets._columns import NUMBERED, Rows, RowSettings, lerobot_rows
-from simlift.exports.datasets._source_statistics import source_statistics
-from simlift.exports.datasets._statistics import (
-    Statistics,
-    as_json,
-    merged,
-    numbers_of,
-    of_numbers,
+from simlift.core.strict_json import dumps, read_json
+from simlift.exports.datasets._columns import RowSettings
+from simlift.exports.datasets._existing import as_statistics, features_there, link_files
+from simlift.exports.datasets._numbering import (
+    Growing,
+    NumberedRows,
+    Written,
+    all_features,
+    camera_key,
+    check_cameras,
+    describe_cameras,
+    lifted_cameras,
+    number_rows,
+    whole_rate,
 )
+from simlift.exports.datasets._statistics import as_text, merged_features
 from simlift.exports.datasets._videos import (
     CHUNK,
     CameraFiles,
@@ -34,12 +38,11 @@ from simlift.exports.datasets._videos import (
     picture_statistics,
     piece_of,
 )
-from simlift.exports.datasets.episodes import ExportEpisode, View
-from simlift.media.video import probe_video
+from simlift.exports.datasets.episodes import ExportEpisode
+from simlift.media._parquet import read_table
 
 VERSION = "v3.0"
 _DATA_MB, _VIDEO_MB = 100, 200  # LeRobot's own defaults
-_INTEGERS = ("frame_index", "episode_index", "index", "task_index")
 # What pandas reads as a table whose index holds the tasks.
 _PANDAS = {
     "index_columns": ["__index_level_0__"],
@@ -73,29 +76,14 @@ _PANDAS = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class Written:
-    """What was written: totals, the columns and cameras described, and what was said of rows."""
-
-    episodes: int
-    frames: int
-    features: Mapping[str, Mapping[str, Any]]
-    notes: tuple[str, ...]
-
-
 @dataclass(eq=False)
-class _Growing:
-    """What grows from episode to episode."""
+class _Files:
+    """The files that grow: rows that wait to be written, and how many files there are."""
 
-    tasks: dict[str, int] = field(default_factory=dict)
-    rows: list[pa.Table] = field(default_factory=list)  # of the data file that grows
-    waiting: int = 0  # episodes of that file
+    rows: list[pa.Table] = field(default_factory=list)
     data_files: int = 0
-    frames: int = 0
-    episodes: list[dict[str, Any]] = field(default_factory=list)
-    statistics: list[dict[str, Statistics]] = field(default_factory=list)
-    features: dict[str, dict[str, Any]] = field(default_factory=dict)
-    notes: dict[str, None] = field(default_factory=dict)
+    meta_files: int = 0
+    listed: list[dict[str, Any]] = field(default_factory=list)  # rows of meta/episodes
 
 
 def write_lerobot(
@@ -106,181 +94,103 @@ def write_lerobot(
     codec: Codec,
     settings: RowSettings,
     advance: Callable[[int], None],
+    existing: Path | None = None,
 ) -> Written:
     """Write the episodes into an empty folder; `work` keeps what a killed export encoded.
 
-    InputError for rows that LeRobot cannot hold, or that differ from episode to episode.
+    Those of the export `existing` come first, as they are. InputError for rows that LeRobot cannot
+    hold, or that differ from episode to episode.
     """
-    fps = whole_rate(episodes[0].dataset)
-    growing = _Growing()
+    fps = whole_rate(episodes)
+    check_cameras(episodes)
+    growing, files = Growing(), _Files()
+    if existing is not None:
+        growing, files = _grown(existing, out, fps)
     cameras: dict[str, CameraFiles] = {}
+    firsts: dict[str, Path] = {}
     mixed = lifted_cameras(episodes)
     try:
         for episode in episodes:
-            rows = lerobot_rows(episode, settings)
-            found = _grow(growing, episode, rows)
+            rows = number_rows(growing, episode, settings)
+            found = _listed(rows, files)
             for view in episode.views:
                 key = camera_key(episode.dataset, view.camera)
-                files = cameras.setdefault(
-                    key, CameraFiles(out / "videos" / key, Fraction(fps), _VIDEO_MB << 20)
-                )
+                if key not in cameras:
+                    folder = out / "videos" / key
+                    number = len(list(folder.rglob("*.mp4")))
+                    cameras[key] = CameraFiles(folder, Fraction(fps), _VIDEO_MB << 20, number)
+                    firsts[key] = folder / path_in_chunks(number, ".mp4")
                 piece = piece_of(view, episode, work, codec, mixed=view.camera in mixed)
-                number, first = files.append(piece)
+                number, first = cameras[key].append(piece)
                 found[f"videos/{key}/chunk_index"] = number // CHUNK
                 found[f"videos/{key}/file_index"] = number % CHUNK
                 found[f"videos/{key}/from_timestamp"] = first / fps
                 found[f"videos/{key}/to_timestamp"] = (first + piece.num_frames) / fps
                 growing.statistics[-1][key] = picture_statistics(view)
-            if growing.waiting and sum(t.nbytes for t in growing.rows) >= _DATA_MB << 20:
-                _write_rows(growing, out)
-            advance(episode.source.num_frames)
-        for files in cameras.values():
-            files.close()
+            if sum(t.nbytes for t in files.rows) >= _DATA_MB << 20:
+                _write_rows(files, out)
+            advance(len(rows))
+        for each in cameras.values():
+            each.close()
     except BaseException as error:
-        for files in cameras.values():
-            files.abandon(error)
+        for each in cameras.values():
+            each.abandon(error)
         raise
-    _write_rows(growing, out)
-    features = {**_camera_features(episodes, out, fps), **growing.features}
-    _write_meta(growing, out, features, episodes[0].dataset, fps)
-    return Written(len(episodes), growing.frames, features, tuple(growing.notes))
+    _write_rows(files, out)
+    describe_cameras(growing, episodes, lambda key: firsts[key], fps)
+    _write_meta(growing, files, out, episodes[0].dataset, fps)
+    return Written(growing.episodes, growing.frames, all_features(growing), tuple(growing.notes))
 
 
-def whole_rate(dataset: Dataset) -> int:
-    """Return the frame rate; InputError where it is no whole number, which LeRobot asks for."""
-    if dataset.fps.denominator != 1:
-        raise InputError(
-            dataset.path,
-            f"shows {float(dataset.fps):g} frames a second",
-            allowed="a whole number: LeRobot's fps is one",
-            way_out="export to folders, or resample the recording",
-        )
-    return int(dataset.fps)
-
-
-def camera_key(dataset: Dataset, camera: str) -> str:
-    """Return the feature of a camera: its own name where the dataset is one of LeRobot."""
-    if dataset.layout.startswith("lerobot"):
-        return camera
-    return f"observation.images.{camera.rpartition('/')[2]}"
-
-
-def lifted_cameras(episodes: Sequence[ExportEpisode]) -> frozenset[str]:
-    """Return the cameras of which some episode shows a take."""
-    return frozenset(v.camera for e in episodes for v in e.views if v.take is not None)
-
-
-def _grow(growing: _Growing, episode: ExportEpisode, rows: Rows) -> dict[str, Any]:
-    """Give the rows their numbers; return the episode's row of meta/episodes, to be filled."""
-    index, count = len(growing.episodes), len(rows.table)
-    described = {name: dict(feature) for name, feature in rows.features.items()}
-    if growing.features and described != growing.features:
-        known = growing.features
-        wrong = next(n for n in {**described, **known} if described.get(n) != known.get(n))
-        raise InputError(
-            episode.dataset.path,
-            f"{episode.source.name} has {wrong} as {described.get(wrong)}, others as "
-            f"{known.get(wrong)}",
-            allowed="the same columns in every episode of an export",
-            way_out="export one dataset at a time",
-        )
-    growing.features = described
-    growing.notes |= dict.fromkeys(rows.notes)
-    for task in rows.tasks:
-        growing.tasks.setdefault(task, len(growing.tasks))
-    numbers = {
-        "frame_index": np.arange(count),
-        "episode_index": np.full(count, index),
-        "index": growing.frames + np.arange(count),
-        "task_index": np.array([growing.tasks[task] for task in rows.tasks]),
-    }
-    table = rows.table
-    for name in _INTEGERS:
-        table = table.append_column(name, pa.array(numbers[name], pa.int64()))
-    kept = source_statistics(episode.dataset, episode.source)
-    growing.statistics.append(
+def _listed(rows: NumberedRows, files: _Files) -> dict[str, Any]:
+    """Take the rows; return the episode's row of meta/episodes, to be filled."""
+    files.rows.append(rows.table)
+    files.listed.append(
         {
-            name: kept[name] if name in kept and name not in _INTEGERS else of_numbers(values)
-            for name in table.column_names
-            if (values := numbers_of(table[name])) is not None
+            "episode_index": rows.index,
+            "tasks": list(rows.tasks),
+            "length": len(rows),
+            "data/chunk_index": files.data_files // CHUNK,
+            "data/file_index": files.data_files % CHUNK,
+            "dataset_from_index": rows.first,
+            "dataset_to_index": rows.first + len(rows),
         }
     )
-    growing.rows.append(table.replace_schema_metadata(None))
-    growing.waiting += 1
-    row = {
-        "episode_index": index,
-        "tasks": list(dict.fromkeys(rows.tasks)),
-        "length": count,
-        "data/chunk_index": growing.data_files // CHUNK,
-        "data/file_index": growing.data_files % CHUNK,
-        "dataset_from_index": growing.frames,
-        "dataset_to_index": growing.frames + count,
-    }
-    growing.frames += count
-    growing.episodes.append(row)
-    return row
+    return files.listed[-1]
 
 
-def _write_rows(growing: _Growing, out: Path) -> None:
-    if not growing.rows:
+def _write_rows(files: _Files, out: Path) -> None:
+    if not files.rows:
         return
-    file = out / "data" / path_in_chunks(growing.data_files, ".parquet")
+    file = out / "data" / path_in_chunks(files.data_files, ".parquet")
     file.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.concat_tables(growing.rows), file)
-    growing.rows.clear()
-    growing.waiting = 0
-    growing.data_files += 1
+    pq.write_table(pa.concat_tables(files.rows), file)
+    files.rows.clear()
+    files.data_files += 1
 
 
-def _camera_features(
-    episodes: Sequence[ExportEpisode], out: Path, fps: int
-) -> dict[str, dict[str, Any]]:
-    """Describe every camera by the first of its files."""
-    features: dict[str, dict[str, Any]] = {}
-    seen: dict[str, tuple[ExportEpisode, View]] = {}
-    for episode in episodes:
-        for view in episode.views:
-            seen.setdefault(camera_key(episode.dataset, view.camera), (episode, view))
-    for key, (episode, view) in seen.items():
-        if any(
-            (v.clip.height, v.clip.width) != (view.clip.height, view.clip.width)
-            for e in episodes
-            for v in e.views
-            if camera_key(e.dataset, v.camera) == key
-        ):
-            raise InputError(
-                episode.dataset.path,
-                f"camera {view.camera} has several sizes",
-                allowed="one size for each camera of an export",
-            )
-        info = probe_video(out / "videos" / key / path_in_chunks(0, ".mp4"))
-        features[key] = {
-            "dtype": "video",
-            "shape": [info.height, info.width, 3],
-            "names": ["height", "width", "channels"],
-            "info": {
-                "video.height": info.height,
-                "video.width": info.width,
-                "video.codec": info.codec.replace("libdav1d", "av1"),
-                "video.pix_fmt": info.pixel_format,
-                "video.is_depth_map": False,
-                "video.fps": fps,
-                "video.channels": 3,
-                "has_audio": False,
-            },
-        }
-    return features
+def _grown(existing: Path, out: Path, fps: int) -> tuple[Growing, _Files]:
+    """Bring the files of an export to `out`; return how far it had grown."""
+    info, columns, cameras = features_there(existing, VERSION, fps)
+    for part in ("data", "videos", "meta/episodes"):
+        link_files(existing / part, out / part)
+    tasks = read_table(existing / "meta" / "tasks.parquet")
+    words = zip(tasks["__index_level_0__"].to_pylist(), tasks["task_index"].to_pylist())
+    growing = Growing(
+        tasks=dict(words),
+        episodes=info["total_episodes"],
+        frames=info["total_frames"],
+        features=columns,
+        cameras=cameras,
+        before=as_statistics(read_json(existing / "meta" / "stats.json")),
+    )
+    count = {part: len(list((out / part).rglob("*.parquet"))) for part in ("data", "meta/episodes")}
+    return growing, _Files(data_files=count["data"], meta_files=count["meta/episodes"])
 
 
-def _write_meta(
-    growing: _Growing,
-    out: Path,
-    features: Mapping[str, Mapping[str, Any]],
-    dataset: Dataset,
-    fps: int,
-) -> None:
+def _write_meta(growing: Growing, files: _Files, out: Path, dataset: Dataset, fps: int) -> None:
     meta = out / "meta"
-    (meta / "episodes" / "chunk-000").mkdir(parents=True)
+    meta.mkdir(exist_ok=True)
     tasks = pa.table(
         {
             "task_index": pa.array(list(growing.tasks.values()), pa.int64()),
@@ -289,38 +199,36 @@ def _write_meta(
     )
     metadata = {"pandas": dumps(_PANDAS)}
     pq.write_table(tasks.replace_schema_metadata(metadata), meta / "tasks.parquet")
+    place = {
+        "meta/episodes/chunk_index": files.meta_files // CHUNK,
+        "meta/episodes/file_index": files.meta_files % CHUNK,
+    }
     rows = []
-    for row, found in zip(growing.episodes, growing.statistics):
+    for row, found in zip(files.listed, growing.statistics):
         stats = {
             f"stats/{feature}/{name}": value.tolist()
             for feature, each in found.items()
             for name, value in each.items()
         }
-        rows.append({**row, **stats, "meta/episodes/chunk_index": 0, "meta/episodes/file_index": 0})
-    pq.write_table(pa.Table.from_pylist(rows), meta / "episodes" / path_in_chunks(0, ".parquet"))
-    every = {
-        name: merged(found[name] for found in growing.statistics if name in found)
-        for name in {name: None for found in growing.statistics for name in found}
-    }
-    (meta / "stats.json").write_text(dumps(as_json(every)), encoding="utf-8")
+        rows.append({**row, **stats, **place})
+    file = meta / "episodes" / path_in_chunks(files.meta_files, ".parquet")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(rows), file)
+    every = merged_features([*([growing.before] if growing.before else []), *growing.statistics])
+    (meta / "stats.json").write_text(as_text(every), encoding="utf-8")
     info = {
         "codebase_version": VERSION,
         "robot_type": dataset.robot_type or None,
-        "total_episodes": len(growing.episodes),
+        "total_episodes": growing.episodes,
         "total_frames": growing.frames,
         "total_tasks": len(growing.tasks),
         "chunks_size": CHUNK,
         "data_files_size_in_mb": _DATA_MB,
         "video_files_size_in_mb": _VIDEO_MB,
         "fps": fps,
-        "splits": {"train": f"0:{len(growing.episodes)}"},
+        "splits": {"train": f"0:{growing.episodes}"},
         "data_path": "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet",
         "video_path": "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4",
-        "features": {**features, **_numbered()},
+        "features": all_features(growing),
     }
     (meta / "info.json").write_text(dumps(info), encoding="utf-8")
-
-
-def _numbered() -> dict[str, dict[str, Any]]:
-    kinds = {"timestamp": "float32", **dict.fromkeys(_INTEGERS, "int64")}
-    return {name: {"dtype": kinds[name], "shape": [1], "names": None} for name in NUMBERED}

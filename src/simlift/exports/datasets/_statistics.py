@@ -5,6 +5,7 @@ pictures they are over all pixels of sampled frames, for each channel, in [0, 1]
 [3 1 1] (LeRobot v3.0, `compute_stats`).
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -105,9 +106,23 @@ def merged(parts: Iterable[Statistics]) -> Statistics:
     return out | {name: weighted([p[name] for p in found]) for name in QUANTILES}
 
 
+def merged_features(episodes: Sequence[Mapping[str, Statistics]]) -> dict[str, Statistics]:
+    """Merge the statistics of every feature over the episodes that have it."""
+    names = {name: None for found in episodes for name in found}
+    return {name: merged(found[name] for found in episodes if name in found) for name in names}
+
+
 def as_json(found: Mapping[str, Statistics]) -> dict[str, Any]:
     """Return statistics as lists, integers where counts are."""
     return {
         feature: {name: value.tolist() for name, value in each.items()}
         for feature, each in found.items()
     }
+
+
+def as_text(found: Mapping[str, Statistics]) -> str:
+    """Return statistics as LeRobot writes them: what is no number is NaN, as Python's JSON has it.
+
+    Rows with NaN are handed back as they came, and so are their statistics.
+    """
+    return json.dumps(as_json(found), indent=2, sort_keys=True) + "\n"

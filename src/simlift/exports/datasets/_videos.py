@@ -55,10 +55,16 @@ def piece_of(view: View, episode: ExportEpisode, work: Path, codec: Codec, *, mi
         store = view.clip.stored(Layer.RGB).store
         if isinstance(store, VideoSection) and not mixed:
             return Piece(store.path, store.first, count)
-    target = work / "encoded" / codec / episode.name / f"{view.camera}.mp4"
+    target = work / "encoded" / codec / f"{view.state()}.mp4"
     if not target.exists():
         _encode(view, target, ENCODINGS["h264" if codec == "keep" else codec])
     return Piece(target, 0, count)
+
+
+def place_video(piece: Piece, target: Path, fps: Fraction) -> None:
+    """Bring a piece to a file of its own, without coding it anew."""
+    with join_videos(target, fps) as joiner:
+        joiner.append(piece.file, piece.num_frames, piece.first)
 
 
 def shown(view: View) -> Clip:
@@ -94,12 +100,12 @@ def picture_statistics(view: View) -> Statistics:
 class CameraFiles:
     """The video files of one camera: pieces are joined, until a file is as large as allowed."""
 
-    def __init__(self, folder: Path, fps: Fraction, most_bytes: int) -> None:
+    def __init__(self, folder: Path, fps: Fraction, most_bytes: int, there: int = 0) -> None:
         self._folder, self._fps, self._most = folder, fps, most_bytes
         self._stack = ExitStack()
         self._joiner: VideoJoiner | None = None
         self._description: Description | None = None
-        self.number = -1  # of the file that grows
+        self.number = there - 1  # of the file that grows; as many are there before
 
     def append(self, piece: Piece) -> tuple[int, int]:
         """Join a piece; return the number of its file and of its first frame there."""

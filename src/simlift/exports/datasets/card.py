@@ -6,17 +6,26 @@ The card is README.md with the metadata of the Hugging Face Hub (YAML between li
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
+from simlift.core.dataset import Dataset, Episode
+from simlift.core.errors import InputError
 from simlift.core.strict_json import encode
-from simlift.exports.datasets.episodes import ExportEpisode, Selection
+from simlift.exports.datasets.episodes import ExportEpisode
 
 PROVENANCE = "meta/simlift.jsonl"
+UNKNOWN = "unknown"  # a licence that the source does not state
+_IN_ROWS = "The column `source` of rows"
+_IN_GROUPS = "The attribute `simlift` of every group"
+_WHERE = {"isaac-lab": _IN_GROUPS, "robomimic": _IN_GROUPS}
 
 
 def provenance(index: int, episode: ExportEpisode, digests: Mapping[str, str]) -> dict[str, Any]:
     """Return where an exported episode came from, one entry for each camera that was lifted."""
     dataset = episode.dataset
+    before = _handed_on(dataset, episode.source)
     cameras: dict[str, dict[str, Any]] = {}
     for view in episode.views:
         if view.take is None:
@@ -37,15 +46,52 @@ def provenance(index: int, episode: ExportEpisode, digests: Mapping[str, str]) -
         }
     return {
         "episode_index": index,
-        "generated": episode.generated,
+        "frames": episode.source.num_frames,
+        "generated": episode.generated or bool(before and before["generated"]),
         "source_dataset": dataset.path.name,
+        "source_name": episode.source.name,
         "source_layout": dataset.layout,
         "source_episode": episode.source.key or episode.source.name,
         "source_files": {file.name: digests[str(file)] for file in dataset.files(episode.source)},
         "variant": episode.variant or None,
-        "licence": dataset.licence or "unknown",
+        "licence": dataset.licence or UNKNOWN,
         "cameras": cameras,
+        **({"handed_on": before} if before else {}),
     }
+
+
+def _handed_on(dataset: Dataset, source: Episode) -> Mapping[str, Any] | None:
+    """Return the provenance of a source episode that is itself one of an export, or None."""
+    root = dataset.path if dataset.path.is_dir() else dataset.path.parent
+    file = root / PROVENANCE
+    if not file.is_file():
+        return None
+    return _by_number(root, file.stat().st_mtime_ns).get(source.index)
+
+
+@lru_cache(maxsize=4)
+def _by_number(root: Path, changed: int) -> Mapping[int, Mapping[str, Any]]:
+    del changed
+    return {row["episode_index"]: row for row in read_provenance(root)}
+
+
+def read_provenance(root: Path) -> list[dict[str, Any]]:
+    """Return the provenance of the episodes of an export; InputError where it is damaged."""
+    file = root / PROVENANCE
+    try:
+        rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    except ValueError as error:
+        raise InputError(file, f"is damaged ({error})", way_out="copy the dataset again") from error
+    if not all(isinstance(row, dict) and "episode_index" in row for row in rows):
+        raise InputError(file, "is no list of episodes", way_out="copy the dataset again")
+    return rows
+
+
+def identity(row: Mapping[str, Any]) -> str:
+    """Return what makes two episodes of exports the same: source, and what was made of it."""
+    made = {name: camera.get("recipe") for name, camera in row["cameras"].items()}
+    keys = ("source_layout", "source_episode", "source_files", "variant")
+    return json.dumps([*(row[key] for key in keys), made], sort_keys=True)
 
 
 def _number(value: float) -> float | None:
@@ -57,20 +103,25 @@ def provenance_lines(rows: Sequence[Mapping[str, Any]]) -> str:
     return "".join(json.dumps(row, sort_keys=True) + "\n" for row in rows)
 
 
-def dataset_card(name: str, format: str, selection: Selection, notes: Sequence[str]) -> str:
-    """Return README.md of an export."""
-    episodes = selection.episodes
-    licences = sorted({e.dataset.licence for e in episodes})
-    stated = licences[0] if len(licences) == 1 and licences[0] else ""
-    sources = Counter(
-        (e.dataset.path.name, e.dataset.layout, e.dataset.licence or "unknown") for e in episodes
-    )
-    variants = Counter(e.variant or "original" for e in episodes)
+def dataset_card(
+    name: str,
+    format: str,
+    rows: Sequence[Mapping[str, Any]],
+    left: int,
+    notes: Sequence[str],
+) -> str:
+    """Return README.md of an export of the episodes `rows`; `left` lifted ones were left out."""
+    licences = {row["licence"] for row in rows}
+    stated = next(iter(licences)) if len(licences) == 1 else UNKNOWN
+    sources = Counter((r["source_dataset"], r["source_layout"], r["licence"]) for r in rows)
+    variants = Counter(row["variant"] or "original" for row in rows)
+    lifted = sum(row["variant"] is not None for row in rows)
+    unseen = sum(any(c.get("accepted", True) is None for c in r["cameras"].values()) for r in rows)
     tags = ["robotics", "simlift", "synthetic"] + (["LeRobot"] if "lerobot" in format else [])
     lines = [
         "---",
-        f"license: {json.dumps(stated) if stated else 'other'}",
-        *([] if stated else ["license_name: unknown"]),
+        f"license: {'other' if stated == UNKNOWN else json.dumps(stated)}",
+        *(["license_name: unknown"] if stated == UNKNOWN else []),
         "task_categories:",
         "- robotics",
         "tags:",
@@ -86,11 +137,11 @@ def dataset_card(name: str, format: str, selection: Selection, notes: Sequence[s
         "",
         "**The videos of generated episodes are generated, not recorded: no camera, real or "
         "simulated, has seen them.** Actions, states and times are those of the source, number by "
-        "number. The column `source` of rows, or `generated` of episodes, tells them apart.",
+        f"number. {_WHERE.get(format, _IN_ROWS)}, and `generated` in `{PROVENANCE}`, tell them "
+        "apart.",
         "",
-        f"{len(episodes)} episodes, {sum(e.source.num_frames for e in episodes)} frames: "
-        f"{selection.lifted} lifted by simlift, {len(episodes) - selection.lifted} as they were "
-        "recorded.",
+        f"{len(rows)} episodes, {sum(row['frames'] for row in rows)} frames: {lifted} lifted by "
+        f"simlift, {len(rows) - lifted} as they were in the source.",
         "",
         "## Sources",
         "",
@@ -107,27 +158,28 @@ def dataset_card(name: str, format: str, selection: Selection, notes: Sequence[s
         "| --- | --- |",
         *(f"| {variant} | {count} |" for variant, count in sorted(variants.items())),
         "",
-        f"Yield: {selection.lifted} of {selection.lifted + len(selection.left)} lifted episodes "
-        "were accepted; `redo.json` names the others and why.",
+        f"Yield: {lifted} of {lifted + left} lifted episodes are here; `redo.json` names the "
+        "others and why.",
+        *([f"{unseen} of them have no verdict: they were exported unscored."] if unseen else []),
         "",
-        *_scores(episodes),
+        *_scores(rows),
         *(["## Notes", "", *(f"- {note}" for note in notes), ""] if notes else []),
     ]
     return "\n".join(lines)
 
 
-def _scores(episodes: Sequence[ExportEpisode]) -> list[str]:
+def _scores(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     found: dict[str, list[float]] = {}
-    for episode in episodes:
-        for view in episode.views:
-            for name, value in (view.sheet.values() if view.sheet else {}).items():
-                if value == value:
+    for row in rows:
+        for camera in row["cameras"].values():
+            for name, value in (camera.get("scores") or {}).items():
+                if value is not None:
                     found.setdefault(name, []).append(value)
     if not found:
         return []
-    rows = [
+    lines = [
         f"| {name} | {min(v):.3g} | {sorted(v)[len(v) // 2]:.3g} | {max(v):.3g} |"
         for name, v in sorted(found.items())
     ]
-    head = ["## Scores of what was accepted", "", "| score | least | median | most |"]
-    return [*head, "| --- | --- | --- | --- |", *rows, ""]
+    head = ["## Scores of what is here", "", "| score | least | median | most |"]
+    return [*head, "| --- | --- | --- | --- |", *lines, ""]

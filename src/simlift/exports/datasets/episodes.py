@@ -14,6 +14,7 @@ from simlift.core.clip import Clip
 from simlift.core.dataset import Dataset, Episode
 from simlift.core.errors import InputError, RunError
 from simlift.core.run import Run, ScoreSheet, Take
+from simlift.core.strict_json import digest
 
 OtherCameras = Literal["copy", "drop"]
 
@@ -27,6 +28,19 @@ class View:
     take: Take | None = None
     video: Path | None = None
     sheet: ScoreSheet | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of what it shows: an engine may have made another size."""
+        shown = self.clip if self.take is None else self.take
+        return shown.height, shown.width
+
+    def state(self) -> str:
+        """Return what changes when the pictures may have: it names kept parts of work."""
+        files = self.clip.files if self.video is None else (self.video,)
+        stats = [(str(file.resolve()), file.stat()) for file in files]
+        found = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
+        return digest([self.clip.name, self.take, found])
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +70,7 @@ class ExportEpisode:
 class Left:
     """An episode and variant that is not exported, and why."""
 
+    dataset: str  # its name
     episode: str
     variant: str
     reasons: tuple[str, ...]
@@ -89,33 +104,41 @@ def select(
     `clips` and `dataset_of` are the clip and the dataset of every clip's name. Episodes stand in
     the order of their numbers, the original first, then variants in the order of the recipe.
     """
-    takes = run.takes()
-    names = {take.clip for take in takes}
-    order = {variant.name: k for k, variant in enumerate(run.recipe().variants)}
-    groups: dict[tuple[str, str], list[Take]] = {}
-    for take in takes:
-        groups.setdefault((clips[take.clip].group, take.variant), []).append(take)
-    made, left = [], []
-    sources: dict[str, tuple[Dataset, Episode, frozenset[str]]] = {}
-    for (group, variant), found in groups.items():
-        dataset = dataset_of[found[0].clip]
-        source = _episode(dataset, clips[found[0].clip])
-        lifted = {_camera(dataset, clips[t.clip]): t for t in found}
-        wanted = {_camera(dataset, clips[n]) for n in names if clips[n].group == group}
-        sources[group] = (dataset, source, frozenset(wanted))
-        if reasons := _against(run, found, wanted - set(lifted), unscored):
-            left.append(Left(source.name, variant, reasons))
-            continue
-        views = _views(run, dataset, source, clips, lifted, other_cameras)
-        made.append(ExportEpisode(dataset, source, variant, views))
     _check_originals(originals)
-    chosen = sorted(made, key=lambda e: (e.source.index, order.get(e.variant, 0)))
+    takes = run.takes()
+    order = {variant.name: k for k, variant in enumerate(run.recipe().variants)}
+    groups: dict[tuple[Path, str], dict[str, list[Take]]] = {}
+    lifted: dict[Path, set[str]] = {}  # the cameras of each dataset
+    for take in takes:
+        clip, dataset = clips[take.clip], dataset_of[take.clip]
+        group = (dataset.path, clip.group)
+        found = groups.setdefault(group, {name: [] for name in order})
+        found.setdefault(take.variant, []).append(take)
+        lifted.setdefault(dataset.path, set()).add(_camera(dataset, clip))
+    made, left = [], []
+    sources: dict[tuple[Path, str], tuple[Dataset, Episode, frozenset[str]]] = {}
+    for group, variants in groups.items():
+        any_clip = next(each[0].clip for each in variants.values() if each)
+        dataset = dataset_of[any_clip]
+        source = _episode(dataset, clips[any_clip])
+        wanted = frozenset(lifted[dataset.path])
+        sources[group] = (dataset, source, wanted)
+        for variant, found_takes in variants.items():
+            taken = {_camera(dataset, clips[take.clip]): take for take in found_takes}
+            if reasons := _against(run, found_takes, wanted - set(taken), unscored):
+                left.append(Left(dataset.path.name, source.name, variant, reasons))
+                continue
+            views = _views(run, dataset, source, clips, taken, other_cameras)
+            made.append(ExportEpisode(dataset, source, variant, views))
+
+    def place(episode: ExportEpisode) -> tuple[str, int, int]:
+        number = order.get(episode.variant, -1)
+        return str(episode.dataset.path), episode.source.index, number
+
+    chosen = sorted(made, key=place)
     notes: list[str] = []
     plain = _originals(chosen, sources, originals, other_cameras, notes)
-    every = sorted(
-        [*chosen, *plain],
-        key=lambda e: (e.source.index, bool(e.variant), order.get(e.variant, 0)),
-    )
+    every = sorted([*chosen, *plain], key=place)
     if not chosen:
         raise RunError(
             run.path,
@@ -195,14 +218,14 @@ def _check_originals(ratio: float) -> None:
 
 def _originals(
     lifted: Sequence[ExportEpisode],
-    sources: Mapping[str, tuple[Dataset, Episode, frozenset[str]]],
+    sources: Mapping[tuple[Path, str], tuple[Dataset, Episode, frozenset[str]]],
     ratio: float,
     other_cameras: OtherCameras | None,
     notes: list[str],
 ) -> list[ExportEpisode]:
     """Return as many originals as the ratio asks for, evenly from all; each enters once at most."""
     asked = round(ratio * len(lifted))
-    every = sorted(sources.values(), key=lambda found: found[1].index)
+    every = sorted(sources.values(), key=lambda found: (str(found[0].path), found[1].index))
     count = min(asked, len(every))
     if count < asked:
         notes.append(

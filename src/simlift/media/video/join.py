@@ -64,7 +64,8 @@ class VideoJoiner:
         with av.open(media_url(path)) as source:
             stream: Any = source.streams.video[0]
             if self._stream is None:
-                self._stream = self._container.add_stream_from_template(stream)
+                # Opaque: no encoder is looked for, so that dav1d, which only decodes, will do.
+                self._stream = self._container.add_stream_from_template(stream, opaque=True)
                 self._stream.time_base = base
                 self.description = describe(path)
             origin = _first_shown(path)

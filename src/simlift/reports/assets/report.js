@@ -4,9 +4,10 @@ const SVG = "http://www.w3.org/2000/svg";
 const WIPE_STEP = 5; // percent
 const data = JSON.parse(byId("report-data").textContent);
 const urls = new Map();
-const state = { clip: 0, take: 0, wipe: 50, grid: false, overlay: -1, side: "both", cells: [], film: null };
+const state = { clip: 0, take: 0, wipe: 50, grid: false, cameras: false, overlay: -1, side: "both", cells: [], film: null };
 const deck = new Deck(onFrame, onPlay);
 const plots = new Plots(byId("plots"), (frame) => deck.seek(frame));
+const motion = new MotionPlots(byId("motion"), (frame) => deck.seek(frame));
 const table = new TakeTable(byId("takes"), byId("sort"), data, (clip, take) => {
   choose(clip, take);
   byId("viewer-title").parentElement.scrollIntoView({ block: "nearest", behavior: "smooth" });
@@ -44,6 +45,7 @@ function choose(clip, take) {
   table.select(clip, take);
   drawChips();
   plots.show(data.scores, data.clips[clip], take);
+  showMotion(data.clips[clip]);
   drawVerdict();
   drawOrigin();
   arrange();
@@ -83,6 +85,12 @@ function recall() {
   return [clip, Math.max(take, 0)];
 }
 
+function showMotion(clip) {
+  const episode = data.episodes.find(({ name }) => name === clip.episode);
+  byId("motion-section").hidden = !episode;
+  motion.show(episode ? episode.motion : [], clip.num_frames);
+}
+
 // ---- the videos
 
 function openClip() {
@@ -96,13 +104,40 @@ function openClip() {
   // The twin stands among the takes of the grid; the wipe compares take and render alone.
   const twin = previews.twin ? [makeCell("twin", "Twin", previews.twin, -1)] : [];
   const takes = previews.takes.map((preview, i) => makeCell("take", clip.takes[i].variant, preview, i));
-  state.cells = [...render, ...twin, ...takes];
+  state.cells = [...render, ...twin, ...takes, ...(state.cameras ? siblingCells(clip) : [])];
   byId("cells").replaceChildren(...state.cells.map((cell) => cell.node));
   byId("stage").style.setProperty("--shape", String(clip.width / clip.height));
   byId("stage").classList.toggle("alone", !previews.render);
   byId("scrub").max = String(clip.num_frames - 1);
+  byId("cameras").hidden = !siblings(clip).length;
+  if (!siblings(clip).length) state.cameras = false;
   drawOverlayChoice(previews.overlays);
   setOverlay(Math.min(state.overlay, previews.overlays.length - 1));
+}
+
+// The other cameras of an episode, which saw the same frames.
+function siblings(clip) {
+  return data.clips
+    .map((other, i) => [other, data.previews[i]])
+    .filter(([other]) => other !== clip && other.episode === clip.episode && other.num_frames === clip.num_frames);
+}
+
+function siblingCells(clip) {
+  return siblings(clip).flatMap(([other, previews]) => {
+    const takes = previews.takes.map((preview, i) => {
+      const variant = other.takes[i].variant;
+      const own = clip.takes.findIndex((take) => take.variant === variant);
+      return [makeCell("take", `${other.camera}: ${variant}`, preview, own), own];
+    });
+    const render = previews.render ? [makeCell("render", `${other.camera}: render`, previews.render, -1)] : [];
+    const cells = [...render, ...takes.filter(([, own]) => own >= 0).map(([cell]) => cell)];
+    for (const cell of cells) {
+      cell.sibling = true;
+      cell.node.classList.add("sibling");
+      cell.node.style.setProperty("--shape", String(other.width / other.height));
+    }
+    return cells;
+  });
 }
 
 function makeCell(kind, name, preview, take) {
@@ -154,23 +189,39 @@ function address(preview) {
 
 // Decides which cells show, and lets only their videos play.
 function arrange() {
-  const { cells, take, grid } = state;
+  const { cells, take, cameras } = state;
+  const grid = state.grid || cameras;
+  const isShown = (cell) => (state.grid && !cell.sibling) || cell.kind === "render" || cell.take === take;
   for (const cell of cells) {
     cell.node.classList.toggle("selected", cell.take === take);
-    const covered = state.overlay >= 0 && (state.side === "both" || state.side === cell.kind);
+    const covered = state.overlay >= 0 && !cell.sibling && (state.side === "both" || state.side === cell.kind);
+    cell.node.hidden = grid && !isShown(cell);
     cell.node.classList.toggle("overlaid", covered);
     cell.node.querySelector(".lines").hidden = !covered;
   }
-  byId("stage").className = `stage ${grid ? "grid" : "wipe"}${cells[0].kind === "take" ? " alone" : ""}`;
-  byId("grid").setAttribute("aria-pressed", String(grid));
-  const shown = cells.filter((cell) => grid || cell.kind === "render" || cell.take === take);
+  // Lines of one colour are tinted, to stand out; a skeleton has colours that mean something.
+  const tinted = data.previews[state.clip].overlays[state.overlay]?.name !== "skeleton";
+  byId("stage").className = `${tinted ? "" : "coloured "}stage ${grid ? "grid" : "wipe"}${cameras ? " cameras" : ""}${cells[0].kind === "take" ? " alone" : ""}`;
+  byId("grid").setAttribute("aria-pressed", String(state.grid));
+  byId("cameras").setAttribute("aria-pressed", String(cameras));
+  const shown = cells.filter(isShown);
   const videos = shown.map((cell) => cell.video);
   return deck.activate(state.film ? [...videos, state.film] : videos);
 }
 
 function setGrid(on) {
   state.grid = on;
-  arrange();
+  if (state.cameras) return setCameras(false);
+  return arrange();
+}
+
+function setCameras(on) {
+  const frame = deck.frame;
+  state.cameras = on && siblings(data.clips[state.clip]).length > 0;
+  if (on) state.grid = false;
+  openClip();
+  deck.frame = frame;
+  return arrange();
 }
 
 function setWipe(percent) {
@@ -230,6 +281,7 @@ function onFrame(frame) {
   const seconds = (frame / clip.fps).toFixed(2);
   byId("clock").textContent = `frame ${frame} of ${clip.num_frames} \u00b7 ${seconds} s`;
   plots.moveTo(frame);
+  motion.moveTo(frame);
   drawOverlay();
 }
 
@@ -334,13 +386,13 @@ function listenToPointer() {
     setWipe(((event.clientX - box.left) / box.width) * 100);
   };
   stage.addEventListener("pointerdown", (event) => {
-    if (state.grid || event.button) return;
+    if (state.grid || state.cameras || event.button) return;
     event.preventDefault(); // else the handle takes the focus, and the arrows with it
     stage.setPointerCapture(event.pointerId);
     wipe(event);
   });
   stage.addEventListener("pointermove", (event) => {
-    if (!state.grid && stage.hasPointerCapture(event.pointerId)) wipe(event);
+    if (!state.grid && !state.cameras && stage.hasPointerCapture(event.pointerId)) wipe(event);
   });
 }
 
@@ -350,6 +402,7 @@ function listenToControls() {
   byId("back").addEventListener("click", () => deck.step(-1));
   byId("forth").addEventListener("click", () => deck.step(1));
   byId("grid").addEventListener("click", () => setGrid(!state.grid));
+  byId("cameras").addEventListener("click", () => setCameras(!state.cameras));
   byId("help-open").addEventListener("click", () => byId("help").showModal());
   byId("scrub").addEventListener("input", (event) => deck.seek(Number(event.target.value)));
   byId("speed").addEventListener("change", (event) => deck.setRate(Number(event.target.value)));
@@ -382,6 +435,7 @@ function listenToKeys(toggle) {
     "[": () => chooseClip(-1),
     "]": () => chooseClip(1),
     g: () => setGrid(!state.grid),
+    c: () => setCameras(!state.cameras),
     o: cycleOverlay,
     "?": () => byId("help").showModal(),
   };

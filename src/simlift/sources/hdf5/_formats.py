@@ -6,7 +6,7 @@ import h5py
 
 from simlift.core.errors import ClipError
 from simlift.core.read_options import ReadOptions
-from simlift.media._hdf5 import find, open_file, whole
+from simlift.media._hdf5 import find, names_in, open_file, whole
 from simlift.sources.hdf5._isaac_lab import read_isaac_lab
 from simlift.sources.hdf5._maniskill import read_maniskill
 from simlift.sources.hdf5._robomimic import read_robomimic
@@ -26,9 +26,10 @@ def read(path: Path, options: ReadOptions) -> Demonstrations:
             kind = json_attribute(path, data, "env_args").get("type")
             reader = read_isaac_lab if kind == _ISAAC_LAB else read_robomimic
             return reader(path, file, statements, options)
-        if any(name.startswith("traj_") for name in file):
+        names = names_in(path, file)
+        if any(name.startswith("traj_") for name in names):
             return read_maniskill(path, file, statements, options)
-        there = ", ".join(list(file)[:8]) or "nothing"
+        there = ", ".join(names[:8]) or "nothing"
     raise ClipError(
         path,
         f"holds no demonstrations: there is {there}",

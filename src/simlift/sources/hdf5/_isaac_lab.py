@@ -15,9 +15,8 @@ from typing import Any
 import h5py
 
 from simlift.core.read_options import ReadOptions
-from simlift.media._hdf5 import find
 from simlift.sources.folder_files import frame_rate
-from simlift.sources.hdf5._tracks import RecordedTracks
+from simlift.sources.hdf5._tracks import tracks_of
 from simlift.sources.hdf5._tree import (
     columns_of,
     episodes_of,
@@ -27,7 +26,7 @@ from simlift.sources.hdf5._tree import (
     pictures_in,
 )
 from simlift.sources.hdf5._views import find_views
-from simlift.sources.hdf5.dataset import Demonstrations, Tracks, Unknown
+from simlift.sources.hdf5.dataset import Demonstrations
 from simlift.sources.hdf5.statements import Statements
 
 
@@ -45,19 +44,13 @@ def read_isaac_lab(
     fps, rate_notes = frame_rate(
         options, statements.fps or _rate(environment), episodes[0].num_frames
     )
-    known = {*statements.of(episodes[0].key), *(k for k in ("cameras", "robots") if k in group)}
-    tracks: Tracks = Unknown()
-    if known & {"cameras", "robots"}:
-        tracks = RecordedTracks(path, "data/", statements)
-    seen = statements.of(episodes[0].key).get("cameras", {})
-    inside = find(path, group, "cameras")
-    seen = {*seen, *(inside if isinstance(inside, h5py.Group) else ())}
+    tracks, seen = tracks_of(path, group, statements)
     if unknown := [name for name in views if name not in seen]:
         notes.append(
             f"nothing says where {', '.join(unknown)} stands, nor its lens: the camera is unknown; "
             f"record it (docs/record/record_isaac_lab_hdf5.py), or write {statements.file.name}"
         )
-    if "robots" not in known:
+    if tracks.robot(episodes[0]) is None:
         notes.append("link poses of the robot are not recorded: the robot is unknown")
     skipped = set(pictures_in(columns))
     return Demonstrations(

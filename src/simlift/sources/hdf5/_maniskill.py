@@ -38,6 +38,12 @@ def read_maniskill(
 ) -> Demonstrations:
     """Read the tree and the JSON beside it; ClipError where they do not name the same episodes."""
     notes: list[str] = []
+    if stray := set(statements.data) - {"format", "recorded_with", "fps"}:
+        raise ClipError(
+            statements.file,
+            f"states {sorted(stray)[0]}",
+            allowed="fps: ManiSkill's files hold their cameras and units themselves",
+        )
     described = _described(path, notes)
     successes = {
         entry.get("episode_id"): entry.get("success") for entry in described.get("episodes", ())

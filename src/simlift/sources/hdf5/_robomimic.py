@@ -16,8 +16,9 @@ import numpy as np
 from simlift.core.dataset import Episode
 from simlift.core.errors import ClipError
 from simlift.core.read_options import ReadOptions
-from simlift.media._hdf5 import find
+from simlift.media._hdf5 import names_in, need
 from simlift.sources.folder_files import frame_rate
+from simlift.sources.hdf5._tracks import tracks_of
 from simlift.sources.hdf5._tree import (
     columns_of,
     episodes_of,
@@ -56,7 +57,8 @@ def read_robomimic(
     fps, rate_notes = frame_rate(options, known, episodes[0].num_frames)
     robots = settings.get("robots")
     name = str(environment.get("env_name") or "")
-    if views:
+    tracks, seen = tracks_of(path, group, statements)
+    if not set(views) <= seen:
         notes.append(
             "the camera's place is not in the rows: simlift record replay renders an episode anew "
             f"with camera, depth and ids (simlift record replay {path.name} "
@@ -73,6 +75,7 @@ def read_robomimic(
         features=features_of({k: v for k, v in columns.items() if k not in skipped}),
         notes=(*notes, *rate_notes),
         bottom_up=turned,
+        tracks=tracks,
         robot_type=", ".join(robots) if isinstance(robots, list) else str(robots or name),
         filters=filters_of(path, file, episodes),
         options=options,
@@ -131,12 +134,14 @@ def _correlations(
         group = data[episode.key]
         model = group.attrs.get("model_file", "")
         cameras = fixed_cameras(model if isinstance(model, str) else str(model))
-        effectors = [name for name in find(path, group, "obs") or () if _EFFECTOR.fullmatch(name)]
+        seen = names_in(path, need(path, group, "obs", h5py.Group))
+        effectors = [name for name in seen if _EFFECTOR.fullmatch(name)]
         for name, view in views.items():
             if name not in cameras or len(effectors) != 1:
                 continue
-            points = np.asarray(find(path, group, f"obs/{effectors[0]}"), dtype=np.float64)
-            pictures = find(path, group, view.pictures[0].name)
+            effector = need(path, group, f"obs/{effectors[0]}", h5py.Dataset)
+            points = np.asarray(effector, dtype=np.float64)
+            pictures = need(path, group, view.pictures[0].name, h5py.Dataset)
             count = min(_FRAMES, len(pictures), len(points))
             rows = cameras[name].rows_of(points[:count, :3], view.height)
             out.append(row_correlation(np.asarray(pictures[:count]), rows))

@@ -20,6 +20,7 @@ from simlift.core.dataset import Episode
 from simlift.core.errors import ClipError
 from simlift.core.layers import Array
 from simlift.media._hdf5 import datasets_in, find, need, open_file, whole
+from simlift.sources.hdf5.dataset import Tracks, Unknown
 from simlift.sources.hdf5.statements import Order, Statements
 
 _SAME = 1e-3  # between a quaternion and its matrix
@@ -160,6 +161,19 @@ class RecordedTracks:
             allowed="both the same rotation",
             way_out=f'state "quaternion": "{other}"' if turned else "record it again",
         )
+
+
+def tracks_of(path: Path, group: h5py.Group, statements: Statements) -> tuple[Tracks, set[str]]:
+    """Return who reads the cameras and robots of a file, and which of its cameras are recorded.
+
+    `group` is that of its first episode, a member of the group `data`.
+    """
+    key = str(group.name).rpartition("/")[2]
+    stated = statements.of(key)
+    if not stated and not any(name in group for name in ("cameras", "robots")):
+        return Unknown(), set()
+    seen = {*stated.get("cameras", {}), *_groups(group, "cameras")}
+    return RecordedTracks(path, "data/", statements), seen
 
 
 @contextmanager

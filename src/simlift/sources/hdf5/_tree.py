@@ -14,7 +14,7 @@ import pyarrow as pa
 from simlift.core.dataset import Episode, Feature
 from simlift.core.errors import ClipError
 from simlift.core.layers import Array
-from simlift.media._hdf5 import datasets_in, find, need, open_file, whole
+from simlift.media._hdf5 import datasets_in, find, names_in, need, open_file, whole
 from simlift.sources.hdf5.dataset import Demonstrations
 
 _GROUP = re.compile(r"(?:demo|traj|episode)_(\d+)")
@@ -41,11 +41,12 @@ def json_attribute(path: Path, group: h5py.Group, name: str) -> dict[str, Any]:
 
 def numbered_groups(path: Path, parent: h5py.Group) -> list[tuple[int, str]]:
     """Return the numbers and names of the groups of episodes, in the order of their numbers."""
-    found = sorted((int(m[1]), name) for name in parent if (m := _GROUP.fullmatch(name)))
+    names = names_in(path, parent)
+    found = sorted((int(m[1]), name) for name in names if (m := _GROUP.fullmatch(name)))
     if not found:
         raise ClipError(
             path,
-            f"{parent.name} holds no episode: {', '.join(list(parent)[:8]) or 'it is empty'}",
+            f"{parent.name} holds no episode: {', '.join(names[:8]) or 'it is empty'}",
             allowed="groups named demo_0, demo_1, ... (or traj_0, ...)",
         )
     for (number, name), (other, twin) in pairwise(found):

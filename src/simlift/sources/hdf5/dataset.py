@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -85,6 +86,10 @@ class Demonstrations:
     filters: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     options: ReadOptions = ReadOptions()
 
+    @cached_property
+    def _real_path(self) -> Path:
+        return self.path.resolve()
+
     @property
     def cameras(self) -> tuple[str, ...]:
         return tuple(self.views)
@@ -134,7 +139,7 @@ class Demonstrations:
             notes=self.notes,
             read_options=replace(self.options, episode=str(episode.index), camera=camera),
             origin=Origin(
-                dataset=self.path.resolve(),
+                dataset=self._real_path,
                 layout=self.layout,
                 episode=episode.index,
                 episode_name=episode.name,

@@ -91,7 +91,22 @@ def statements_of(path: Path) -> Statements:
             raise ClipError(file, f"{key} is {value!r}", allowed=" or ".join(words))
     if "fps" in data and not 0 < data["fps"] < 10_000:
         raise ClipError(file, f"fps is {data['fps']}", allowed="frames a second, above 0")
+    _check_tree(file, data.get("robots", {}), 2, "robots")
+    _check_tree(file, data.get("demos", {}), 4, "demos")
+    for demo, stated in data.get("demos", {}).items():
+        if stray := set(stated) - {"cameras", "robots"}:
+            where = f"demos.{demo}"
+            raise ClipError(file, f"{where} states {sorted(stray)[0]!r}", allowed="cameras, robots")
     return Statements(file, data)
+
+
+def _check_tree(file: Path, data: Any, depth: int, where: str) -> None:
+    """Raise ClipError where what should be objects in objects is something else."""
+    if not isinstance(data, dict):
+        raise ClipError(file, f"{where} is {data!r}"[:120], allowed="an object")
+    if depth > 1:
+        for name, inner in data.items():
+            _check_tree(file, inner, depth - 1, f"{where}.{name}")
 
 
 def _kind_words(kind: type | tuple[type, ...]) -> str:

@@ -46,7 +46,7 @@ def fixed_cameras(model: str) -> dict[str, FixedCamera]:
     """
     try:
         world = ET.fromstring(model).find("worldbody")
-    except ET.ParseError:
+    except (ET.ParseError, ValueError):
         return {}
     found = {}
     for entry in world.findall("camera") if world is not None else ():

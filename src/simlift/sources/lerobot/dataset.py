@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -67,6 +68,10 @@ class LeRobot:
     @property
     def fps(self) -> Fraction:
         return self.info.fps
+
+    @cached_property
+    def _real_path(self) -> Path:
+        return self.path.resolve()
 
     @property
     def cameras(self) -> tuple[str, ...]:
@@ -148,7 +153,7 @@ class LeRobot:
             notes=(*self.notes, *(each.note for each in self.layers[camera] if each.note)),
             read_options=replace(self.options, episode=str(episode.index), camera=camera),
             origin=Origin(
-                dataset=self.path.resolve(),
+                dataset=self._real_path,
                 layout=self.layout,
                 episode=episode.index,
                 episode_name=episode.name,

@@ -76,6 +76,10 @@ def _probe(dataset: "LeRobot", file: Path, feature: CameraFeature, end: int, epi
             stream = next(iter(container.streams.video), None)
             if stream is None:
                 raise ClipError(file, "holds no video", way_out="copy the dataset again")
+            if stream.codec_context is None:
+                raise ClipError(
+                    file, "its codec is not known", way_out="copy it again, or encode it anew"
+                )
             count, rate = stream.frames, stream.average_rate
             size = (stream.codec_context.height, stream.codec_context.width)
     except av.error.FFmpegError as error:

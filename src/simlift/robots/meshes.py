@@ -31,6 +31,15 @@ class Mesh:
         """Return the mesh under a transform."""
         return Mesh(self.vertices @ transform[:3, :3].T + transform[:3, 3], self.faces)
 
+    def joined(self) -> "Mesh":
+        """Return the mesh with one vertex for each place, and without triangles that are lines."""
+        rows = np.ascontiguousarray(self.vertices + 0.0)  # of zeros with a sign, one
+        keys = rows.view([("", rows.dtype)] * 3).ravel()
+        _, first, place = np.unique(keys, return_index=True, return_inverse=True)
+        faces = place.reshape(-1)[self.faces].astype(np.int32)
+        whole = (faces != np.roll(faces, 1, axis=1)).all(axis=1)
+        return Mesh(rows[first], faces[whole])
+
 
 def read_mesh(file: Path) -> Mesh:
     """Read a .stl or .obj; InputError for other files, and for one that is cut short or empty."""
@@ -83,7 +92,7 @@ def _stl(file: Path, data: bytes) -> Mesh:
 
 
 def _soup(corners: Float[np.ndarray, "v 3"]) -> Mesh:
-    """Return the mesh of triangles that share no vertices."""
+    """Return the mesh of triangles [3 f 3] that are listed by their corners."""
     return Mesh(corners, np.arange(len(corners), dtype=np.int32).reshape(-1, 3))
 
 

@@ -68,7 +68,7 @@ def _load(source: MeshSource, _stamp: int) -> LinkMeshes:
     links, vertices, faces, ends = [], [np.zeros((0, 3))], [np.zeros((0, 3), np.int32)], []
     count = 0
     for link in wanted:
-        meshes = [reader.mesh(shape) for shape in shapes if shape.link == link]
+        meshes = [reader.mesh(shape).joined() for shape in shapes if shape.link == link]
         for mesh in meshes:
             vertices.append(mesh.vertices)
             faces.append((mesh.faces + count).astype(np.int32))
@@ -88,12 +88,19 @@ def _load(source: MeshSource, _stamp: int) -> LinkMeshes:
 def robot_links(tree: KinematicTree, marks: Sequence[str]) -> tuple[str, ...]:
     """Return the bodies of a robot: of a world those branches that bear one of `marks`.
 
-    Where the root is no world, the whole tree is the robot.
+    Where the root is no world, the whole tree is the robot. InputError for a mark that is no body.
     """
     if tree.root != WORLD:
         return tree.bodies
-    branches = {tree.chain(mark)[-2] for mark in marks if mark != WORLD}
-    return tuple(link for link in tree.bodies if not branches.isdisjoint(tree.chain(link)))
+    parents = {joint.child: joint.parent for joint in tree.joints}
+
+    def branch(link: str) -> str:
+        while parents.get(link, WORLD) != WORLD:
+            link = parents[link]
+        return link
+
+    branches = {branch(tree.chain(mark)[0]) for mark in marks} - {WORLD}
+    return tuple(link for link in tree.bodies if branch(link) in branches)
 
 
 def robot_ids(

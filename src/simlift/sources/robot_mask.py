@@ -6,7 +6,7 @@ from pathlib import Path
 
 from simlift.core.clip import Clip, Label
 from simlift.core.layers import Layer, StoredLayer, Unit
-from simlift.media.depth_decodings import Ids
+from simlift.media.decodings import Ids
 from simlift.robots.description import RobotDescription
 from simlift.robots.render import MeshSource, RobotMaskStore
 
@@ -28,12 +28,14 @@ def with_robot_mask(
         return clip
     if clip.objects is not None and Layer.DEPTH in clip:
         # With ids of the robot alone, bodies that move would be taken for a part of still ground.
-        return _noted(clip, "no mask of the robot was rendered: bodies are known, but not their ids")
+        return _noted(
+            clip, "no mask of the robot was rendered: bodies are known, but not their ids"
+        )
     marks = [arm.end_effector for arm in description.arms]
     source = MeshSource(file.parent / description.model, description.meshes, tuple(marks))
     meshes = source.load()
     if not len(meshes.faces):
-        where = f"{description.model} holds no {description.meshes} shapes of the robot"
+        where = f"{description.model} has no {description.meshes} shapes where the arms are"
         return _noted(clip, f"no mask of the robot was rendered: {where}")
     taken = [*clip.labels, *([] if clip.objects is None else clip.objects.ids.tolist())]
     number = 1 + max(taken, default=0)

@@ -19,41 +19,48 @@ _MOST_CORNERS = 3 + _PLANES
 @compiled
 def rasterise(vertices, faces, face_ids, pinhole, near, depth, ids):
     """Draw faces [f 3] of vertices [v 3], in camera axes, into depth and ids [h w]."""
-    fx, fy, cx, cy = pinhole
     count = len(vertices)
-    places, inside = np.zeros((count, 2), np.int64), np.zeros(count, np.bool_)
+    across, down = np.zeros(count, np.int64), np.zeros(count, np.int64)
+    inside = np.zeros(count, np.bool_)
     planes = _band(pinhole, near)
     for i in range(count):
         x, y, z = vertices[i, 0], vertices[i, 1], vertices[i, 2]
         inside[i] = _within(planes, x, y, z)
         if inside[i]:
-            places[i, 0] = np.int64(np.floor((x / z * fx + cx) * _STEPS + 0.5))
-            places[i, 1] = np.int64(np.floor((y / z * fy + cy) * _STEPS + 0.5))
+            across[i], down[i] = _snapped(x, y, z, pinhole)
     corners, spare = np.empty((_MOST_CORNERS, 3)), np.empty((_MOST_CORNERS, 3))
-    snapped = np.empty((_MOST_CORNERS, 2), np.int64)
     for face in range(len(faces)):
         a, b, c = faces[face, 0], faces[face, 1], faces[face, 2]
+        value = face_ids[face]
         if inside[a] and inside[b] and inside[c]:
-            d, n0, n1, n2 = _plane(vertices[a], vertices[b], vertices[c])
-            least = min(vertices[a, 2], vertices[b, 2], vertices[c, 2])
-            most = max(vertices[a, 2], vertices[b, 2], vertices[c, 2])
-            surface = (d, n0, n1, n2, least, most)
-            _fill(places[a], places[b], places[c], surface, pinhole, face_ids[face], depth, ids)
+            flat = (across[a], down[a], across[b], down[b], across[c], down[c])
+            # Most triangles of a fine mesh lie between the centres of pixels.
+            if _pixels(flat, depth)[0]:
+                least = min(vertices[a, 2], vertices[b, 2], vertices[c, 2])
+                most = max(vertices[a, 2], vertices[b, 2], vertices[c, 2])
+                surface = _plane(vertices, a, b, c)
+                _fill(flat, surface, least, most, pinhole, value, depth, ids)
             continue
-        number = _clip(vertices[a], vertices[b], vertices[c], planes, corners, spare)
+        number = _clip(vertices, a, b, c, planes, corners, spare)
         if number < 3:
             continue
-        d, n0, n1, n2 = _plane(vertices[a], vertices[b], vertices[c])
+        surface = _plane(vertices, a, b, c)
         least = most = corners[0, 2]
         for i in range(number):
-            x, y, z = corners[i, 0], corners[i, 1], corners[i, 2]
-            least, most = min(least, z), max(most, z)
-            snapped[i, 0] = np.int64(np.floor((x / z * fx + cx) * _STEPS + 0.5))
-            snapped[i, 1] = np.int64(np.floor((y / z * fy + cy) * _STEPS + 0.5))
-        surface = (d, n0, n1, n2, least, most)
+            least, most = min(least, corners[i, 2]), max(most, corners[i, 2])
+        ax, ay = _snapped(corners[0, 0], corners[0, 1], corners[0, 2], pinhole)
         for i in range(1, number - 1):
-            one, two, three = snapped[0], snapped[i], snapped[i + 1]
-            _fill(one, two, three, surface, pinhole, face_ids[face], depth, ids)
+            bx, by = _snapped(corners[i, 0], corners[i, 1], corners[i, 2], pinhole)
+            cx, cy = _snapped(corners[i + 1, 0], corners[i + 1, 1], corners[i + 1, 2], pinhole)
+            flat = (ax, ay, bx, by, cx, cy)
+            _fill(flat, surface, least, most, pinhole, value, depth, ids)
+
+
+@compiled
+def _snapped(x, y, z, pinhole):
+    """Return where a point is seen, in 256ths of a pixel."""
+    u, v = x / z * pinhole[0] + pinhole[2], y / z * pinhole[1] + pinhole[3]
+    return np.int64(np.floor(u * _STEPS + 0.5)), np.int64(np.floor(v * _STEPS + 0.5))
 
 
 @compiled
@@ -78,13 +85,14 @@ def _within(planes, x, y, z):
 
 
 @compiled
-def _clip(a, b, c, planes, corners, spare):
+def _clip(vertices, a, b, c, planes, corners, spare):
     """Cut a triangle by planes (Sutherland and Hodgman, 1974) into `corners`; return how many.
 
     A cut is computed from its inner end to its outer one, so that it is the same for both
     triangles of an edge.
     """
-    corners[0], corners[1], corners[2] = a, b, c
+    for m in range(3):
+        corners[0, m], corners[1, m], corners[2, m] = vertices[a, m], vertices[b, m], vertices[c, m]
     number = 3
     for k in range(_PLANES):
         kept = 0
@@ -121,32 +129,39 @@ def _distance(planes, k, point):
 
 
 @compiled
-def _plane(a, b, c):
+def _plane(vertices, a, b, c):
     """Return d and n of the plane n p = d through three points."""
-    ux, uy, uz = b[0] - a[0], b[1] - a[1], b[2] - a[2]
-    vx, vy, vz = c[0] - a[0], c[1] - a[1], c[2] - a[2]
+    ax, ay, az = vertices[a, 0], vertices[a, 1], vertices[a, 2]
+    ux, uy, uz = vertices[b, 0] - ax, vertices[b, 1] - ay, vertices[b, 2] - az
+    vx, vy, vz = vertices[c, 0] - ax, vertices[c, 1] - ay, vertices[c, 2] - az
     nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
-    return nx * a[0] + ny * a[1] + nz * a[2], nx, ny, nz
+    return nx * ax + ny * ay + nz * az, nx, ny, nz
 
 
 @compiled
-def _fill(a, b, c, surface, pinhole, value, depth, ids):
-    """Draw a triangle with corners in 256ths of a pixel; `surface` is its plane and z range."""
-    height, width = depth.shape
-    ax, ay, bx, by, cx, cy = a[0], a[1], b[0], b[1], c[0], c[1]
+def _pixels(flat, depth):
+    """Return whether a triangle bounds any pixel centre, and rows and columns from first to last."""
+    ax, ay, bx, by, cx, cy = flat
+    top = max((min(ay, by, cy) + _CENTRE - 1) // _STEPS, 0)
+    bottom = min((max(ay, by, cy) - _CENTRE) // _STEPS, depth.shape[0] - 1)
+    left = max((min(ax, bx, cx) + _CENTRE - 1) // _STEPS, 0)
+    right = min((max(ax, bx, cx) - _CENTRE) // _STEPS, depth.shape[1] - 1)
+    return top <= bottom and left <= right, top, bottom, left, right
+
+
+@compiled
+def _fill(flat, surface, least, most, pinhole, value, depth, ids):
+    """Draw a triangle with corners in 256ths of a pixel, from `least` to `most` metres away."""
+    ax, ay, bx, by, cx, cy = flat
     twice = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
     if twice == 0:
         return
     if twice < 0:
         bx, by, cx, cy = cx, cy, bx, by
-    # The first pixel whose centre is at or after a place, and the last at or before it.
-    top = max((min(ay, by, cy) + _CENTRE - 1) // _STEPS, 0)
-    bottom = min((max(ay, by, cy) - _CENTRE) // _STEPS, height - 1)
-    left = max((min(ax, bx, cx) + _CENTRE - 1) // _STEPS, 0)
-    right = min((max(ax, bx, cx) - _CENTRE) // _STEPS, width - 1)
-    if top > bottom or left > right:
+    some, top, bottom, left, right = _pixels(flat, depth)
+    if not some:
         return
-    d, n0, n1, n2, least, most = surface
+    d, n0, n1, n2 = surface
     slope = n0 / pinhole[0]
     for row in range(top, bottom + 1):
         y = np.int64(row) * _STEPS + _CENTRE

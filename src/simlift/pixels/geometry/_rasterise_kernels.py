@@ -140,7 +140,7 @@ def _plane(vertices, a, b, c):
 
 @compiled
 def _pixels(flat, depth):
-    """Return whether a triangle bounds any pixel centre, and rows and columns from first to last."""
+    """Return whether a triangle bounds a pixel centre, and rows and columns, first and last."""
     ax, ay, bx, by, cx, cy = flat
     top = max((min(ay, by, cy) + _CENTRE - 1) // _STEPS, 0)
     bottom = min((max(ay, by, cy) - _CENTRE) // _STEPS, depth.shape[0] - 1)

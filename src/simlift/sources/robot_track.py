@@ -1,6 +1,6 @@
 """Give a clip the robot and the camera that robot.json describes, from the rows of its episode."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -96,7 +96,10 @@ class _Columns:
         return column[:, first : first + count]
 
 
-def _joint_values(reader: _Columns, described: JointColumns) -> dict[str, Float[np.ndarray, "t"]]:
+def _joint_values(
+    reader: _Columns, described: JointColumns, slides: Collection[str] = ()
+) -> dict[str, Float[np.ndarray, "t"]]:
+    """Return joints in radians; those that slide in metres, which no model tells of without."""
     found = reader.take(
         described.column, described.first, len(described.names), ", ".join(described.names)
     )
@@ -105,9 +108,11 @@ def _joint_values(reader: _Columns, described: JointColumns) -> dict[str, Float[
         share = (found - low) / (high - low)
         ends = np.array(described.ranges)
         found = ends[:, 0] + share * (ends[:, 1] - ends[:, 0])
-    if described.unit != "radians":
-        found = np.radians(found)
-    return {name: found[:, k] for k, name in enumerate(described.names)}
+    if described.unit == "radians":
+        factors = np.ones(len(described.names))
+    else:
+        factors = np.array([1e-3 if n in slides else np.pi / 180 for n in described.names])
+    return {name: found[:, k] * factors[k] for k, name in enumerate(described.names)}
 
 
 def _computed_links(
@@ -117,10 +122,11 @@ def _computed_links(
     positions: dict[str, Float[np.ndarray, t]] = {}
     stated: list[str] = []
     for columns in description.joints:
-        for name, values in _joint_values(reader, columns).items():
+        slides = [n for n in columns.names if model.tree.joint(n).kind == "prismatic"]
+        for name, values in _joint_values(reader, columns, slides).items():
             if name in positions:
                 raise RecipeError(file, f"names the joint {name!r} twice")
-            if model.tree.joint(name).kind == "prismatic" and columns.unit == "degrees":
+            if name in slides and columns.unit == "degrees":
                 raise RecipeError(
                     file, f"joint {name!r} slides and is stated in degrees", allowed="radians"
                 )

@@ -1,31 +1,37 @@
 """Episodes are found by their numbers, whatever a dataset was made from calls them."""
 
-from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
-from simlift.core.dataset import Episode, episode_numbered, find_episode, select_episodes
+from simlift.core.dataset import episode_numbered, find_episode, select_episodes
 from simlift.core.errors import ClipError
 from simlift.engines.photographic.light.environments import open_environment
 from simlift.engines.photographic.looks.look import Light
+from simlift.media.dataset_manifest import DatasetManifest, EpisodeEntry, EpisodeSource
+from simlift.sources.native_dataset import NativeDataset
 
 
-@dataclass(frozen=True)
-class Numbered:
-    """A dataset that knows its episodes alone."""
-
-    episodes: tuple[Episode, ...]
-    path: Path = Path("set")
-    filters = {"0": (2,)}
+def entry(index: int, name: str, key: str) -> EpisodeEntry:
+    source = EpisodeSource("source.hdf5", "robomimic", key, "0" * 64, 1)
+    return EpisodeEntry(index, name, 5, cameras={"front": name}, source=source)
 
 
 # Keys are numbers of the dataset that this one was recorded from.
-SOME = Numbered((Episode(0, "a", 5, key="2"), Episode(2, "b", 5, key="0"), Episode(7, "c", 5)))
+SOME = NativeDataset(
+    Path("set"),
+    DatasetManifest(
+        "simlift-dataset/1",
+        "set",
+        Fraction(20),
+        (entry(0, "a", "2"), entry(2, "b", "0"), entry(7, "c", "5")),
+    ),
+)
 
 
 @pytest.mark.parametrize("number", [0, 2, 7])
-def test_a_number_goes_before_a_key_and_a_list_of_that_name(number):
+def test_a_number_goes_before_a_key(number):
     (found,) = select_episodes(SOME, str(number))
     assert found.index == number == episode_numbered(SOME, number).index
 

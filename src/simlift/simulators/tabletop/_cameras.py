@@ -10,7 +10,7 @@ from simlift.simulators.tabletop._franka import PREFIX
 _FRONT = ((1.19, -1.03, 1.40), (0.26, 0.10, 0.972), 42.0)  # eye, target, degrees down
 _SIDE = ((0.42, -1.32, 1.18), (0.40, 0.05, 0.86), 40.0)
 # On link 7, whose z leads through the fingers: beside the flange, looking past the finger tips.
-_WRIST = ((0.055, -0.055, 0.085), (0.0, 0.0, 0.235), 75.0)
+_WRIST = ((0.062, -0.062, 0.115), (0.012, -0.012, 0.24), 75.0)
 
 
 def add_cameras(spec: "mujoco.MjSpec") -> None:
@@ -21,7 +21,7 @@ def add_cameras(spec: "mujoco.MjSpec") -> None:
         )
     eye, target, fovy = _WRIST
     spec.body(f"{PREFIX}link7").add_camera(
-        name="wrist", pos=eye, xyaxes=_towards(eye, target, eye[:2] + (0.0,)), fovy=fovy
+        name="wrist", pos=eye, xyaxes=_towards(eye, target, (*eye[:2], 0.0)), fovy=fovy
     )
 
 

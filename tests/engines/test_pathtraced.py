@@ -27,6 +27,7 @@ from simlift.media.gltf.writer import write_gltf
 from simlift.media.manifest import NativeManifest
 from simlift.passes.twin import lock_exposure, record_twin, twin_settings, twin_spec
 from simlift.pixels.colour import spaces
+from simlift.pixels.geometry.primitives import primitive
 from simlift.pixels.geometry.projection import pinhole, rays
 from simlift.pixels.light.environment import (
     Sun,
@@ -38,7 +39,6 @@ from simlift.pixels.light.environment import (
 )
 from simlift.scale.progress import Silent
 from simlift.simulators import ModelScene
-from simlift.simulators.mujoco._primitives import primitive
 from simlift.simulators.record import record
 from simlift.sources import open_clip
 
@@ -373,7 +373,7 @@ from simlift.engines.pathtraced._tracer import Tracer, View
 from simlift.core.scene_geometry import Material, Part, SceneGeometry
 from simlift.pixels.light.environment import build_environment
 from simlift.pixels.geometry.projection import pinhole
-from simlift.simulators.mujoco._primitives import primitive
+from simlift.pixels.geometry.primitives import primitive
 assert LIBRARY is None and mi.variant() == "scalar_rgb", (LIBRARY, mi.variant())
 shape = primitive("sphere", np.array([1.0, 0, 0]))
 names = ("vertices", "normals", "uv")

@@ -12,9 +12,9 @@ from simlift.core.errors import ClipError, SimliftError
 from simlift.core.scene_geometry import Material, Part, SceneGeometry
 from simlift.media.gltf.reader import read_gltf
 from simlift.media.gltf.writer import write_gltf
+from simlift.pixels.geometry.primitives import primitive
 from simlift.pixels.geometry.projection import rays
 from simlift.simulators import ModelScene
-from simlift.simulators.mujoco._primitives import primitive
 
 RANDOM = np.random.default_rng(0)
 QUAD = np.int32([[0, 1, 2], [0, 2, 3]])

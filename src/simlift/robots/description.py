@@ -5,6 +5,7 @@ is required: nothing is assumed. Columns are those of the dataset's rows; `first
 """
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +19,7 @@ from simlift.robots.urdf import RobotModel, read_urdf
 
 FORMAT = "simlift-robot/1"
 Order = Literal["wxyz", "xyzw"]
+MeshKind = Literal["visual", "collision", "none"]
 RotationForm = Literal[
     "quaternion wxyz", "quaternion xyzw", "rotation vector", "euler xyz", "euler zyx"
 ]
@@ -178,12 +180,14 @@ class RobotDescription:
     """All that robot.json may hold; paths are relative to it.
 
     model: URDF (.urdf) or MJCF (.xml). base: the root's pose in the world; its origin without one.
-    fixed: values of joints that no column holds, in radians or metres.
+    fixed: values of joints that no column holds, in radians or metres. meshes: from which shapes of
+    the model the robot's mask is rendered: what links show, what they collide by, or none at all.
     """
 
     format: str
     arms: tuple[ArmDescription, ...] = ()
     model: str | None = None
+    meshes: MeshKind = "visual"
     base: Pose | None = None
     joints: tuple[JointColumns, ...] = ()
     fixed: dict[str, float] = field(default_factory=dict)
@@ -212,13 +216,22 @@ def read_description(file: Path) -> RobotDescription:
 def read_model(file: Path, description: RobotDescription) -> RobotModel:
     """Read the model that a description names; RecipeError for a file of another kind."""
     path = file.parent / str(description.model)
-    if path.suffix.lower() == ".urdf":
-        return read_urdf(path)
-    if path.suffix.lower() in (".xml", ".mjcf"):
-        return read_mjcf(path)
-    raise RecipeError(
-        file, f"names the model {description.model!r}", allowed="a .urdf, or an MJCF .xml"
-    )
+    if path.suffix.lower() not in (".urdf", ".xml", ".mjcf"):
+        raise RecipeError(
+            file, f"names the model {description.model!r}", allowed="a .urdf, or an MJCF .xml"
+        )
+    return model_at(path)
+
+
+def model_at(path: Path) -> RobotModel:
+    """Read a model by its suffix, once by a process as long as the file does not change."""
+    stamp = (path.stat().st_mtime_ns, path.stat().st_size) if path.is_file() else (0, 0)
+    return _model_at(path, stamp)
+
+
+@lru_cache(maxsize=8)
+def _model_at(path: Path, _stamp: tuple[int, int]) -> RobotModel:
+    return read_urdf(path) if path.suffix.lower() == ".urdf" else read_mjcf(path)
 
 
 def rotations(quaternions: Float[np.ndarray, "*n 4"], order: Order) -> Float[np.ndarray, "*n 3 3"]:

@@ -1,6 +1,6 @@
-"""Read URDF: links, joints and visual meshes (https://wiki.ros.org/urdf/XML).
+"""Read URDF: links, joints and what links show (https://wiki.ros.org/urdf/XML).
 
-Only what kinematics and a mask need is read; masses, collisions and transmissions are not.
+Only what kinematics and a mask need is read; masses and transmissions are not.
 """
 
 import xml.etree.ElementTree as ET
@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from simlift.core.errors import InputError
+from simlift.robots.meshes import Mesh
 from simlift.robots.tree import Joint, JointType, KinematicTree, Mimic
 
 _KINDS: dict[str, JointType] = {
@@ -24,9 +25,10 @@ _KINDS: dict[str, JointType] = {
 
 @dataclass(frozen=True, eq=False)
 class Visual:
-    """What a link shows: a mesh file, or a box, cylinder or sphere, in the axes of the link.
+    """What a link shows: a mesh, or a box, cylinder or sphere, placed in the link by `origin`.
 
     `size` are a mesh's scales, a box's sides, a cylinder's radius and length, a sphere's radius.
+    A mesh is named by its file, or is there as `mesh`, scaled.
     """
 
     link: str
@@ -34,15 +36,21 @@ class Visual:
     size: tuple[float, ...]
     origin: Float[np.ndarray, "4 4"]
     file: str = ""
+    mesh: Mesh | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class RobotModel:
-    """A robot as its file describes it."""
+    """A robot as its file describes it: what links show, and the shapes by which they collide.
+
+    `files` are all that it was read from, meshes that are named by their files left out.
+    """
 
     file: Path
     tree: KinematicTree
-    visuals: tuple[Visual, ...]
+    visuals: tuple[Visual, ...] = ()
+    collisions: tuple[Visual, ...] = ()
+    files: tuple[Path, ...] = ()
 
 
 def read_urdf(file: Path) -> RobotModel:
@@ -54,14 +62,18 @@ def read_urdf(file: Path) -> RobotModel:
     if not links:
         raise InputError(file, "has no link", allowed="at least one <link>")
     joints = [_joint(file, joint) for joint in root.findall("joint")]
-    visuals = [
-        visual
+    tree = KinematicTree.of(file, links, joints)
+    visuals, collisions = (_shapes(file, root, tag) for tag in ("visual", "collision"))
+    return RobotModel(file, tree, visuals, collisions, (file,))
+
+
+def _shapes(file: Path, root: ET.Element, tag: str) -> tuple[Visual, ...]:
+    found = (
+        _visual(file, _name(file, link), element)
         for link in root.findall("link")
-        for element in link.findall("visual")
-        for visual in [_visual(file, _name(file, link), element)]
-        if visual is not None
-    ]
-    return RobotModel(file, KinematicTree.of(file, links, joints), tuple(visuals))
+        for element in link.findall(tag)
+    )
+    return tuple(visual for visual in found if visual is not None)
 
 
 def _parse(file: Path) -> ET.Element:

@@ -158,7 +158,7 @@ def _described(clip: Clip, robot: Path) -> Clip:
         )
     from simlift.media._parquet import read_table
 
-    return with_robot(clip, read_table(clip.actions), robot, MAIN)
+    return with_robot(clip, read_table(clip.actions), robot, MAIN, (clip.actions,))
 
 
 def open_clips(

@@ -130,7 +130,8 @@ def _described(dataset: Dataset, episode: Episode, camera: str) -> Clip:
     file = clip.read_options.robot
     if file is None:
         return clip
-    return with_robot(clip, dataset.rows(episode), file, short_name(camera))
+    rows, files = dataset.rows(episode), dataset.files(episode)
+    return with_robot(clip, rows, file, short_name(camera), files)
 
 
 def dataset_of(clip: Clip) -> Dataset:

@@ -1,5 +1,6 @@
 """Give a clip the robot and the camera that robot.json describes, from the rows of its episode."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ from simlift.robots.description import (
     read_model,
     rotations,
 )
+from simlift.sources.robot_mask import with_robot_mask
 from simlift.sources.row_columns import numeric_columns
 
 if TYPE_CHECKING:
@@ -31,8 +33,12 @@ if TYPE_CHECKING:
 _OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])  # camera axes of OpenGL in those of OpenCV
 
 
-def with_robot(clip: Clip, rows: "pyarrow.Table", file: Path, camera: str) -> Clip:
-    """Return the clip with robot, camera and notes; errors where the description does not fit.
+def with_robot(
+    clip: Clip, rows: "pyarrow.Table", file: Path, camera: str, row_files: Sequence[Path] = ()
+) -> Clip:
+    """Return the clip with robot, camera, mask and notes; errors where these do not fit.
+
+    `rows` are those of the episode, `row_files` hold them.
 
     ClipError for columns that are missing or too narrow, RecipeError for the description itself,
     InputError with the likely cause where link poses differ from recorded ones.
@@ -59,7 +65,8 @@ def with_robot(clip: Clip, rows: "pyarrow.Table", file: Path, camera: str) -> Cl
         seen = _camera(clip, description.cameras[camera], robot, file)
     elif seen is None and description.cameras:
         notes.append(f"{file.name} describes no camera {camera!r}: the skeleton cannot be drawn")
-    return replace(clip, robot=robot, camera=seen, notes=(*clip.notes, *notes))
+    described = replace(clip, robot=robot, camera=seen, notes=(*clip.notes, *notes))
+    return with_robot_mask(described, description, file, row_files)
 
 
 class _Columns:

@@ -6,9 +6,9 @@ import numpy as np
 
 from simlift.core.errors import SimliftError
 from simlift.core.scene_geometry import Material, Part, SceneGeometry
+from simlift.pixels.geometry.primitives import Shape, primitive
 from simlift.simulators.mujoco._library import mujoco
 from simlift.simulators.mujoco._materials import colour_of, material_of
-from simlift.simulators.mujoco._primitives import Shape, primitive
 from simlift.simulators.mujoco._segments import Segments
 
 _FLAT_SIDED = (

@@ -1,4 +1,7 @@
-"""Build triangle meshes of MuJoCo primitive geoms, as fine as MuJoCo draws them or finer."""
+"""Build triangle meshes of primitive shapes, as fine as MuJoCo draws them or finer.
+
+Sizes and axes are those of MuJoCo's geoms: radii and half lengths, with z along what is round.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -1,6 +1,7 @@
 """What is said of bad takes, and of clips in wrong conventions, made of the shipped episodes.
 
-First, scores of good takes and of takes spoiled on purpose. Then, layers that were written in
+First, scores of good takes and of takes spoiled on purpose. What robots drop is
+in release.py. Then, layers that were written in
 another convention than they are read in: each must be refused or doubted, none lifted in silence.
 
 python bench/known_bad.py [--frames 24] [--inputs]    (--inputs: the second table alone)
@@ -25,7 +26,7 @@ from simlift.core.clip_sample import sample_clip
 from simlift.core.score import merge_all
 from simlift.evaluation.agreement import Verdict, check_layers
 from simlift.evaluation.gate import judge
-from simlift.evaluation.metrics import standard
+from simlift.evaluation.metrics import FirstFrameDrift, standard
 from simlift.passes.demo import EPISODES, LOOKS, episode_path
 
 SHOWN = (
@@ -37,6 +38,8 @@ SHOWN = (
     "flicker_ratio",
     "frozen",
     "colour_drift",
+    "robot_offset",
+    "first_frame_drift",
 )
 
 
@@ -68,11 +71,14 @@ SPOILED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "the render itself": lambda f: f,
     "frozen": lambda f: np.broadcast_to(f[:1], f.shape).copy(),
     "shuffled": shuffled,
+    "2 frames late": lambda f: np.concatenate([f[:1].repeat(2, 0), f[:-2]]),
     "4 frames late": lambda f: np.concatenate([f[:1].repeat(4, 0), f[:-4]]),
     "shifted by 2 px": lambda f: np.roll(f, 2, axis=2),
     "blurred": lambda f: np.stack([cv2.GaussianBlur(x, (0, 0), 3) for x in f]),
     "flickering": flickering,
     "hue turning": hue_turning,
+    "one black frame": lambda f: np.stack([x * (k != 9) for k, x in enumerate(f)]),
+    "one repeated frame": lambda f: f[[k - (k == 9) for k in range(len(f))]],
 }
 
 
@@ -120,7 +126,8 @@ def score_takes(frames: int) -> None:
                 takes[f"look {look}"] = engine.lift(window, sample=sample, previous=None, seed=1)
         takes |= {title: spoil(window.rgb) for title, spoil in SPOILED.items()}
         for title, take in takes.items():
-            scores = merge_all(s for m in standard(()) for s in m.measure(window, take))
+            metrics = standard(first=FirstFrameDrift(window.rgb[0], take[0]))
+            scores = merge_all(s for m in metrics for s in m.measure(window, take))
             values = {k: s.value() for k, s in scores.items()}
             accepted, reasons = judge(Gate(), values)
             verdict = "accepted" if accepted else ", ".join(r.split()[0] for r in reasons)

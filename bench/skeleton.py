@@ -27,6 +27,8 @@ from simlift.core.camera import Arm, Camera, Robot
 from simlift.core.layers import Layer
 from simlift.core.window import Window
 from simlift.media.video.writer import write_video
+from simlift.robots.tree import KinematicTree
+from simlift.robots.urdf import read_urdf
 
 HEIGHT, WIDTH, FOCAL = 480, 640, 600.0
 # Franka's Panda by Craig's parameters: a and d in metres, alpha in quarter turns.
@@ -57,12 +59,13 @@ def main() -> None:
         file = Path(folder) / "arm.urdf"
         file.write_text(urdf())
         model = yourdfpy.URDF.load(str(file), build_scene_graph=True, load_meshes=False)
+        tree = read_urdf(file).tree
 
         def usual() -> Iterator[np.ndarray]:
             return frame_by_frame(model, joints, opening, camera)
 
         def ours() -> Iterator[np.ndarray]:
-            return window_by_window(joints, opening, camera)
+            return window_by_window(tree, joints, opening, camera)
 
         for a, b in zip(chain.from_iterable(usual()), chain.from_iterable(ours()), strict=True):
             assert np.array_equal(a, b), "the two draw different pixels"
@@ -171,21 +174,12 @@ def draw(poses: list[np.ndarray], openness: float) -> np.ndarray:
 
 
 def window_by_window(
-    joints: np.ndarray, opening: np.ndarray, camera: np.ndarray
+    tree: KinematicTree, joints: np.ndarray, opening: np.ndarray, camera: np.ndarray
 ) -> Iterator[np.ndarray]:
     """Draw with simlift: the poses of all frames, then the control on windows of them."""
     count = len(joints)
-    poses = [np.tile(np.eye(4), (count, 1, 1))]
-    for (a, d, quarters), angle in zip(PANDA, joints.T, strict=True):
-        s, c = np.sin(quarters * np.pi / 2), np.cos(quarters * np.pi / 2)
-        turn = np.zeros((count, 4, 4))
-        turn[:, (0, 1), (0, 1)], turn[:, (2, 3), (2, 3)] = np.cos(angle)[:, None], 1
-        turn[:, 0, 1], turn[:, 1, 0] = -np.sin(angle), np.sin(angle)
-        fixed = np.array([[1, 0, 0, a], [0, c, -s, -s * d], [0, s, c, c * d], [0, 0, 0, 1]])
-        poses.append(poses[-1] @ fixed @ turn)
-    mount = np.eye(4)
-    mount[2, 3] = FLANGE
-    links = np.stack([poses[-1] @ mount, *reversed(poses)], axis=1)
+    poses = tree.poses(dict(zip(tree.moving, joints.T, strict=True)))
+    links = poses[:, [tree.links.index(name) for name in LINKS]]
     robot = Robot((), np.zeros((count, 0)), LINKS, links, opening, (Arm("arm", LINKS, opening),))
     seen = Camera(np.tile(lens(), (count, 1, 1)), np.tile(camera, (count, 1, 1)), np.eye(3)[2])
     window = Window(

@@ -61,6 +61,22 @@ def drop_wrongly(take: Frames, window: Window, moving: MovingObject, drop: Drop)
     return out
 
 
+def robot_aside(take: Frames, window: Window, pixels: float) -> Frames:
+    """Return a take whose robot stands some pixels to the right of its place."""
+    robot = [i for i, kind in window.categories.items() if kind == ROBOT]
+    out = []
+    for frame, mask in zip(take, np.isin(window[Layer.SEGMENTATION], robot), strict=True):
+        solid, size = mask.astype(np.uint8), frame.shape[1::-1]
+        move = np.array([[1, 0, pixels], [0, 1, 0]])
+        alpha = cv2.warpAffine(cv2.GaussianBlur(solid.astype(np.float32), (3, 3), 0.7), move, size)
+        # Along its outline, what is behind it is guessed from beside it.
+        rim = cv2.dilate(solid, np.ones((3, 3))) - cv2.erode(solid, np.ones((9, 9)))
+        behind = cv2.inpaint(frame, rim, 3, cv2.INPAINT_TELEA).astype(np.float32)
+        moved = cv2.warpAffine(frame, move, size).astype(np.float32)
+        out.append(np.rint(behind + alpha[..., None] * (moved - behind)).astype(np.uint8))
+    return np.stack(out)
+
+
 def _without(take: Frames, wide: np.ndarray, robots: np.ndarray, t: int) -> np.ndarray:
     """Return a frame without its object: each pixel from the nearest frame that shows what is
     behind it."""

@@ -244,6 +244,7 @@ controls CLIPS --kind --out --size --lossless
 estimate CLIP --out --depth --segmentation --near --far --fov --device
 lift    CLIPS --out --engine --look --looks --variants --seed --environment --backdrop --replace
         --like --prompt --base --adapter --set --device --workers --dry-run
+        --attempts
         --episodes --cameras --robot --camera --fps --fov --near --far --tags --trust
 pair    CLIPS --out --editor --propagator --twins --caption --caption-url --caption-model
         --caption-key --frames --seed --controls --set --device --dry-run
@@ -252,7 +253,7 @@ train   PAIRS --base --out --reference --steps --seed --set --device --shard --d
 export  SOURCE --format --out --copy --other-cameras --originals --unscored --codec --state
         --task --shard --append
 publish ADAPTER --to --public
-score   RUN --workers
+score   RUN --workers --critic-url --critic-model --critic-key
 report  RUN
 serve   RUN --host --port
 engines NAME

@@ -169,7 +169,7 @@ def test_scores_are_those_that_are_defined(scene):
     found = measure(scene, scene.rgb)
     # Without a twin nothing is measured against one; test_twin_scores.py has the rest.
     # Metrics that are told of a whole clip: test_release.py, test_robot_scores.py.
-    rest = ("twin_", "lpips", "object_", "release_", "rest_", "first_frame")
+    rest = ("twin_", "lpips", "object_", "release_", "rest_", "first_frame", "critic")
     assert set(found) == {n for n in DEFINITIONS if not n.startswith(rest)}
     for name, definition in DEFINITIONS.items():
         assert name not in found or found[name].direction is definition.direction

@@ -356,7 +356,7 @@ def test_waits_grow_and_heed_the_server(tmp_path, monkeypatch):
 def test_what_the_server_answers_instead_is_said(tmp_path, reply, times, words):
     with serving(reply) as server:
         captions = endpoint(server, tmp_path, attempts=3)
-        with pytest.raises(InputError, match=f"gave no caption of street:8.*{words}") as told:
+        with pytest.raises(InputError, match=f"gave no answer about street:8.*{words}") as told:
             say(captions, start=8)
     assert len(server.asked) == times
     assert KEY not in str(told.value)

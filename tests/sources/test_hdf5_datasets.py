@@ -367,6 +367,9 @@ def test_maniskill_rate_and_success_come_from_the_json(tmp_path: Path):
     assert all(episode.success for episode in opened.episodes)
     file.with_suffix(".json").unlink()
     assert open_dataset(file).episodes[0].success is None
+    tiny.write_json(file.with_suffix(".json"), {"episodes": [3]})
+    with pytest.raises(ClipError, match="its episodes are no list of objects"):
+        open_dataset(file)
     tiny.write_json(file.with_suffix(".json"), {"episodes": [{"episode_id": 0}]})
     with pytest.raises(ClipError, match=r"its episodes are not those of a\.h5"):
         open_dataset(file)

@@ -219,18 +219,37 @@ def test_depth_images_without_a_unit_are_relative(dataset: Path):
     assert any("states no depth_unit" in note for note in clip.notes)
 
 
-def test_depth_video_in_metres_where_its_range_is_stated(tmp_path: Path):
+@pytest.mark.parametrize("near", [0.01, 0.0])
+def test_depth_video_in_metres_where_its_range_is_stated(tmp_path: Path, near):
     dataset = tiny.lerobot_v21(tmp_path / "d", episodes=(6, 5))
-    stated = {"video.depth_min": 0.01, "video.depth_max": 10.0, "video.shift": 3.5}
-    features.with_depth_video(dataset, (6, 5), **stated)
+    stated = {"video.depth_min": near, "video.depth_max": 10.0, "video.shift": 3.5}
+    features.with_depth_video(dataset, (6, 5), near, **stated)
     assert open_dataset(dataset).cameras == (FRONT, "observation.images.wrist")
     clip = open_clips(dataset, episodes="1", cameras=("front",))[0]
     assert clip.metric_depth
     with clip.open([Layer.DEPTH]) as reader:
         depth = reader.window(range(5))[Layer.DEPTH]
-    # Half a step of 4095 between log 3.51 and log 13.5, at 2 m.
-    step = (2.0 + 3.5) * np.log(13.5 / 3.51) / 4095
+    # A step of 4095 in the logarithm of depth plus the shift, at 2 m.
+    step = (2.0 + 3.5) * np.log(13.5 / (near + 3.5)) / 4095
     np.testing.assert_allclose(depth, tiny.depth_of(1, 5), atol=step)
+
+
+@pytest.mark.parametrize(
+    ("stated", "code", "metres"),
+    [
+        # lerobot 0.6, dequantize_depth(2048): exp(log(3.51) + 2048 / 4095 * log(13.5 / 3.51)) - 3.5
+        ({"video.depth_min": 0.01, "video.depth_max": 10.0}, 2048, 3.384809),
+        ({"video.depth_min": 0.0, "video.depth_max": 10.0, "video.use_log": False}, 819, 2.0),
+    ],
+)
+def test_codes_of_depth_are_those_of_lerobot(v21: Path, stated, code, metres):
+    described = features.feature("video", 1, is_depth_map=True, **stated)
+    features.add_features(v21, {f"{FRONT}_depth": described})
+    clip = open_dataset(v21).clip(open_dataset(v21).episodes[0], FRONT)
+    stored = clip.stored(Layer.DEPTH)
+    assert stored.unit is Unit.METRES
+    raw = np.array([[[code, 0, 4095]]], np.uint16)
+    np.testing.assert_allclose(stored.decode(raw)[0, 0], [metres, np.inf, np.inf], atol=2e-5)
 
 
 def test_depth_video_without_its_range_is_relative(tmp_path: Path):
@@ -370,6 +389,7 @@ def test_lines_that_are_cut_short(v21: Path):
         "{video_key.__class__}",
         "{nothing}.mp4",
         "{episode_index:zz}",
+        "{episode_index!",
         "",
     ],
 )
@@ -419,6 +439,22 @@ def test_cameras_whose_last_words_are_one(v21: Path):
     assert names == ["episode_000000.images.left.rgb", "episode_000000.right.rgb"]
     with pytest.raises(RecipeError, match="'rgb' names 2 cameras"):
         open_clips(v21, cameras=("rgb",))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("chunks_size", 0),
+        ("video_path", 3),
+        ("features", []),
+        ("fps", "30"),
+        ("total_frames", True),
+    ],
+)
+def test_keys_of_a_wrong_kind(v21: Path, key, value):
+    tiny.edit_info(v21, **{key: value})
+    with pytest.raises(ClipError, match=rf"info\.json: {key} is"):
+        open_dataset(v21)
 
 
 def test_an_unknown_version(dataset: Path):

@@ -78,7 +78,9 @@ def quantised(depth: np.ndarray, near: float = 0.01, far: float = 10.0, shift: f
     return np.rint((np.log(depth + shift) - low) / (high - low) * QUANTA).astype(np.uint16)
 
 
-def with_depth_video(folder: Path, episodes: tuple[int, ...], **info: object) -> Path:
+def with_depth_video(
+    folder: Path, episodes: tuple[int, ...], near: float = 0.01, **info: object
+) -> Path:
     """Add the front camera's depth to a v2.1 dataset: HEVC of 12 bits, without loss.
 
     `info` is what info.json states of it.
@@ -91,7 +93,7 @@ def with_depth_video(folder: Path, episodes: tuple[int, ...], **info: object) ->
             options = {"x265-params": "lossless=1:log-level=error"}
             stream = out.add_stream("libx265", rate=FPS, options=options)
             stream.height, stream.width, stream.pix_fmt = HEIGHT, WIDTH, "gray12le"
-            for codes in quantised(depth_of(k, count)):
+            for codes in quantised(depth_of(k, count), near):
                 out.mux(stream.encode(av.VideoFrame.from_ndarray(codes, "gray12le")))
             out.mux(stream.encode(None))
     described = feature("video", 1, is_depth_map=True, **{"video.pix_fmt": "gray12le"}, **info)

@@ -28,7 +28,7 @@ def inspect(
 ) -> int:
     """Say what is in a clip or a dataset, and draw contact sheets.
 
-    Of a dataset the cameras of the first episode are looked at, or of all --episodes stated.
+    Of a dataset, the first episode is looked at, or all --episodes stated.
 
     Args:
         clips: Folders, videos, images or datasets.

@@ -59,6 +59,7 @@ def lift(
     settings: Settings = (),
     device: str = "auto",
     workers: int = 1,
+    attempts: int = 1,
     dry_run: bool = False,
     reading: MaybeChoosing = options.Choosing(),
 ) -> int:
@@ -88,11 +89,14 @@ def lift(
             may be given several times.
         device: "cpu", "cuda", or "auto": cuda where torch finds it.
         workers: Processes that work at once, one clip each.
+        attempts: With 2 or more, takes are scored, and those that the gate rejects are set apart in
+            rejected/ and made again with another seed, this often at most.
         dry_run: Say what it would do and cost, and make nothing.
     """
+    from simlift.core.run import Run
     from simlift.passes.lift import lift_clips
     from simlift.passes.plan import plan_lift
-    from simlift.passes.tables import print_idle_stages, print_plans
+    from simlift.passes.tables import print_idle_stages, print_plans, print_summary
 
     opened = options.open_clips(clips, reading)
     recipe = options.recipe_of(
@@ -116,6 +120,22 @@ def lift(
         print_plans(plan_lift(opened, recipe, device=place), options.out)
         return 0
     print_idle_stages(plan_lift(opened, recipe, measure=False), options.out)
+    if attempts != 1:
+        from simlift.passes.attempts import lift_until_accepted
+        from simlift.passes.tables import print_yield
+
+        tried = lift_until_accepted(
+            opened,
+            recipe,
+            out,
+            attempts=attempts,
+            workers=workers,
+            progress=options.progress(),
+            device=place,
+        )
+        print_summary(Run(out), options.out)
+        print_yield(tried, options.out)
+        return options.close(tried.failures)
     result = lift_clips(
         opened, recipe, out, workers=workers, progress=options.progress(), device=place
     )
@@ -125,18 +145,33 @@ def lift(
     return options.close(result.failures)
 
 
-def score(run: RunFolder, /, workers: int = 1) -> int:
+def score(
+    run: RunFolder,
+    /,
+    workers: int = 1,
+    critic_url: MaybeText = None,
+    critic_model: MaybeText = None,
+    critic_key: MaybeText = None,
+) -> int:
     """Measure what stayed true in every take, and let the gate decide.
 
     Args:
         run: Folder of the run.
         workers: Processes that work at once, one clip each.
+        critic_url: OpenAI-compatible server of a vision model that scores takes from 1 to 5.
+        critic_model: Name of that model.
+        critic_key: Environment variable that holds the server's key.
     """
+    from simlift.core.errors import RecipeError
     from simlift.core.run import Run
+    from simlift.passes.critic import Critic
     from simlift.passes.score import score_run
     from simlift.passes.tables import print_summary
 
-    failures = score_run(Run(run), workers=workers, progress=options.progress())
+    if (critic_url is None) != (critic_model is None):
+        raise RecipeError("--critic-url, --critic-model", "one is missing", allowed="both or none")
+    critic = Critic(critic_url, critic_model, critic_key) if critic_url and critic_model else None
+    failures = score_run(Run(run), workers=workers, progress=options.progress(), critic=critic)
     print_summary(Run(run), options.out)
     return options.close(failures)
 

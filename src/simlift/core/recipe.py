@@ -136,6 +136,7 @@ class Gate:
     max_release_error_worst: float = 6.0
     max_rest_error: float = 3.0
     max_release_time_error: float = 1.0  # frames
+    min_critic_score: float = 3.0  # of 1 to 5, where a critic was asked
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
     run/recipe.json  environment.json  events.jsonl
     run/takes/<clip>/<variant>.mp4 + .json (+ .png of a clip of one frame)
     run/scores/<clip>/<variant>.json
+    run/rejected/<clip>/<variant>.attempt-<k>.mp4 + .json + .scores.json  (never among takes)
+    run/yield.json  redo.json  (where takes were tried again)
 
 A take appears by rename when it is complete: its existence means done.
 """
@@ -66,6 +68,11 @@ class Take:
     def key(self) -> TakeKey:
         return TakeKey(self.clip, self.variant)
 
+    @property
+    def group(self) -> str:
+        """What shares looks and seeds, as `Clip.group`."""
+        return self.origin.episode_name if self.origin else self.clip
+
 
 @dataclass(frozen=True)
 class ScoreSheet:
@@ -102,6 +109,15 @@ class Run:
 
     def score_file(self, key: TakeKey) -> Path:
         return self.path / "scores" / key.clip / f"{key.variant}.json"
+
+    def rejected_file(self, key: TakeKey, attempt: int, suffix: str) -> Path:
+        """A file of a take that was set apart: suffix .mp4, .png, .json or .scores.json."""
+        return self.path / "rejected" / key.clip / f"{key.variant}.attempt-{attempt}{suffix}"
+
+    def rejected(self) -> tuple[Take, ...]:
+        """Return the provenance of every take that was set apart, sorted by file."""
+        files = sorted(self.path.glob("rejected/*/*.attempt-*.json"))
+        return tuple(load(f, Take) for f in files if not f.name.endswith(".scores.json"))
 
     @property
     def report_file(self) -> Path:

@@ -72,7 +72,6 @@ class CodedDepth:
     def __call__(self, raw: Array) -> Array:
         raw = raw[..., 0] if raw.ndim == 4 else raw
         share = raw.astype(np.float64) / self.full
-        inverse_near, inverse_far = 1 / self.near, 1 / self.far if np.isfinite(self.far) else 0.0
         even = 1 - share if self.measure.startswith("reversed") else share
         if self.measure.endswith("linear"):
             depth = self.near + even * (self.far - self.near)
@@ -80,6 +79,7 @@ class CodedDepth:
             near, far = self.near + self.shift, self.far + self.shift
             depth = near * (far / near) ** even - self.shift
         else:
+            inverse_near, inverse_far = 1 / self.near, 1 / self.far
             towards_near = 1 - share if self.measure == "z-buffer" else share
             inverse = inverse_far + towards_near * (inverse_near - inverse_far)
             with np.errstate(divide="ignore"):

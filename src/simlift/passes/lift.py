@@ -38,15 +38,17 @@ def lift_clips(
     workers: int = 1,
     progress: Progress,
     device: str = "cpu",
+    attempt: int = 0,
 ) -> LiftResult:
     """Fill a run folder; whatever can be refused is refused before the first frame is made.
 
-    ClipError where the layers of a clip contradict each other, unless it was opened with `trust`.
+    Takes that were set apart are made again where `attempt` is their next one. ClipError where the
+    layers of a clip contradict each other, unless it was opened with `trust`.
     """
     check_names(clips)
     for clip in require_agreement(first_of_each(clips)):
         for variant in recipe.variants:
-            spec = recipe.spec_for(variant, clip.group)
+            spec = recipe.spec_for(variant, clip.group, attempt)
             check_layers(clip, spec.needs())
             spec.check(clip)
     run = Run(out)
@@ -54,7 +56,7 @@ def lift_clips(
         run.begin(recipe, describe_machine())
         run.sweep()
         write_looks(recipe, run)
-        jobs, kept = plan_jobs(clips, recipe, run, device)
+        jobs, kept = plan_jobs(clips, recipe, run, device, attempt)
         check_disk(jobs, out)
         return _execute(run, jobs, kept, workers, progress)
 
@@ -93,21 +95,38 @@ def _execute(
 
 
 def plan_jobs(
-    clips: Sequence[Clip], recipe: Recipe, run: Run, device: str
+    clips: Sequence[Clip], recipe: Recipe, run: Run, device: str, attempt: int = 0
 ) -> tuple[list[LiftJob], int]:
-    """Return what is still to do, and how many takes are there already."""
-    jobs, kept = [], 0
+    """Return what is still to do at an attempt, and how many takes are there already."""
+    jobs, kept, due = [], 0, attempts_due(run)
     for clip in clips:
         todo = []
         for variant in recipe.variants:
             key = TakeKey(clip.name, variant.name)
             if run.take_video(key).exists():
                 kept += 1
-            else:
+            elif due.get((clip.group, variant.name), 0) == attempt:
                 todo.append(variant)
         if todo:
-            jobs.append(LiftJob(clip, run, recipe, tuple(todo), device))
+            jobs.append(LiftJob(clip, run, recipe, tuple(todo), device, attempt))
     return jobs, kept
+
+
+def attempts_due(run: Run) -> dict[tuple[str, str], int]:
+    """Return, for episodes (`Clip.group`) and variants, the attempt that comes or that lies there.
+
+    All cameras of an episode are at the same attempt; what is not named is at its first, 0.
+    """
+    rejected = run.rejected()
+    if not rejected:
+        return {}
+    due: dict[tuple[str, str], int] = {}
+    for name, number in [
+        *(((take.group, take.variant), take.attempt) for take in run.takes()),
+        *(((take.group, take.variant), take.attempt + 1) for take in rejected),
+    ]:
+        due[name] = max(due.get(name, 0), number)
+    return due
 
 
 def check_names(clips: Sequence[Clip]) -> None:

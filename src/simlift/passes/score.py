@@ -23,6 +23,7 @@ from simlift.evaluation.metrics import FirstFrameDrift, Lpips, flow_source, stan
 from simlift.evaluation.objects import follow, read_references
 from simlift.media.video import VideoInfo, VideoStore, probe_video
 from simlift.passes.agreement import first_of_each, require_agreement
+from simlift.passes.critic import Critic
 from simlift.passes.provenance import source_digest
 from simlift.scale.processes import Failure, run_jobs
 from simlift.scale.progress import Progress
@@ -42,25 +43,40 @@ class ScoreJob:
     gate: Gate
     takes: tuple[Take, ...]
     lpips: Path | None = None
+    critic: Critic | None = None
 
     @property
     def name(self) -> str:
         return self.clip.name
 
 
-def score_run(run: Run, *, workers: int = 1, progress: Progress) -> list[Failure]:
-    """Score every take that has no sheet yet, or whose sheet was made for another take."""
+def score_run(
+    run: Run,
+    *,
+    workers: int = 1,
+    progress: Progress,
+    opened: Sequence[Clip] | None = None,
+    critic: Critic | None = None,
+) -> list[Failure]:
+    """Score every take that has no sheet yet, or whose sheet was made for another take.
+
+    `opened` are the clips of the takes, where they were just opened; else they are opened again.
+    `critic` asks a vision model about each take as well.
+    """
     takes = run.takes()
     if not takes:
         raise RunError(run.path, "holds no takes", way_out="make some: simlift lift")
     gate = run.recipe().gate
-    clips = source_clips(run).values()
+    clips = source_clips(run).values() if opened is None else opened
     lpips = _lpips_weights(clips)
     jobs = []
     for clip in clips:
-        todo = tuple(t for t in takes if t.clip == clip.name and _is_open(run, t, clip, lpips))
+        todo = tuple(
+            t for t in takes if t.clip == clip.name and _is_open(run, t, clip, lpips, critic)
+        )
         if todo:
-            jobs.append(ScoreJob(clip, run, gate, todo, lpips))
+            _check_source(todo, clip)
+            jobs.append(ScoreJob(clip, run, gate, todo, lpips, critic))
     total = sum(job.clip.num_frames * len(job.takes) for job in jobs)
     with progress.task("score", total) as advance:
         return run_jobs(
@@ -75,15 +91,21 @@ def source_clips(run: Run) -> dict[str, Clip]:
         if take.clip in clips:
             continue
         clip = open_clip(take.source, take.read_options)
-        if source_digest(clip) != take.source_digest:
+        _check_source((take,), clip)
+        clips[take.clip] = clip
+    require_agreement(first_of_each(list(clips.values())))
+    return clips
+
+
+def _check_source(takes: Sequence[Take], clip: Clip) -> None:
+    digest_now = source_digest(clip)
+    for take in takes:
+        if digest_now != take.source_digest:
             raise RunError(
                 take.source,
                 "has changed since its takes were made",
                 way_out="restore it, or lift it again into another run",
             )
-        clips[take.clip] = clip
-    require_agreement(first_of_each(list(clips.values())))
-    return clips
 
 
 def score_clip(job: ScoreJob, progress: Callable[[int], None]) -> None:
@@ -120,6 +142,11 @@ def score_clip(job: ScoreJob, progress: Callable[[int], None]) -> None:
             # The first take derives the geometry and motion that the others then share.
             measure(0, window)
             list(pool.map(partial(measure, window=window), range(1, len(videos))))
+        for k, (take, video) in enumerate(zip(job.takes, videos, strict=True)):
+            if job.critic is not None:
+                shown = _read(video, job.critic.frames(take.num_frames))
+                said = job.critic.judge(shown, str(take.key))
+                found[k][said.name] = said
     for take, merged in zip(job.takes, found, strict=True):
         _write_sheet(job, take, tuple(merged.values()), flow)
 
@@ -183,12 +210,17 @@ def _lpips_weights(clips: Iterable[Clip]) -> Path | None:
     return Path(folder)
 
 
-def _is_open(run: Run, take: Take, clip: Clip, lpips: Path | None) -> bool:
+def _is_open(run: Run, take: Take, clip: Clip, lpips: Path | None, critic: Critic | None) -> bool:
     sheet = run.sheet(take.key)
     if sheet is None or sheet.take_digest != digest(take):
         return True
     _probe_take(run, take)  # a verdict holds for a whole take alone
-    # The twin, or the weights, may have come after the take was scored.
-    wanted = {"twin_psnr": Layer.TWIN in clip, "lpips": Layer.TWIN in clip and lpips is not None}
+    # The twin, the weights or the critic may have come after the take was scored.
+    twin = Layer.TWIN in clip
+    wanted = {
+        "twin_psnr": twin,
+        "lpips": twin and lpips is not None,
+        "critic_score": critic is not None,
+    }
     missing = {name for name, can in wanted.items() if can}
     return bool(missing - {score.name for score in sheet.scores})

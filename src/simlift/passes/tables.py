@@ -9,6 +9,7 @@ from rich.table import Table
 
 from simlift.core.run import Run
 from simlift.evaluation.metrics import gaps_closed
+from simlift.passes.attempts import AttemptsResult
 from simlift.passes.plan import ClipPlan
 from simlift.passes.twin import under_twin_light
 
@@ -49,6 +50,23 @@ def print_summary(run: Run, console: Console) -> None:
         if sheet is not None and not sheet.accepted:
             console.print(f"  {take.key}: {'; '.join(sheet.reasons)}", markup=False)
     _print_twins(run, console)
+
+
+def print_yield(tried: AttemptsResult, console: Console) -> None:
+    """Print how many takes were accepted, at which attempt, and which are missing."""
+    found = tried.yielded
+    at = ", ".join(f"{count} at attempt {k + 1}" for k, count in enumerate(found.accepted_at))
+    console.print(
+        f"{found.accepted} of {found.asked} takes accepted ({found.share:.0%}: {at}); "
+        f"{found.rejected} set apart in rejected/",
+        markup=False,
+    )
+    for redo in tried.redo:
+        reasons = "; ".join(redo.reasons)
+        console.print(
+            f"  to redo: {redo.clip}/{redo.variant} after {redo.attempts} attempts: {reasons}",
+            markup=False,
+        )
 
 
 def _print_twins(run: Run, console: Console) -> None:

@@ -11,7 +11,7 @@ from simlift.core.camera import Camera, Objects
 from simlift.core.errors import MissingLibrary, SimliftError
 from simlift.core.layers import Layer
 from simlift.media.native import SKY, write_clip
-from simlift.simulators.recording import Actions, Scene
+from simlift.simulators.recording import Actions, Recording, Scene
 
 
 def record(scene: Scene, out: Path, seed: int, progress: Callable[[int], None]) -> str:
@@ -19,14 +19,23 @@ def record(scene: Scene, out: Path, seed: int, progress: Callable[[int], None]) 
 
     Returns why the clip does not carry its scene, or "" where it does.
     """
-    episode = scene.simulate(seed)
+    return write_recording(scene.simulate(seed), out, out.resolve().name, progress)
+
+
+def write_recording(
+    episode: Recording, out: Path, name: str, progress: Callable[[int], None]
+) -> str:
+    """Render a recording into the clip folder `out`; `progress` counts the frames.
+
+    Returns why the clip does not carry its scene, or "" where it does.
+    """
     # The finest depth that reaches as far as anything is drawn; beyond 0.2 mm, bits cost megabytes
     # and normals gain nothing.
     metres_per_unit = max(math.ceil(episode.farthest / (SKY - 1) * 1e5) / 1e5, 2e-4)
     intrinsics, world_to_camera, poses = [], [], []
     with write_clip(
         out,
-        name=out.resolve().name,
+        name=name,
         fps=Fraction(episode.fps),
         height=episode.height,
         width=episode.width,
@@ -53,7 +62,7 @@ def record(scene: Scene, out: Path, seed: int, progress: Callable[[int], None]) 
         if episode.robot is not None:
             writer.robot(episode.robot)
         if episode.actions is not None:
-            _write_actions(out / "actions.parquet", episode.actions)
+            write_actions(out / "actions.parquet", episode.actions)
         try:
             writer.scene(episode.geometry())
         except SimliftError as error:
@@ -61,7 +70,7 @@ def record(scene: Scene, out: Path, seed: int, progress: Callable[[int], None]) 
     return ""
 
 
-def _write_actions(path: Path, actions: Actions) -> None:
+def write_actions(path: Path, actions: Actions) -> None:
     """Write one row for each frame; the names of the columns' parts are in the metadata."""
     try:
         import pyarrow as pa

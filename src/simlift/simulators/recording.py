@@ -6,6 +6,7 @@ robot's motion and its actions from the start, and an episode that failed is nev
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -50,7 +51,7 @@ class Recording:
     """
 
     caption: str
-    fps: int
+    fps: Fraction | int
     height: int
     width: int
     num_frames: int

@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from simlift.core.clip import Clip
 from simlift.core.read_options import ReadOptions
-from simlift.sources.datasets import open_dataset
+from simlift.sources.datasets import reopen_dataset
 
 # Of every row format: what counts and times rows says nothing of motion.
 _COUNTERS = frozenset({"timestamp", "frame_index", "episode_index", "index", "task_index", "time"})
@@ -46,7 +46,7 @@ def curves_of(clip: Clip) -> tuple[Curves, ...]:
 def _of_dataset(clip: Clip) -> list[Curves]:
     assert clip.origin is not None
     plain = ReadOptions(fps=clip.read_options.fps)
-    dataset = open_dataset(clip.origin.dataset, plain)
+    dataset = reopen_dataset(clip.origin.dataset, plain)
     episode = next(e for e in dataset.episodes if e.index == clip.origin.episode)
     table = dataset.rows(episode)
     names = {name: feature.names for name, feature in dataset.features.items()}

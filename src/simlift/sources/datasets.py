@@ -63,6 +63,14 @@ def open_dataset(path: str | Path, options: ReadOptions = ReadOptions()) -> Data
     return known.read(path, options)
 
 
+def reopen_dataset(path: Path, options: ReadOptions) -> Dataset:
+    """Open a dataset as `open_dataset` does, once for all who ask while its tables do not change.
+
+    `options` name neither an episode nor a camera.
+    """
+    return _opened(path, options, _stamp(path))
+
+
 def open_episodes(
     path: Path,
     options: ReadOptions = ReadOptions(),
@@ -85,7 +93,7 @@ def open_one(path: Path, options: ReadOptions) -> Clip:
     Either may be left out where the dataset has one alone; RecipeError otherwise.
     """
     plain = replace(options, episode=None, camera=None)
-    dataset = _opened(path, plain, _stamp(path))
+    dataset = reopen_dataset(path, plain)
     chosen = select_episodes(dataset, options.episode)
     seen = select_cameras(dataset, None if options.camera is None else (options.camera,))
     if len(chosen) > 1 or len(seen) > 1:

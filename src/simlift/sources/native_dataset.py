@@ -129,6 +129,7 @@ class NativeDataset:
             clip,
             name=clip_name(episode, camera),
             path=self.path,
+            actions=self.files(episode)[0] if self.files(episode) else clip.actions,
             caption=clip.caption or "; ".join(episode.tasks),
             notes=(*self.notes, *clip.notes),
             read_options=replace(self.options, episode=str(episode.index), camera=camera),

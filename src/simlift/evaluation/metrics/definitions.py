@@ -267,6 +267,12 @@ DEFINITIONS: Mapping[str, Definition] = MappingProxyType(
             _OWN,
             _NEUTRAL,
         ),
+        "critic_score": Definition(
+            "Critic",
+            "what a vision model that was asked says of the take's physics and pictures, 1 to 5",
+            "the model that was named",
+            _HIGHER,
+        ),
         "twin_psnr": Definition(
             "PSNR to the twin",
             "PSNR of take and twin, of the mean squared error over all frames; equal frames: 100",

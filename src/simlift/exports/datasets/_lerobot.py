@@ -102,10 +102,10 @@ def write_lerobot(
     hold, or that differ from episode to episode.
     """
     fps = whole_rate(episodes)
-    check_cameras(episodes)
     growing, files = Growing(), _Files()
     if existing is not None:
         growing, files = _grown(existing, out, fps)
+    check_cameras(episodes, growing.cameras)
     cameras: dict[str, CameraFiles] = {}
     firsts: dict[str, Path] = {}
     mixed = lifted_cameras(episodes)

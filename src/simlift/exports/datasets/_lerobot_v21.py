@@ -57,8 +57,8 @@ def write_lerobot_v21(
     hold, or that differ from episode to episode.
     """
     fps = whole_rate(episodes)
-    check_cameras(episodes)
     growing = Growing() if existing is None else _grown(existing, out, fps)
+    check_cameras(episodes, growing.cameras)
     mixed = lifted_cameras(episodes)
     began, listed, tasks_there = growing.episodes, [], len(growing.tasks)
     for episode in episodes:

@@ -67,7 +67,7 @@ def number_rows(growing: Growing, episode: ExportEpisode, settings: RowSettings)
     """
     rows = lerobot_rows(episode, settings)
     index, first, count = growing.episodes, growing.frames, len(rows.table)
-    described = {name: dict(feature) for name, feature in rows.features.items()}
+    described = {n: dict(each) for n, each in rows.features.items() if n not in NUMBERED}
     check_same(growing.features, described, episode)
     growing.features = described
     growing.notes |= dict.fromkeys(rows.notes)
@@ -141,12 +141,21 @@ def camera_key(dataset: Dataset, camera: str) -> str:
     return f"observation.images.{camera.rpartition('/')[2]}"
 
 
-def check_cameras(episodes: Sequence[ExportEpisode]) -> None:
+def check_cameras(episodes: Sequence[ExportEpisode], there: Mapping[str, Any]) -> None:
     """Raise InputError where episodes show other cameras than the first, or other sizes.
 
-    A trainer reads every camera of every episode, and all pictures of one in one shape.
+    A trainer reads every camera of every episode, and all pictures of one in one shape. `there` are
+    the cameras of an export that is appended to.
     """
     first = {camera_key(episodes[0].dataset, v.camera): v.size for v in episodes[0].views}
+    before = {name: tuple(each["shape"][:2]) for name, each in there.items()} or first
+    if before != first:
+        raise InputError(
+            episodes[0].dataset.path,
+            f"would append the cameras {_cameras_in_words(first)}",
+            allowed=f"those that are there: {_cameras_in_words(before)}",
+            way_out="--other-cameras as it was stated before; or choose another --out",
+        )
     for episode in episodes:
         found = {camera_key(episode.dataset, v.camera): v.size for v in episode.views}
         if found == first:
@@ -164,6 +173,10 @@ def check_cameras(episodes: Sequence[ExportEpisode]) -> None:
             way_out="--originals 0 where the engine made pictures of another size than the "
             "recording's; --other-cameras drop where some cameras were made larger than others",
         )
+
+
+def _cameras_in_words(cameras: Mapping[str, tuple[int, int]]) -> str:
+    return ", ".join(f"{name} in {w}x{h}" for name, (h, w) in sorted(cameras.items()))
 
 
 def describe_cameras(

@@ -5,6 +5,7 @@ where it is video; one that stands beside takes is encoded as they are, so that 
 codec. What was encoded is kept until the export is whole, so that a killed one goes on.
 """
 
+import os
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -76,6 +77,8 @@ def shown(view: View) -> Clip:
 
 
 def _encode(view: View, target: Path, encoding: Encoding) -> None:
+    # The AV1 encoder prints its settings for every video; 1 leaves its errors.
+    os.environ.setdefault("SVT_LOG", "1")
     clip = shown(view)
     with (
         clip.open([Layer.RGB]) as reader,

@@ -83,6 +83,7 @@ class VideoJoiner:
                 decoded = self._frame(packet.dts - origin, stream.time_base) - first
                 packet.pts = (begin + shown) * _TICKS
                 packet.dts = (begin + decoded) * _TICKS
+                packet.duration = _TICKS
                 packet.time_base = base
                 packet.stream = self._stream
                 self.num_bytes += packet.size

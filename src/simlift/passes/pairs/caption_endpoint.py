@@ -81,7 +81,8 @@ class EndpointCaptions:
 
         The key is read from the environment here, and appears in no error and no file.
         """
-        asked = self._question(frames)
+        weather = _WEATHER if self.weather else _NO_WEATHER
+        asked = self._question(f"{self.instruction} {weather}", frames)
         name = hashlib.blake2b(
             json.dumps(asked, sort_keys=True).encode(), digest_size=16
         ).hexdigest()
@@ -93,8 +94,11 @@ class EndpointCaptions:
                 _keep(self.cache, row)
         return checked(answer, clip, self.url, self.prefix)
 
-    def _question(self, frames: Frames) -> dict[str, Any]:
-        ask = f"{self.instruction} {_WEATHER if self.weather else _NO_WEATHER}"
+    def ask(self, text: str, frames: Frames, about: str) -> str:
+        """Return the model's answer to any text about frames, on one line; InputError as above."""
+        return self._ask(self._question(text, frames), about)
+
+    def _question(self, ask: str, frames: Frames) -> dict[str, Any]:
         places = np.linspace(0, len(frames) - 1, min(self.images, len(frames))).round().astype(int)
         images = [
             {"type": "image_url", "image_url": {"url": _data_url(frames[k], self.side)}}
@@ -156,7 +160,9 @@ class EndpointCaptions:
 
     def _failed(self, about: str, reason: str, attempts: int, way_out: str) -> InputError:
         tries = f" after {attempts} attempts" if attempts > 1 else ""
-        return InputError(self.url, f"gave no caption of {about}{tries}: {reason}", way_out=way_out)
+        return InputError(
+            self.url, f"gave no answer about {about}{tries}: {reason}", way_out=way_out
+        )
 
 
 def read_cache(path: Path) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ class Episode:
 
     def recording(
         self,
-        fps: int,
+        fps: Fraction | int,
         *,
         caption: str,
         robot: Robot | None = None,

@@ -111,6 +111,11 @@ class Renderer:
             object_poses=segments.poses(data),
         )
 
+    def colour(self, data: "mujoco.MjData") -> UInt8[np.ndarray, "h w 3"]:
+        """Render the colour of the state alone."""
+        self._update(data)
+        return self._draw_colour(self.smooth)
+
     def _update(self, data: "mujoco.MjData") -> None:
         mujoco.mjv_updateScene(
             self.model, data, self.option, None, self.camera, mujoco.mjtCatBit.mjCAT_ALL, self.scene

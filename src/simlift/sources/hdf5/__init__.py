@@ -21,4 +21,14 @@ def read(path: Path, options: ReadOptions = ReadOptions()) -> Dataset:
     return _formats.read(path, options)
 
 
-__all__ = ["SUFFIXES", "Demonstrations", "Picture", "View", "read", "recognises"]
+def read_as_stored(path: Path) -> Demonstrations:
+    """Open demonstrations of robosuite or robomimic with their pictures as they lie, not turned.
+
+    For what finds out by itself which row is the first. ClipError for other files.
+    """
+    from simlift.sources.hdf5 import _formats
+
+    return _formats.read_as_stored(path)
+
+
+__all__ = ["SUFFIXES", "Demonstrations", "Picture", "View", "read", "read_as_stored", "recognises"]

@@ -36,3 +36,20 @@ def read(path: Path, options: ReadOptions) -> Demonstrations:
         allowed="a group data with demo_0, demo_1, ... (robosuite, robomimic, Isaac Lab), or "
         "groups traj_0, ... (ManiSkill)",
     )
+
+
+def read_as_stored(path: Path) -> Demonstrations:
+    """Open a file of robosuite or robomimic; ClipError for others. Pictures are not turned."""
+    with open_file(path) as file, whole(path):
+        data = find(path, file, "data")
+        kind = None
+        if isinstance(data, h5py.Group):
+            kind = json_attribute(path, data, "env_args").get("type")
+        if not isinstance(data, h5py.Group) or kind == _ISAAC_LAB:
+            raise ClipError(
+                path,
+                "is no file of robosuite or robomimic",
+                allowed="demonstrations that carry their model (model_file) and states",
+                way_out=f"lift it as it is: simlift lift {path}",
+            )
+        return read_robomimic(path, file, statements_of(path), ReadOptions(), as_stored=True)

@@ -45,9 +45,7 @@ def read_maniskill(
             allowed="fps: ManiSkill's files hold their cameras and units themselves",
         )
     described = _described(path, notes)
-    successes = {
-        entry.get("episode_id"): entry.get("success") for entry in described.get("episodes", ())
-    }
+    successes = {e["episode_id"]: e.get("success") for e in described.get("episodes", ())}
     episodes = []
     with whole(path):
         for number, key in numbered_groups(path, file):
@@ -88,7 +86,7 @@ def read_maniskill(
     if rate is None:
         notes.append(f"no rate is written: ManiSkill's default of {_RATE} steps a second is taken")
     skipped = set(pictures_in(columns))
-    information = described.get("env_info") or {}
+    information = _inside(described, "env_info")
     return Demonstrations(
         path=path,
         layout="maniskill",
@@ -113,13 +111,27 @@ def _described(path: Path, notes: list[str]) -> Mapping[str, Any]:
     data = read_json(file)
     if not isinstance(data, dict):
         raise ClipError(file, "holds no object", allowed="what ManiSkill writes there")
+    entries = data.get("episodes", [])
+    if not isinstance(entries, list) or not all(
+        isinstance(e, dict) and isinstance(e.get("episode_id"), int) for e in entries
+    ):
+        raise ClipError(
+            file, "its episodes are no list of objects", allowed="an episode_id in each"
+        )
     return data
 
 
 def _rate(described: Mapping[str, Any]) -> Fraction | None:
-    settings = (described.get("env_info") or {}).get("env_kwargs") or {}
-    stated = (settings.get("sim_config") or {}).get("control_freq")
-    return Fraction(stated).limit_denominator(1001) if isinstance(stated, int | float) else None
+    settings = _inside(_inside(described, "env_info"), "env_kwargs")
+    stated = _inside(settings, "sim_config").get("control_freq")
+    if not isinstance(stated, int | float) or not 0 < stated < 10_000:
+        return None
+    return Fraction(stated).limit_denominator(1001)
+
+
+def _inside(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    found = data.get(key)
+    return found if isinstance(found, dict) else {}
 
 
 def _views(columns: Mapping[str, h5py.Dataset], notes: list[str]) -> dict[str, View]:

@@ -38,9 +38,17 @@ _EFFECTOR = re.compile(r"(?:robot\d+_)?eef?_pos")  # in the world: robosuite's, 
 
 
 def read_robomimic(
-    path: Path, file: h5py.File, statements: Statements, options: ReadOptions
+    path: Path,
+    file: h5py.File,
+    statements: Statements,
+    options: ReadOptions,
+    *,
+    as_stored: bool = False,
 ) -> Demonstrations:
-    """Read the tree; ClipError where nothing tells which row of the pictures is the first."""
+    """Read the tree; ClipError where nothing tells which row of the pictures is the first.
+
+    `as_stored` leaves rows of pictures as they lie, whichever is the first.
+    """
     notes: list[str] = []
     data = file["data"]
     environment = json_attribute(path, data, "env_args")
@@ -52,19 +60,25 @@ def read_robomimic(
     settings = settings if isinstance(settings, dict) else {}
     rate = settings.get("control_freq")
     known = statements.fps or (
-        Fraction(rate).limit_denominator(1001) if isinstance(rate, int | float) else None
+        Fraction(rate).limit_denominator(1001)
+        if isinstance(rate, int | float) and 0 < rate < 10_000
+        else None
     )
     fps, rate_notes = frame_rate(options, known, episodes[0].num_frames)
     robots = settings.get("robots")
     name = str(environment.get("env_name") or "")
     tracks, seen = tracks_of(path, group, statements)
-    if not set(views) <= seen:
+    if not set(views) <= seen and not as_stored:
         notes.append(
             "the camera's place is not in the rows: simlift record replay renders an episode anew "
             f"with camera, depth and ids (simlift record replay {path.name} "
             f"--episode {episodes[0].key} --camera {next(iter(views))})"
         )
-    turned = bool(views) and _from_below(path, data, episodes, views, statements, notes)
+    turned = (
+        bool(views)
+        and not as_stored
+        and _from_below(path, data, episodes, views, statements, notes)
+    )
     skipped = set(pictures_in(columns))
     return Demonstrations(
         path=path,

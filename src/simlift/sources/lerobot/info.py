@@ -53,7 +53,10 @@ class Info:
         chunk = values.get("chunk_index", 0)
         file = values.get("file_index", values.get("episode_index", 0))
         known: dict[str, Any] = {**values, "episode_chunk": chunk, "episode_file": file}
-        names = {name for _, name, _, _ in string.Formatter().parse(template) if name}
+        try:
+            names = {name for _, name, _, _ in string.Formatter().parse(template) if name}
+        except ValueError as error:
+            raise ClipError(self.file, f"the path {template!r} is broken ({error})") from error
         if missing := names - set(known):
             raise ClipError(
                 self.file,
@@ -105,8 +108,8 @@ def read_info(root: Path) -> Info:
         },
         pictures=pictures,
         data_path=_key(file, data, "data_path", str),
-        video_path=data.get("video_path") or "",
-        chunks_size=data.get("chunks_size", 1000),
+        video_path=_key(file, data, "video_path", str) if data.get("video_path") else "",
+        chunks_size=_chunks(file, data.get("chunks_size", 1000)),
         total_episodes=_key(file, data, "total_episodes", int),
         total_frames=_key(file, data, "total_frames", int),
         robot_type=data.get("robot_type") or "",
@@ -120,6 +123,12 @@ def _key(file: Path, data: Mapping[str, Any], key: str, kind: type) -> Any:
     if not isinstance(data[key], kind) or isinstance(data[key], bool):
         raise ClipError(file, f"{key} is {data[key]!r}", allowed=f"a value of {kind.__name__}")
     return data[key]
+
+
+def _chunks(file: Path, size: Any) -> int:
+    if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+        raise ClipError(file, f"chunks_size is {size!r}", allowed="a whole number, 1 or more")
+    return size
 
 
 def _shape(file: Path, name: str, entry: Any) -> tuple[int, ...]:
@@ -144,12 +153,15 @@ def _picture(file: Path, name: str, entry: Mapping[str, Any]) -> CameraFeature:
         raise ClipError(
             file, f"features.{name}.shape is {list(shape)}", allowed="height, width, channels"
         )
-    names = entry.get("names") or []
+    names = entry.get("names")
+    names = names if isinstance(names, list) else []
     first = bool(names) and str(names[0]).startswith("channel")
     if first or (shape[0] in (1, 3, 4) and shape[2] not in (1, 3, 4)):
         channels, height, width = shape
     else:
         height, width, channels = shape
     info = entry.get("info") or entry.get("video_info") or {}
+    if not isinstance(info, dict):
+        raise ClipError(file, f"features.{name}.info is {info!r}"[:120], allowed="an object")
     depth = bool(info.get("is_depth_map") or info.get("video.is_depth_map"))
     return CameraFeature(name, str(entry["dtype"]), height, width, channels, depth, info)

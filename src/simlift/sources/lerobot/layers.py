@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from simlift.core.layers import Array, Layer, Unit
 from simlift.media.decodings import Ids
-from simlift.media.geometry_decodings import CodedDepth, RelativeDepth, ScaledDepth
+from simlift.media.geometry_decodings import CodedDepth, Measure, RelativeDepth, ScaledDepth
 from simlift.sources.lerobot.info import CameraFeature, Info
 
 _SUFFIX = re.compile(
@@ -91,30 +91,13 @@ def _depth(feature: CameraFeature) -> FeatureLayer:
         return FeatureLayer(
             Layer.DEPTH, feature, "luma", RelativeDepth(False, 65535.0), Unit.RELATIVE, note
         )
-    stated = {key: feature.info.get(f"video.{key}") for key in ("depth_min", "depth_max")}
-    near, far = stated["depth_min"], stated["depth_max"]
-    if (
-        feature.depth
-        and isinstance(near, int | float)
-        and isinstance(far, int | float)
-        and 0 < near < far
-    ):
-        logarithmic = bool(feature.info.get("video.use_log", True))
-        # lerobot itself takes its own default where the shift is not written.
-        shift = float(feature.info.get("video.shift", 3.5)) if logarithmic else 0.0
-        decode = CodedDepth(
-            "log" if logarithmic else "linear",
-            float(near),
-            float(far),
-            _QUANTA,
-            (0, _QUANTA),
-            shift,
-        )
+    coding = _coding(feature)
+    if coding is not None:
         note = (
-            f"{feature.name} is coded from {near:g} to {far:g} m; what is nearer, farther or was "
-            "not measured is read as nothing hit"
+            f"{feature.name} is coded from {coding.near:g} to {coding.far:g} m; what is nearer, "
+            "farther or was not measured is read as nothing hit"
         )
-        return FeatureLayer(Layer.DEPTH, feature, "luma", decode, Unit.METRES, note)
+        return FeatureLayer(Layer.DEPTH, feature, "luma", coding, Unit.METRES, note)
     full = _full(str(feature.info.get("video.pix_fmt") or ""))
     note = (
         f"{feature.name} does not state between which distances it is coded (video.depth_min, "
@@ -123,6 +106,23 @@ def _depth(feature: CameraFeature) -> FeatureLayer:
     return FeatureLayer(
         Layer.DEPTH, feature, "luma", RelativeDepth(False, full), Unit.RELATIVE, note
     )
+
+
+def _coding(feature: CameraFeature) -> CodedDepth | None:
+    """Return how a depth video is coded; None where info.json does not state the distances."""
+    words = ("depth_min", "depth_max", "shift")
+    near, far, shift = (feature.info.get(f"video.{word}") for word in words)
+    # lerobot itself takes its own default where the shift is not written.
+    shift = 3.5 if shift is None else shift
+    numbers = (near, far, shift)
+    if not feature.depth or not all(isinstance(n, int | float) for n in numbers):
+        return None
+    low, high, more = (float(n) for n in numbers)  # type: ignore[arg-type]
+    logarithmic = bool(feature.info.get("video.use_log", True))
+    if not 0 <= low < high or (logarithmic and low + more <= 0):
+        return None
+    measure: Measure = "log" if logarithmic else "linear"
+    return CodedDepth(measure, low, high, _QUANTA, (0, _QUANTA), more)
 
 
 def _full(pixel_format: str) -> float:

@@ -1,0 +1,1 @@
+"""Replay recorded states in the MuJoCo model that a demonstration carries, with every layer."""

@@ -13,7 +13,7 @@ from simlift.core.errors import InputError
 from simlift.core.layers import Layer
 from simlift.core.read_options import ReadOptions
 from simlift.robots.description import model_at, read_description
-from simlift.robots.render import MeshSource, robot_ids, robot_links
+from simlift.robots.render import MeshSource, in_view, robot_ids, robot_links
 from simlift.robots.tree import Joint, KinematicTree
 from simlift.sources import open_clips
 from simlift.sources.robot_mask import with_robot_mask
@@ -219,6 +219,35 @@ def test_the_mask_is_that_of_mujoco(tmp_path):
     colliding = MeshSource(file, "collision", ("hand",)).load()
     wide, _ = robot_ids(colliding, chosen, lens, world_to_camera, (height, width))
     assert (wide == 1).sum() > 1.05 * mask.sum()
+
+
+def test_a_robot_that_is_never_in_view_is_told(dataset, tmp_path):
+    assert not any("in no frame" in note for note in opened(dataset, description(tmp_path)).notes)
+    cameras = json.loads(description(tmp_path).read_text())["cameras"]
+    cameras["front"]["axes"] = "opengl"  # looks the other way
+    clip = opened(dataset, description(tmp_path, cameras=cameras))
+    assert any("in view of the camera in no frame" in note for note in clip.notes)
+    assert not clips.read(clip, Layer.SEGMENTATION, range(clip.num_frames)).any()
+
+
+def test_where_a_robot_cannot_be_seen_no_pixel_is_its(dataset, tmp_path):
+    """Cameras from all sides: what is said to be out of view renders to nothing."""
+    rng = np.random.default_rng(2)
+    count = 200
+    meshes = MeshSource(tmp_path / "gantry.urdf", "visual", ("tip",)).load()
+    turns = np.linalg.qr(rng.normal(size=(count, 3, 3)))[0]
+    turns *= np.linalg.det(turns)[:, None, None]
+    poses = np.tile(np.eye(4), (count, 1, 1))
+    poses[:, :3, :3], poses[:, :3, 3] = turns, rng.uniform(-0.6, 0.6, (count, 3))
+    camera = Camera(np.tile(LENS, (count, 1, 1)), poses, np.array([0.0, 0, 1]))
+    at_origin = np.tile(np.eye(4), (count, 1, 1, 1))
+    maybe = in_view(meshes, at_origin, camera, (24, 32))
+    seen = [
+        bool(robot_ids(meshes, at_origin[t], LENS, poses[t], (24, 32))[0].any())
+        for t in range(count)
+    ]
+    assert not (np.array(seen) & ~maybe).any()
+    assert 20 < np.sum(seen) <= maybe.sum() < 100
 
 
 def test_bodies_without_ids_leave_the_mask_out(dataset, tmp_path):

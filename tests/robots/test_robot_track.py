@@ -138,6 +138,20 @@ def test_normalised_joints(dataset, tmp_path):
     assert any("against no recorded pose" in note for note in clip.notes)
 
 
+def test_normalised_slides_are_stated_in_millimetres(dataset, tmp_path):
+    joints = [
+        {
+            "column": "observation.state",
+            "names": ["slide_x", "slide_y", "slide_z"],
+            "unit": "normalised",
+            "scale": [-1, 1],
+            "ranges": [[-1000, 1000]] * 3,
+        }
+    ]
+    robot = opened(dataset, description(tmp_path, joints=joints))[0].robot
+    np.testing.assert_allclose(robot.joint_positions, datasets.hand(0, COUNT), atol=1e-6)
+
+
 def test_link_poses_are_taken_as_they_are(dataset, tmp_path):
     half = np.sqrt(0.5)
     places = np.arange(COUNT * 6, dtype=float).reshape(COUNT, 6)

@@ -96,7 +96,10 @@ class _Columns:
         return column[:, first : first + count]
 
 
-def _joint_values(reader: _Columns, described: JointColumns) -> dict[str, Float[np.ndarray, "t"]]:
+def _joint_values(
+    reader: _Columns, described: JointColumns, slides: frozenset[str] = frozenset()
+) -> dict[str, Float[np.ndarray, "t"]]:
+    """Return radians of hinges and metres of slides by the name of the joint."""
     found = reader.take(
         described.column, described.first, len(described.names), ", ".join(described.names)
     )
@@ -106,7 +109,8 @@ def _joint_values(reader: _Columns, described: JointColumns) -> dict[str, Float[
         ends = np.array(described.ranges)
         found = ends[:, 0] + share * (ends[:, 1] - ends[:, 0])
     if described.unit != "radians":
-        found = np.radians(found)
+        factors = [1e-3 if name in slides else np.pi / 180 for name in described.names]
+        found = found * factors
     return {name: found[:, k] for k, name in enumerate(described.names)}
 
 
@@ -116,11 +120,13 @@ def _computed_links(
     model = read_model(file, description)
     positions: dict[str, Float[np.ndarray, t]] = {}
     stated: list[str] = []
+    slides = frozenset(j.name for j in model.tree.joints if j.kind == "prismatic")
     for columns in description.joints:
-        for name, values in _joint_values(reader, columns).items():
+        for name, values in _joint_values(reader, columns, slides).items():
             if name in positions:
                 raise RecipeError(file, f"names the joint {name!r} twice")
-            if model.tree.joint(name).kind == "prismatic" and columns.unit == "degrees":
+            model.tree.joint(name)  # names the joints that there are
+            if name in slides and columns.unit == "degrees":
                 raise RecipeError(
                     file, f"joint {name!r} slides and is stated in degrees", allowed="radians"
                 )

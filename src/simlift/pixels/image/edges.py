@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from simlift.pixels.geometry.projection import discontinuities, normals_from_depth
 
 _SHARE = 0.1  # of all pixels whose gradient counts as strong
+_NOISE = 4.0  # times the median gradient, which in a picture of few edges is that of its noise
 _LOW_TO_HIGH = 0.4  # MATLAB's edge(..., "canny")
 _FAINTEST = 2.0  # codes: a step below this is quantisation, never an edge
 _PRECISION = 8.0  # gradients are handed to Canny in eighths of a code
@@ -30,7 +31,8 @@ def relative_canny(image: UInt8[np.ndarray, "h w 3"]) -> Bool[np.ndarray, "h w"]
 
     Gray is smoothed by a Gaussian of 1 pixel; the upper threshold is the 90th percentile of the
     gradient, the lower one 0.4 of it (the rule of MATLAB's `edge`, with a rarer percentile), so
-    that a darker or hazier image of the same scene has the same edges.
+    that a darker or hazier image of the same scene has the same edges. Where hardly a tenth of an
+    image is edges, that percentile would lie in its noise: the threshold keeps above four medians.
     """
     gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
     gray = cv2.GaussianBlur(gray, (7, 7), 1.0)
@@ -38,8 +40,10 @@ def relative_canny(image: UInt8[np.ndarray, "h w 3"]) -> Bool[np.ndarray, "h w"]
     down = np.rint(cv2.Sobel(gray, cv2.CV_32F, 0, 1) * _PRECISION).astype(np.int16)
     size = np.abs(across) + np.abs(down)
     counts = np.cumsum(np.bincount(size.ravel()))
-    strong = float(np.searchsorted(counts, (1 - _SHARE) * size.size))
-    high = max(strong, _FAINTEST * _SOBEL_STEP * _PRECISION)
+    strong, middle = (
+        float(np.searchsorted(counts, share * size.size)) for share in (1 - _SHARE, 0.5)
+    )
+    high = max(strong, _FAINTEST * _SOBEL_STEP * _PRECISION, _NOISE * middle)
     return np.asarray(cv2.Canny(across, down, _LOW_TO_HIGH * high, high)) > 0
 
 

@@ -133,6 +133,24 @@ def test_the_robot_has_its_arm_and_its_gripper(made):
     np.testing.assert_array_equal(front.robot.joint_positions[:, :2], demos.states(0)[:, 1:3])
 
 
+def test_a_cube_map_lends_the_scene_its_mean_colour(assets):
+    from simlift.pixels.colour.spaces import srgb_to_linear
+    from simlift.simulators.mujoco._scene_geometry import scene_geometry
+    from simlift.simulators.replay._demonstration import Demonstration
+    from simlift.simulators.replay._model import open_replay
+
+    replay = open_replay(Demonstration(assets, "demo", demos.MODEL, demos.states(0)), assets)
+    found = scene_geometry(replay.model, replay.segments)
+    (red,) = [m for m in found.materials if m.name == "red"]
+    # MuJoCo paints five faces of a flat cube in rgb1, the lowest in rgb2, which is gray.
+    top, bottom = srgb_to_linear(np.array([[204, 26, 26], [127, 127, 127]], np.float32) / 255)
+    due = (5 * top + bottom) / 6
+    np.testing.assert_allclose(red.colour, due, atol=0.005)
+    drawn = {replay.segments.labels[part.id].name for part in found.parts}
+    assert {"cube", "table", "floor"} <= drawn
+    assert "hood_collision" not in drawn
+
+
 def test_any_camera_and_size(tmp_path, file, assets):
     out = tmp_path / "side"
     replayed(file, out, assets, episodes="demo_1", cameras=["sideview"], size=(40, 32))

@@ -21,6 +21,8 @@ MODEL = f"""<mujoco model="tiny">
   <asset>
     <mesh name="robot0_upper_vis" file="{FOREIGN}/robots/tiny/meshes/upper.stl"/>
     <texture name="floor" type="2d" file="{FOREIGN}/textures/floor.png"/>
+    <texture name="red" type="cube" builtin="flat" rgb1="0.8 0.1 0.1" width="8" height="48"/>
+    <material name="red" texture="red"/>
     <material name="floor" texture="floor" texrepeat="4 4" texuniform="true"/>
   </asset>
   <worldbody>
@@ -61,7 +63,7 @@ MODEL = f"""<mujoco model="tiny">
     </body>
     <body name="cube_main" pos="0.2 0.1 0.5">
       <freejoint name="cube_joint0"/>
-      <geom name="cube_vis" size="0.05 0.05 0.05" type="box" group="1" rgba="0.8 0.1 0.1 1"/>
+      <geom name="cube_vis" size="0.05 0.05 0.05" type="box" group="1" material="red"/>
       <site name="cube_site" size="0.2" rgba="0 1 0 1"/>
     </body>
   </worldbody>

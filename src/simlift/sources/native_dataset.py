@@ -128,7 +128,7 @@ class NativeDataset:
             )
         return replace(
             clip,
-            name=clip_name(episode, camera),
+            name=clip_name(episode, camera, self.cameras),
             path=self.path,
             actions=self.files(episode)[0] if self.files(episode) else clip.actions,
             caption=clip.caption or "; ".join(episode.tasks),

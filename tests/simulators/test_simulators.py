@@ -305,7 +305,7 @@ def test_the_lemon_is_lifted_let_go_and_ends_in_the_bowl(seed):
     assert outcome.lift > 0.10
     assert outcome.height_when_let_go > 0.03
     assert outcome.final_speed < 0.05
-    assert recording.robot.link_poses.shape == (72, 10, 4, 4)
+    assert recording.robot.link_poses.shape == (72, 11, 4, 4)
     assert recording.robot.gripper.min() < 0.75
     assert recording.robot.gripper.max() > 0.95
     assert recording.actions.action.shape == (72, 8)

@@ -238,7 +238,8 @@ COMMANDS = """
 demo    --out --workers
 inspect CLIPS --out --episodes --cameras --robot --camera --fps --fov --near --far --tags --trust
 init    FOLDER --force --near --far --camera --fps --fov --tags --trust
-record  {tabletop,drive,model} --out --seed --frames --size --model --camera --twin --look --samples
+record  {tabletop,drive,model,replay} FILE --out --seed --frames --size --model --camera --cameras
+        --episode --episodes --assets --twin --look --samples
 controls CLIPS --kind --out --size --lossless
         --episodes --cameras --robot --camera --fps --fov --near --far --tags --trust
 estimate CLIP --out --depth --segmentation --near --far --fov --device

@@ -1,7 +1,9 @@
 """Demonstrations go back as HDF5: every attribute kept, every other byte the same; and folders."""
 
+import hashlib
 import json
 import shutil
+from fractions import Fraction
 from pathlib import Path
 
 import h5py
@@ -14,6 +16,13 @@ from tiny.scored_runs import judged, lifted
 from simlift.core.errors import InputError, RunError
 from simlift.core.layers import Layer
 from simlift.core.run import Run, TakeKey
+from simlift.media.dataset_manifest import (
+    DatasetManifest,
+    EpisodeEntry,
+    EpisodeSource,
+    write_manifest,
+)
+from simlift.media.native import write_clip
 from simlift.passes.export_dataset import DatasetOptions, export_dataset
 from simlift.scale.progress import Silent
 from simlift.sources import open_clips
@@ -229,6 +238,54 @@ def test_takes_of_another_size_are_refused(made: Path, tmp_path: Path):
     file.write_text(json.dumps(json.loads(file.read_text()) | {"height": 48, "width": 64}))
     with pytest.raises(InputError, match="shows 64x48; allowed: 32x24"):
         export(run.path, tmp_path / "out", "isaac-lab")
+
+
+def replay(file: Path, folder: Path) -> None:
+    """Write what a replay of a file's episodes writes, with the pictures of the file."""
+    entries, recorded = [], open_dataset(file)
+    for k, count in enumerate((12, 9)):
+        place = folder / f"episode_{k:06d}/front"
+        with write_clip(
+            place, name="front", fps=Fraction(tiny.FPS), height=tiny.HEIGHT, width=tiny.WIDTH
+        ) as writer:
+            for frame in tiny.pictures(k, "front", count):
+                writer.append({Layer.RGB: frame})
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        source = EpisodeSource(str(file), "robomimic", f"demo_{k}", digest, file.stat().st_size)
+        name = f"episode_{k:06d}"
+        places = {"front": f"{name}/front"}
+        pq.write_table(recorded.rows(recorded.episodes[k]), folder / f"{name}/actions.parquet")
+        rows = f"{name}/actions.parquet"
+        entries.append(EpisodeEntry(k, name, count, places, actions=rows, source=source))
+    manifest = DatasetManifest("simlift-dataset/1", "replayed", Fraction(tiny.FPS), tuple(entries))
+    write_manifest(folder, manifest)
+
+
+def test_takes_of_a_replay_go_back_into_the_file(made: Path, tmp_path: Path):
+    file = Path(shutil.copyfile(made / "robomimic.hdf5", tmp_path / "a.hdf5"))
+    replay(file, tmp_path / "replayed")
+    run = judged(lifted(open_clips(tmp_path / "replayed"), tmp_path / "run"))
+    export(run.path, tmp_path / "out", "robomimic")
+    with h5py.File(file) as a, h5py.File(tmp_path / "out/dataset.hdf5") as b:
+        demo, added = a["data/demo_1"], frozenset({"simlift"})
+        kept = {name: demo["obs"][name] for name in demo["obs"] if "wrist" not in name}
+        assert set(b["data/demo_3/obs"]) == set(kept)
+        assert attributes(b["data/demo_3/actions"]) == attributes(demo["actions"])
+        assert b["data/demo_3/states"][()].tobytes() == demo["states"][()].tobytes()
+        original = b["data/demo_1/obs/front_image"][()]
+        assert np.array_equal(original, demo["obs/front_image"][()])
+        said = json.loads(b["data/demo_3"].attrs["simlift"])
+        assert said["replayed_from"]["episode"] == "demo_1"
+        pictures = b["data/demo_3/obs/front_image"][()][:, ::-1]
+        assert tiny.number_of(pictures) == [tiny.number(1, "front", t) for t in range(9)]
+        assert attributes(b["data/demo_3"]).keys() - added == attributes(demo).keys()
+    with h5py.File(file, "r+") as opened:
+        opened["data/demo_0/actions"][0] = 9
+    with pytest.raises(RunError, match="a.hdf5: has changed.*replay it again"):
+        export(run.path, tmp_path / "again", "robomimic")
+    file.unlink()
+    with pytest.raises(RunError, match="a.hdf5: is gone"):
+        export(run.path, tmp_path / "again", "robomimic")
 
 
 def test_vectors_of_one_number_are_numbers_in_lerobot(made: Path, tmp_path: Path):

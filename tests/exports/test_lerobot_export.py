@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,12 @@ from simlift.core.layers import Layer
 from simlift.core.run import Run, TakeKey
 from simlift.exports.datasets._columns import NUMBERED, RowSettings, _named
 from simlift.exports.datasets._lerobot_v21 import modality
+from simlift.media.dataset_manifest import DatasetManifest, EpisodeEntry
 from simlift.passes.export_dataset import DatasetOptions, export_dataset
 from simlift.scale.progress import Silent
 from simlift.sources import open_clips
 from simlift.sources.datasets import open_dataset
+from simlift.sources.native_dataset import NativeDataset
 
 FORMATS = ("lerobot-v3", "lerobot-v2.1")
 FREE = ("timestamp", *(name for name in ("observation.state", "action", "next.reward", "gripper")))
@@ -253,9 +256,9 @@ def test_episodes_are_appended_once(made: Path, tmp_path: Path, format):
     stats = [json.loads((p / "meta/stats.json").read_text()) for p in (out, tmp_path / "at_once")]
     for name in ("mean", "std", "min", "max"):
         np.testing.assert_allclose(stats[0]["action"][name], stats[1]["action"][name], atol=1e-12)
-    with pytest.raises(RunError, match="all of these episodes already"):
-        export(made / "run", out, format, append=True)
-    assert len(provenance(out)) == 9
+    again = export(made / "run", out, format, append=True)
+    assert (again.episodes, again.frames, len(provenance(out))) == (0, 0, 9)
+    assert "9 episodes were there already" in again.notes[-1]
     assert not (tmp_path / ".out.work").exists()
 
 
@@ -438,12 +441,15 @@ def test_modality_names_the_parts_of_state_and_action():
 
 def test_two_columns_of_one_name_are_refused():
     """A joined state never disappears behind a column that is called so already."""
+    entry = EpisodeEntry(0, "a", 1, cameras={"front": "a"})
+    manifest = DatasetManifest("simlift-dataset/1", "set", Fraction(20), (entry,))
+    dataset = NativeDataset(Path("set"), manifest)
     table = pa.table({"obs/state": [[1.0, 2.0]], "obs/eef_pos": [[3.0, 4.0]], "actions": [[0.0]]})
-    columns, _, notes = _named(table, RowSettings())
+    columns, _, notes = _named(dataset, table, RowSettings())
     assert columns["observation.state"].to_pylist() == [[1.0, 2.0]] and not notes
     with pytest.raises(InputError, match="would be called observation.state"):
-        _named(table, RowSettings(state=("eef_pos",)))
+        _named(dataset, table, RowSettings(state=("eef_pos",)))
     with pytest.raises(InputError, match="would be called action"):
-        _named(table.append_column("action", pa.array([[1.0]])), RowSettings())
-    columns, _, _ = _named(table, RowSettings(state=("state",)))
+        _named(dataset, table.append_column("action", pa.array([[1.0]])), RowSettings())
+    columns, _, _ = _named(dataset, table, RowSettings(state=("state",)))
     assert columns["observation.state"].to_pylist() == [[1.0, 2.0]]

@@ -15,6 +15,7 @@ from simlift.media.video.writer import write_video
 FPS = Fraction(15)
 ENCODINGS = {
     "h264": Encoding(codec="libx264", crf=14, preset="veryfast", keyframe_interval=2),
+    "sparse": Encoding(codec="libx264", crf=14, preset="veryfast", keyframe_interval=8),
     "av1": Encoding(codec="libsvtav1", crf=30, preset="12", keyframe_interval=2),
 }
 
@@ -37,7 +38,7 @@ def decoded(path: Path) -> tuple[np.ndarray, list[Fraction]]:
     )
 
 
-@pytest.mark.parametrize("codec", list(ENCODINGS))
+@pytest.mark.parametrize("codec", ["h264", "av1"])
 def test_frames_are_the_same_at_whole_frames(tmp_path: Path, codec, monkeypatch):
     monkeypatch.setenv("SVT_LOG", "1")
     one, two = (video(tmp_path / f"{k}.mp4", codec, n, k) for k, n in enumerate((9, 8)))
@@ -56,7 +57,7 @@ def test_frames_are_the_same_at_whole_frames(tmp_path: Path, codec, monkeypatch)
 
 
 def test_a_section_that_begins_between_key_frames_is_refused(tmp_path: Path):
-    one = video(tmp_path / "one.mp4", "h264", 8, 0)
+    one = video(tmp_path / "one.mp4", "sparse", 8, 0)
     with (
         pytest.raises(RunError, match="frame 3 cannot be decoded without frames before it"),
         join_videos(tmp_path / "out.mp4", FPS) as joiner,

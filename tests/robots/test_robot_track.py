@@ -138,17 +138,18 @@ def test_normalised_joints(dataset, tmp_path):
     assert any("against no recorded pose" in note for note in clip.notes)
 
 
-def test_normalised_slides_are_in_millimetres(dataset, tmp_path):
-    joints = {
-        "column": "observation.state",
-        "names": ["slide_x", "slide_y", "slide_z"],
-        "unit": "normalised",
-        "scale": [0, 1],
-        "ranges": [[0, 1000], [0, 1000], [0, 100]],
-    }
-    clip = opened(dataset, description(tmp_path, joints=[joints], checks=[]))[0]
-    state = datasets.hand(0, COUNT)
-    np.testing.assert_allclose(clip.robot.joint_positions, state * [1, 1, 0.1], atol=1e-6)
+def test_normalised_slides_are_stated_in_millimetres(dataset, tmp_path):
+    joints = [
+        {
+            "column": "observation.state",
+            "names": ["slide_x", "slide_y", "slide_z"],
+            "unit": "normalised",
+            "scale": [-1, 1],
+            "ranges": [[-1000, 1000]] * 3,
+        }
+    ]
+    robot = opened(dataset, description(tmp_path, joints=joints))[0].robot
+    np.testing.assert_allclose(robot.joint_positions, datasets.hand(0, COUNT), atol=1e-6)
 
 
 def test_link_poses_are_taken_as_they_are(dataset, tmp_path):

@@ -300,11 +300,12 @@ def test_tabletop_too_short_is_refused_before_anything_runs():
 def test_the_lemon_is_lifted_let_go_and_ends_in_the_bowl(seed):
     from simlift.simulators.tabletop._task import simulate_tabletop
 
-    recording, outcome = simulate_tabletop(**SMALL, fps=24, num_frames=72, seed=seed)
+    recordings, outcome = simulate_tabletop(**SMALL, fps=24, num_frames=72, seed=seed)
+    recording = recordings["front"]
     assert outcome.lift > 0.10
     assert outcome.height_when_let_go > 0.03
     assert outcome.final_speed < 0.05
-    assert recording.robot.link_poses.shape == (72, 10, 4, 4)
+    assert recording.robot.link_poses.shape == (72, 11, 4, 4)
     assert recording.robot.gripper.min() < 0.75
     assert recording.robot.gripper.max() > 0.95
     assert recording.actions.action.shape == (72, 8)

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from inspect import getdoc
 from typing import Any
 
-from simlift.cli.clips import controls, estimate, init, inspect, record
+from simlift.cli.clips import controls, estimate, init, inspect
 from simlift.cli.pairs import export, pair, publish, train
+from simlift.cli.recording import record
 from simlift.cli.renamed import refuse_old_words
 from simlift.cli.settings import engines, looks
 from simlift.cli.takes import demo, doctor, lift, report, score, serve

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import tyro
 
@@ -11,13 +11,11 @@ from simlift.cli.options import (
     Clips,
     MaybeChoosing,
     MaybeFloat,
-    MaybeInt,
     MaybePath,
     MaybeReading,
     MaybeSize,
     MaybeText,
 )
-from simlift.core.errors import RecipeError
 
 if TYPE_CHECKING:
     from simlift.core.clip import Clip
@@ -128,54 +126,6 @@ def init(
         f"wrote {made.manifest}; see it with: simlift inspect {folder} --out .", markup=False
     )
     return 1 if made.agreement.contradictions else 0
-
-
-def record(
-    scene: tyro.conf.Positional[Literal["tabletop", "drive", "model"]],
-    /,
-    out: Path,
-    seed: int = 0,
-    frames: MaybeInt = None,
-    size: MaybeSize = None,
-    model: MaybePath = None,
-    camera: MaybeText = None,
-    twin: bool = False,
-    look: MaybeText = None,
-    samples: int = 128,
-) -> int:
-    """Record an episode in MuJoCo with every layer, as a native clip.
-
-    Args:
-        scene: An embedded scene, or "model" for the MJCF file given by --model.
-        out: Folder of the clip.
-        seed: Decides the scene's layout.
-        frames: Number of frames.
-        size: Width and height in pixels.
-        model: An MJCF file.
-        camera: A camera of that file; without it, one that sees the whole model.
-        twin: Render the path-traced twin too; a clip that is there gains one, a killed one goes on.
-        look: The twin's look: a name or a JSON file.
-        samples: Paths for each pixel of the twin.
-    """
-    from simlift.passes.record import record_scene
-    from simlift.passes.twin import record_twin, twin_spec
-    from simlift.sources import open_clip
-
-    if look is not None and not twin:
-        raise RecipeError("--look", f"found {look!r}", allowed="with --twin")
-    spec = twin_spec(scene, look, samples)
-    progress = options.progress()
-    if not (twin and (out / "clip.json").exists()):
-        missing = record_scene(
-            scene, out, progress, seed=seed, frames=frames, size=size, model=model, camera=camera
-        )
-        if missing:
-            options.out.print(f"the clip carries no scene to trace: {missing}", markup=False)
-    if twin:
-        settings = record_twin(open_clip(out), spec, progress)
-        options.out.print(f"the twin and its settings: {settings}", markup=False)
-    options.out.print(f"recorded {out}; see it with: simlift inspect {out} --out .", markup=False)
-    return 0
 
 
 def estimate(

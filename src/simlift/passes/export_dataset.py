@@ -91,47 +91,56 @@ def export_dataset(
     if not work.exists():
         _existing(out, format, options)  # says what is wrong before sources are read
     selection = select_takes(run, options)
-    with _held(work):
+    with _held(out, work):
         _restore(out, work)
         existing = _existing(out, format, options)
         there = [] if existing is None else read_provenance(existing)
         episodes, rows = _numbered(selection, format, there)
-        if not episodes:
-            raise RunError(out, "holds all of these episodes already", way_out="nothing is to do")
-        folder = work / "export"
-        shutil.rmtree(folder, ignore_errors=True)  # of an export that was killed
-        (folder / "meta").mkdir(parents=True)
-        frames = sum(e.source.num_frames for e in episodes)
-        with progress.task("export", frames) as advance:
-            made = _write(episodes, format, folder, work, options, rows, existing, advance)
-        skipped = len(selection.episodes) - len(episodes)
-        notes = (*selection.notes, *made)
-        if skipped:
+        notes = selection.notes
+        if skipped := len(selection.episodes) - len(episodes):
             notes = (*notes, f"{skipped} episodes were there already, and were left as they are")
-        every = [*there, *rows]
-        left = _left(selection, existing, every)
-        (folder / PROVENANCE).write_text(provenance_lines(every), encoding="utf-8")
-        (folder / "redo.json").write_text(dumps(left), encoding="utf-8")
-        (folder / _ABOUT).write_text(dumps({"format": format}), encoding="utf-8")
-        card = dataset_card(out.name, format, every, len(left), notes)
-        (folder / "README.md").write_text(card, encoding="utf-8")
-        if out.exists():
-            out.replace(work / "before")
-        folder.replace(out)
+        frames = sum(e.source.num_frames for e in episodes)
+        if episodes:
+            folder = work / "export"
+            shutil.rmtree(folder, ignore_errors=True)  # of an export that was killed
+            (folder / "meta").mkdir(parents=True)
+            with progress.task("export", frames) as advance:
+                made = _write(episodes, format, folder, work, options, rows, existing, advance)
+            notes = (*notes, *made)
+            every = [*there, *rows]
+            left = _left(selection, existing, every)
+            (folder / PROVENANCE).write_text(provenance_lines(every), encoding="utf-8")
+            (folder / "redo.json").write_text(dumps(left), encoding="utf-8")
+            (folder / _ABOUT).write_text(dumps({"format": format}), encoding="utf-8")
+            card = dataset_card(out.name, format, every, len(left), notes)
+            (folder / "README.md").write_text(card, encoding="utf-8")
+            if out.exists():
+                out.replace(work / "before")
+            folder.replace(out)
     lifted = sum(row["variant"] is not None for row in rows)
     return ExportedDataset(out, len(rows), lifted, frames, len(selection.left), notes)
 
 
 @contextmanager
-def _held(work: Path) -> Iterator[None]:
-    """Hold the folder of what is kept until the export is whole; none is left for nothing."""
+def _held(out: Path, work: Path) -> Iterator[None]:
+    """Hold the folder of what is kept until the export is whole; none is left for nothing.
+
+    RunError where the disk does not take what is written.
+    """
     with hold_folder(work):
         try:
             yield
-        except BaseException:
+        except BaseException as error:
             shutil.rmtree(work / "export", ignore_errors=True)
             if [path.name for path in work.iterdir()] == [".lock"]:
                 shutil.rmtree(work)
+            if isinstance(error, OSError):
+                raise RunError(
+                    out,
+                    f"cannot be written ({error.strerror or error})",
+                    way_out="free space on the disk or choose another --out, then run again: it "
+                    "resumes",
+                ) from error
             raise
     shutil.rmtree(work, ignore_errors=True)
 

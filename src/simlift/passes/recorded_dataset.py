@@ -14,7 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from simlift.core.dataset import short_name
-from simlift.core.errors import ClipError, RunError
+from simlift.core.errors import ClipError, RunError, SimliftError
 from simlift.core.run import hold_folder
 from simlift.core.strict_json import dumps
 from simlift.media.dataset_manifest import (
@@ -66,10 +66,9 @@ def record_dataset(
     """
     if (out / FILE).exists():
         raise RunError(out, f"holds a {FILE} already", way_out="choose another --out")
-    told = dumps(settings)
     marker = out / _SETTINGS
     if marker.is_file():
-        if marker.read_text(encoding="utf-8") != told:
+        if marker.read_text(encoding="utf-8") != dumps(settings) and _any_clip(out):
             raise RunError(
                 out,
                 "holds a recording that was begun with other settings",
@@ -77,34 +76,45 @@ def record_dataset(
             )
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise RunError(out, "is there already", way_out="choose another --out, or remove it")
+    flat = len(episodes) == 1 and len(cameras) == 1
+    entries = [_entry(episode, cameras, flat) for episode in episodes]
+    frames = len(cameras) * sum(episode.num_frames for episode in episodes)
     missing = ""
-    with (
-        hold_folder(out),
-        progress.task("record", len(cameras) * sum(e.num_frames for e in episodes)) as advance,
-    ):
-        marker.write_text(told, encoding="utf-8")
-        flat = len(episodes) == 1 and len(cameras) == 1
-        entries = []
-        for episode in episodes:
-            entry = _entry(episode, cameras, flat)
-            if left := _left(out, entry):
-                missing = _record(out, episode, entry, left, advance) or missing
-            advance((len(cameras) - len(left)) * episode.num_frames)
-            entries.append(entry)
-        write_manifest(
-            out,
-            DatasetManifest(
+    try:
+        with hold_folder(out), progress.task("record", frames) as advance:
+            marker.write_text(dumps(settings), encoding="utf-8")
+            for episode, entry in zip(episodes, entries):
+                left = _left(out, entry)
+                advance((len(cameras) - len(left)) * episode.num_frames)
+                if left:
+                    missing = _record(out, episode, entry, left, advance) or missing
+            manifest = DatasetManifest(
                 format="simlift-dataset/1",
                 name=out.resolve().name,
                 fps=fps,
                 episodes=tuple(entries),
                 robot_type=robot_type,
                 notes=notes(),
-            ),
-        )
-    for file in (marker, out / ".lock"):
-        file.unlink(missing_ok=True)
+            )
+            write_manifest(out, manifest)
+    except SimliftError:
+        if not _any_clip(out):  # refused before anything was recorded: nothing to go on with
+            _sweep(out)
+        raise
+    _sweep(out)
     return missing
+
+
+def _any_clip(out: Path) -> bool:
+    return next(out.rglob("clip.json"), None) is not None
+
+
+def _sweep(out: Path) -> None:
+    """Remove what only a recording that goes on needs, and the folder where nothing is left."""
+    for name in (_SETTINGS, ".lock"):
+        (out / name).unlink(missing_ok=True)
+    if out.is_dir() and not any(out.iterdir()):
+        out.rmdir()
 
 
 def _entry(episode: PlannedEpisode, cameras: Sequence[str], flat: bool) -> EpisodeEntry:
@@ -159,9 +169,7 @@ def _record(
         folder = out / entry.cameras[camera]
         if folder != out:
             shutil.rmtree(folder, ignore_errors=True)  # of a recording that was killed
-        recording = recordings[camera]
-        if len(recordings) > 1 or recording.actions is not None:
-            recording = replace(recording, actions=None)
+        recording = replace(recordings[camera], actions=None)  # its episode's file holds them
         name = f"{episode.name}.{short_name(camera)}"
         missing = write_recording(recording, folder, name, advance) or missing
     return missing

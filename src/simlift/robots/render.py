@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from simlift.core.camera import Camera
 from simlift.pixels.geometry.rasterise import rasterise
@@ -101,6 +101,31 @@ def robot_links(tree: KinematicTree, marks: Sequence[str]) -> tuple[str, ...]:
 
     branches = {branch(tree.chain(mark)[0]) for mark in marks} - {WORLD}
     return tuple(link for link in tree.bodies if branch(link) in branches)
+
+
+def in_view(
+    meshes: LinkMeshes,
+    link_poses: Float[np.ndarray, "t l 4 4"],
+    camera: Camera,
+    size: tuple[int, int],
+) -> Bool[np.ndarray, "t"]:
+    """Return in which frames the robot may be seen: in others the boxes around its links are not.
+
+    A box is out of view where all its corners lie beyond one side of the image, or behind.
+    """
+    starts = [0, *meshes.ends[:-1]]
+    parts = [meshes.vertices[a:b] for a, b in zip(starts, meshes.ends, strict=True)]
+    ends = np.stack([[part.min(0), part.max(0)] for part in parts])
+    which = np.array(list(np.ndindex(2, 2, 2)))
+    corners = np.ones((len(parts), 8, 4))
+    corners[..., :3] = ends[:, which, np.arange(3)]
+    seen = camera.world_to_camera[:, None] @ link_poses
+    points = np.einsum("tlij,lkj->tlki", seen, corners)[..., :3]
+    u, v, z = np.moveaxis(np.einsum("tij,tlkj->tlki", camera.intrinsics, points), -1, 0)
+    height, width = size
+    sides = np.stack([z <= 0, u < 0, v < 0, u > width * z, v > height * z])
+    beyond = np.logical_and.reduce(sides, axis=-1).any(axis=0)
+    return np.asarray(~beyond.all(axis=1))
 
 
 def robot_ids(

@@ -18,6 +18,7 @@ from simlift.media.dataset_manifest import (
     FILE,
     DatasetManifest,
     EpisodeEntry,
+    EpisodeSource,
     place,
     read_manifest,
     recognises,
@@ -156,6 +157,10 @@ class NativeDataset:
         from simlift.sources import _native_rows
 
         return _native_rows.read(place(self.path, entry.actions), episode, self.fps)
+
+    def replayed_from(self, episode: Episode) -> EpisodeSource | None:
+        """What an episode was replayed from, or None."""
+        return self._entries[episode.index].source
 
     def files(self, episode: Episode) -> tuple[Path, ...]:
         """The parquet file of the episode's rows, where it has some."""

@@ -8,7 +8,7 @@ from simlift.core.clip import Clip, Label
 from simlift.core.layers import Layer, StoredLayer, Unit
 from simlift.media.decodings import Ids
 from simlift.robots.description import RobotDescription
-from simlift.robots.render import MeshSource, RobotMaskStore
+from simlift.robots.render import MeshSource, RobotMaskStore, in_view
 
 _CATEGORY = "robot"
 
@@ -22,7 +22,8 @@ def with_robot_mask(
     description (`file`) names no model or wants no mask. `rows` are the files of the joints.
     InputError where a mesh is missing or of a kind that cannot be read.
     """
-    if description.model is None or description.meshes == "none" or clip.camera is None:
+    camera = clip.camera
+    if description.model is None or description.meshes == "none" or camera is None:
         return clip
     if Layer.SEGMENTATION in clip or clip.robot is None:
         return clip
@@ -37,13 +38,16 @@ def with_robot_mask(
     if not len(meshes.faces):
         where = f"{description.model} has no {description.meshes} shapes where the arms are"
         return _noted(clip, f"no mask of the robot was rendered: {where}")
+    poses = clip.robot.poses_of(meshes.links)
+    if not in_view(meshes, poses, camera, (clip.height, clip.width)).any():
+        clip = _noted(clip, "the robot is in view of the camera in no frame: see to its pose")
     taken = [*clip.labels, *([] if clip.objects is None else clip.objects.ids.tolist())]
     number = 1 + max(taken, default=0)
     store = RobotMaskStore(
         source,
         tuple(sorted({*meshes.files, file, *rows})),
-        clip.robot.poses_of(meshes.links),
-        clip.camera,
+        poses,
+        camera,
         clip.height,
         clip.width,
         number,

@@ -1,6 +1,6 @@
 """Give a clip the robot and the camera that robot.json describes, from the rows of its episode."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -97,9 +97,9 @@ class _Columns:
 
 
 def _joint_values(
-    reader: _Columns, described: JointColumns, slides: Collection[str] = ()
+    reader: _Columns, described: JointColumns, slides: frozenset[str] = frozenset()
 ) -> dict[str, Float[np.ndarray, "t"]]:
-    """Return joints in radians; those that slide in metres, which no model tells of without."""
+    """Return radians of hinges and metres of slides by the name of the joint."""
     found = reader.take(
         described.column, described.first, len(described.names), ", ".join(described.names)
     )
@@ -108,11 +108,10 @@ def _joint_values(
         share = (found - low) / (high - low)
         ends = np.array(described.ranges)
         found = ends[:, 0] + share * (ends[:, 1] - ends[:, 0])
-    if described.unit == "radians":
-        factors = np.ones(len(described.names))
-    else:
-        factors = np.array([1e-3 if n in slides else np.pi / 180 for n in described.names])
-    return {name: found[:, k] * factors[k] for k, name in enumerate(described.names)}
+    if described.unit != "radians":
+        factors = [1e-3 if name in slides else np.pi / 180 for name in described.names]
+        found = found * factors
+    return {name: found[:, k] for k, name in enumerate(described.names)}
 
 
 def _computed_links(
@@ -121,11 +120,12 @@ def _computed_links(
     model = read_model(file, description)
     positions: dict[str, Float[np.ndarray, t]] = {}
     stated: list[str] = []
+    slides = frozenset(j.name for j in model.tree.joints if j.kind == "prismatic")
     for columns in description.joints:
-        slides = [n for n in columns.names if model.tree.joint(n).kind == "prismatic"]
         for name, values in _joint_values(reader, columns, slides).items():
             if name in positions:
                 raise RecipeError(file, f"names the joint {name!r} twice")
+            model.tree.joint(name)  # names the joints that there are
             if name in slides and columns.unit == "degrees":
                 raise RecipeError(
                     file, f"joint {name!r} slides and is stated in degrees", allowed="radians"

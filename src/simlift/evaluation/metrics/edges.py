@@ -12,6 +12,7 @@ from simlift.core.score import Direction, Score, frame_scores
 from simlift.core.window import Frames, Window
 from simlift.pixels.image.edges import (
     canny,
+    edge_share,
     exact_agreement,
     geometry_edges,
     near_agreement,
@@ -33,7 +34,8 @@ class EdgeAgreement:
 
     `edge_f1`: F1 of pixel-exact Canny edges (100, 200) of take and render over all frames, as
     TransferBench has it. Its thresholds are absolute, so it falls with contrast: it describes.
-    All others take edges whose thresholds follow each image's contrast (`relative_canny`).
+    All others take edges whose thresholds follow each image's contrast (`relative_canny`), of the
+    take as many of the strongest as the render has.
 
     `edge_f1_near`: surface Dice within 1 pixel: where edges are, not how strong.
     `moving_edge_f1`: the same where the render changed since the frame before, by 12 codes or
@@ -51,7 +53,7 @@ class EdgeAgreement:
     def measure(self, window: Window, frames: Frames) -> Iterable[Score]:
         """Return all scores; frames without an edge in take and render agree."""
         exact = [canny(frame, _LOW, _HIGH) for frame in frames]
-        take, render = [relative_canny(frame) for frame in frames], window.derive(render_edges)
+        take, render = take_edges(window, frames), window.derive(render_edges)
         every, higher = window.indices.tolist(), Direction.HIGHER
         counts = map(exact_agreement, exact, window.derive(_canny_of_render))
         yield _ratios("edge_f1", Direction.NEUTRAL, every, counts)
@@ -103,6 +105,19 @@ def _offsets(window: Window, take: EdgeMaps, render: EdgeMaps) -> Score:
 
 def _canny_of_render(window: Window) -> EdgeMaps:
     return [canny(frame, _LOW, _HIGH) for frame in window.rgb]
+
+
+def take_edges(window: Window, frames: Frames) -> EdgeMaps:
+    """Return the strongest edges of a take, as many as its render has.
+
+    New light and materials put texture on what was plain; its edges are weaker than outlines.
+    """
+    shares = window.derive(_edge_shares)
+    return [relative_canny(frame, share) for frame, share in zip(frames, shares, strict=True)]
+
+
+def _edge_shares(window: Window) -> list[float]:
+    return [edge_share(frame) for frame in window.rgb]
 
 
 def render_edges(window: Window) -> EdgeMaps:

@@ -62,7 +62,7 @@ def lerobot_rows(episode: ExportEpisode, settings: RowSettings) -> Rows:
         }
         times, notes = table["timestamp"], tuple[str, ...]()
     else:
-        columns, names, notes = _named(table, settings)
+        columns, names, notes = _named(dataset, table, settings)
         # In float32, as LeRobot stores them.
         count = np.arange(len(table)) / float(dataset.fps)
         times = pa.chunked_array([pa.array(count.astype(np.float32))])
@@ -121,7 +121,7 @@ def row_tasks(
 
 
 def _named(
-    table: pa.Table, settings: RowSettings
+    dataset: Dataset, table: pa.Table, settings: RowSettings
 ) -> tuple[dict[str, pa.ChunkedArray], dict[str, Sequence[str] | None], tuple[str, ...]]:
     found = {name: table[name] for name in table.column_names if name not in NUMBERED}
     states = _states(found, settings)
@@ -143,14 +143,24 @@ def _named(
                 "rename it in the dataset",
             )
         columns[named] = _without_matrices(column)
-    names: dict[str, Sequence[str] | None] = {}
+    stated = {name: feature.names for name, feature in dataset.features.items()}
+    names: dict[str, Sequence[str] | None] = {
+        _lerobot_name(name): stated.get(name) for name in found
+    }
     if states:
         names["observation.state"] = [
-            f"{name.rpartition('/')[2]}.{k}"
+            word
             for name, part in zip(states, parts)
-            for k in range(part.reshape(len(table), -1).shape[1])
+            for word in _parts(name, stated.get(name), part.reshape(len(table), -1).shape[1])
         ]
     return columns, names, tuple(notes)
+
+
+def _parts(name: str, stated: Sequence[str] | None, width: int) -> list[str]:
+    """Return the names of a column's numbers: those that the dataset states, or counted ones."""
+    if stated is not None and len(stated) == width:
+        return list(stated)
+    return [f"{name.rpartition('/')[2]}.{k}" for k in range(width)]
 
 
 def _without_matrices(column: pa.ChunkedArray) -> pa.ChunkedArray:

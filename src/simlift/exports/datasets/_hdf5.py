@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import h5py
 import numpy as np
@@ -20,6 +20,7 @@ from simlift.core.errors import InputError, RunError
 from simlift.core.layers import Layer
 from simlift.core.strict_json import digest
 from simlift.exports.datasets._copying import copy_attributes, copy_tree, create_like
+from simlift.exports.datasets._demonstrations import Demonstration, demonstrations_of
 from simlift.exports.datasets._statements import write_statements
 from simlift.exports.datasets._videos import shown
 from simlift.exports.datasets.episodes import ExportEpisode, View
@@ -48,65 +49,33 @@ def write_demonstrations(
     Episodes have the numbers that `provenance` states; `work` keeps those that a killed export had
     finished. InputError for takes of another format, of several files, or of another size.
     """
-    source = _source(episodes, layout)
+    source, pairs = demonstrations_of(episodes, layout)
     notes: dict[str, None] = {}
     keys = [f"demo_{row['episode_index']}" for row in provenance]
     parts: list[Path | None] = []
-    for episode in episodes:
-        parts.append(_part(episode, source, work, notes) if episode.generated else None)
-        advance(episode.source.num_frames)
+    for pair in pairs:
+        parts.append(_part(pair, source, work, notes) if pair.episode.generated else None)
+        advance(pair.recorded.num_frames)
     with open_file(source.path) as read, _opened(out / FILE, existing) as write:
         if existing is None:
             _copy_frame(source.path, read, write)
         _check_environment(read, write, existing)
-        for episode, key, part, row in zip(episodes, keys, parts, provenance):
+        for pair, key, part, row in zip(pairs, keys, parts, provenance):
             if part is None:
-                group = need(source.path, read, source.group(episode.source), h5py.Group)
-                copy_tree(
-                    source.path, group, write["data"].create_group(key), _dropped(source, episode)
-                )
+                group = need(source.path, read, source.group(pair.recorded), h5py.Group)
+                made_of = write["data"].create_group(key)
+                copy_tree(source.path, group, made_of, _dropped(source, pair.episode))
             else:
                 with open_file(part) as made:
                     made.copy(_MADE, write["data"], key)
             write["data"][key].attrs["simlift"] = json.dumps(row, sort_keys=True)
-        _extend_masks(source, read, write, dict(zip(keys, episodes)))
+        _extend_masks(source, read, write, dict(zip(keys, pairs)))
         if "total" in write["data"].attrs:
             total = sum(_length(group) for group in write["data"].values())
             write["data"].attrs.modify("total", total)
-    names = {key: episode.source.key for key, episode in zip(keys, episodes)}
+    names = {key: pair.recorded.key for key, pair in zip(keys, pairs)}
     write_statements(source, out / FILE, None if existing is None else existing / FILE, names)
     return tuple(notes)
-
-
-def _source(episodes: Sequence[ExportEpisode], layout: str) -> Demonstrations:
-    """Return the one dataset of all episodes, after looking at all that could be wrong."""
-    first = episodes[0].dataset
-    for episode in episodes:
-        dataset = episode.dataset
-        if dataset.layout != layout:
-            raise InputError(
-                "--format",
-                f"{layout} is asked of takes of {dataset.path}, which is {dataset.layout}",
-                allowed=f"takes of {layout} HDF5, from which groups and attributes are copied",
-                way_out="--format lerobot-v3, lerobot-v2.1 or folders",
-            )
-        if dataset.path != first.path:
-            raise InputError(
-                "--format",
-                f"{layout} is asked of takes of {first.path} and of {dataset.path}",
-                allowed="takes of one file",
-                way_out="lift each file in a run of its own, and join them with --append",
-            )
-        for view in episode.views:
-            height, width = view.clip.height, view.clip.width
-            if view.size != (height, width):
-                raise InputError(
-                    view.video,
-                    f"shows {view.size[1]}x{view.size[0]}",
-                    allowed=f"{width}x{height}, the size of the pictures that it replaces",
-                    way_out="--format lerobot-v3 --originals 0, or an engine that keeps the size",
-                )
-    return cast(Demonstrations, first)
 
 
 def _dropped(source: Demonstrations, episode: ExportEpisode) -> set[str]:
@@ -120,11 +89,9 @@ def _next(name: str) -> str:
     return f"next_{name}"  # obs/front_image -> next_obs/front_image
 
 
-def _part(
-    episode: ExportEpisode, source: Demonstrations, work: Path, notes: dict[str, None]
-) -> Path:
+def _part(pair: Demonstration, source: Demonstrations, work: Path, notes: dict[str, None]) -> Path:
     """Make the group of a lifted episode in a file of its own, once; its notes lie beside it."""
-    stat = source.path.stat()
+    episode, stat = pair.episode, source.path.stat()
     state = [stat.st_size, stat.st_mtime_ns, [view.state() for view in episode.views]]
     target = work / "demos" / f"{digest([episode.name, str(source.path), state])}.hdf5"
     said = target.with_suffix(".txt")
@@ -133,7 +100,7 @@ def _part(
         found: list[str] = []
         partial = target.with_suffix(".partial")
         with open_file(source.path) as read, _written(partial, "w") as write:
-            group = need(source.path, read, source.group(episode.source), h5py.Group)
+            group = need(source.path, read, source.group(pair.recorded), h5py.Group)
             lifted = [view for view in episode.views if view.take is not None]
             names = {view.camera: source.views[view.camera].pictures[0].name for view in lifted}
             replaced = {*names.values(), *map(_next, names.values())}
@@ -235,14 +202,14 @@ def _extend_masks(
     source: Demonstrations,
     read: h5py.File,
     write: h5py.File,
-    episodes: Mapping[str, ExportEpisode],
+    pairs: Mapping[str, Demonstration],
 ) -> None:
     """Add every episode to the lists that name its source."""
     for name, numbers in source.filters.items():
         found = find(source.path, read, f"mask/{name}")
         masks = write.require_group("mask")
         kept = [_text(key) for key in masks[name][()]] if name in masks else []
-        mine = [key for key, episode in episodes.items() if episode.source.index in set(numbers)]
+        mine = [key for key, pair in pairs.items() if pair.recorded.index in set(numbers)]
         if name in masks:
             del masks[name]
         keys: Any = [*kept, *mine]

@@ -14,6 +14,7 @@ from simlift.core.dataset import Dataset, Episode
 from simlift.core.errors import InputError
 from simlift.core.strict_json import encode
 from simlift.exports.datasets.episodes import ExportEpisode
+from simlift.sources.native_dataset import NativeDataset
 
 PROVENANCE = "meta/simlift.jsonl"
 UNKNOWN = "unknown"  # a licence that the source does not state
@@ -57,7 +58,16 @@ def provenance(index: int, episode: ExportEpisode, digests: Mapping[str, str]) -
         "licence": dataset.licence or UNKNOWN,
         "cameras": cameras,
         **({"handed_on": before} if before else {}),
+        **_replayed_from(dataset, episode.source),
     }
+
+
+def _replayed_from(dataset: Dataset, source: Episode) -> dict[str, Any]:
+    found = dataset.replayed_from(source) if isinstance(dataset, NativeDataset) else None
+    if found is None:
+        return {}
+    file = {"file": Path(found.path).name, "sha256": found.sha256, "episode": found.key}
+    return {"replayed_from": file}
 
 
 def _handed_on(dataset: Dataset, source: Episode) -> Mapping[str, Any] | None:

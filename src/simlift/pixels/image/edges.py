@@ -11,6 +11,8 @@ from jaxtyping import Bool, Float, Int, UInt8
 from simlift.pixels.geometry.projection import discontinuities, normals_from_depth
 
 _SHARE = 0.1  # of all pixels whose gradient counts as strong
+_NOISE = 4.0  # times the median gradient, which in a picture of few edges is that of its noise
+_OUTLINES, _FAINT = 0.995, 0.1  # a tenth of what the strongest edges reach is texture
 _LOW_TO_HIGH = 0.4  # MATLAB's edge(..., "canny")
 _FAINTEST = 2.0  # codes: a step below this is quantisation, never an edge
 _PRECISION = 8.0  # gradients are handed to Canny in eighths of a code
@@ -25,22 +27,52 @@ def canny(image: UInt8[np.ndarray, "h w 3"], low: float, high: float) -> Bool[np
     return np.asarray(cv2.Canny(gray, low, high)) > 0
 
 
-def relative_canny(image: UInt8[np.ndarray, "h w 3"]) -> Bool[np.ndarray, "h w"]:
+def relative_canny(
+    image: UInt8[np.ndarray, "h w 3"], share: float = _SHARE
+) -> Bool[np.ndarray, "h w"]:
     """Compute Canny edges whose thresholds follow the image's own contrast.
 
-    Gray is smoothed by a Gaussian of 1 pixel; the upper threshold is the 90th percentile of the
-    gradient, the lower one 0.4 of it (the rule of MATLAB's `edge`, with a rarer percentile), so
-    that a darker or hazier image of the same scene has the same edges.
+    Gray is smoothed by a Gaussian of 1 pixel; the upper threshold leaves `share` of the gradients
+    above it (a tenth), the lower one is 0.4 of it (the rule of MATLAB's `edge`, with a rarer
+    percentile), so that a darker or hazier image of the same scene has the same edges. Where hardly
+    a tenth of an image is edges, that percentile would lie in its noise or faintest texture: the
+    threshold keeps above four medians, and above a tenth of the strongest edges.
     """
-    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    gray = cv2.GaussianBlur(gray, (7, 7), 1.0)
-    across = np.rint(cv2.Sobel(gray, cv2.CV_32F, 1, 0) * _PRECISION).astype(np.int16)
-    down = np.rint(cv2.Sobel(gray, cv2.CV_32F, 0, 1) * _PRECISION).astype(np.int16)
-    size = np.abs(across) + np.abs(down)
-    counts = np.cumsum(np.bincount(size.ravel()))
-    strong = float(np.searchsorted(counts, (1 - _SHARE) * size.size))
-    high = max(strong, _FAINTEST * _SOBEL_STEP * _PRECISION)
-    return np.asarray(cv2.Canny(across, down, _LOW_TO_HIGH * high, high)) > 0
+    gradients = _Gradients(image)
+    high = gradients.threshold(share)
+    edges = cv2.Canny(gradients.across, gradients.down, _LOW_TO_HIGH * high, high)
+    return np.asarray(edges) > 0
+
+
+def edge_share(image: UInt8[np.ndarray, "h w 3"]) -> float:
+    """Return the share of an image's pixels whose gradient is that of an edge: a tenth at most.
+
+    Of a picture that is plain it is small: as many of the strongest edges of another picture of the
+    same scene are its outlines, whatever texture it has besides.
+    """
+    gradients = _Gradients(image)
+    return float((gradients.size >= gradients.threshold(_SHARE)).mean())
+
+
+class _Gradients:
+    """The gradients of a smoothed gray image, in eighths of a code."""
+
+    def __init__(self, image: UInt8[np.ndarray, "h w 3"]) -> None:
+        gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
+        gray = cv2.GaussianBlur(gray, (7, 7), 1.0)
+        self.across = np.rint(cv2.Sobel(gray, cv2.CV_32F, 1, 0) * _PRECISION).astype(np.int16)
+        self.down = np.rint(cv2.Sobel(gray, cv2.CV_32F, 0, 1) * _PRECISION).astype(np.int16)
+        self.size = np.abs(self.across) + np.abs(self.down)
+
+    def threshold(self, share: float) -> float:
+        """Return the gradient that `share` of the pixels reach, if it is above noise."""
+        counts = np.cumsum(np.bincount(self.size.ravel()))
+        strong, middle, outlines = (
+            float(np.searchsorted(counts, part * self.size.size))
+            for part in (1 - share, 0.5, _OUTLINES)
+        )
+        faintest = _FAINTEST * _SOBEL_STEP * _PRECISION
+        return max(strong, faintest, _NOISE * middle, _FAINT * outlines)
 
 
 def geometry_edges(

@@ -21,7 +21,8 @@ def material_of(model: "mujoco.MjModel", geom: int) -> Material:
     """Return a geom's material; roughness and metal where the model states them, else by gloss."""
     matid = int(model.geom_matid[geom])
     colour = colour_of(model, geom)
-    red, green, blue = (float(c) for c in srgb_to_linear(colour[:3].astype(np.float32)))
+    tint = srgb_to_linear(colour[:3].astype(np.float32)) * _mean_of_cube(model, matid)
+    red, green, blue = (float(c) for c in tint)
     rough, metallic, emission = surface_of(model, geom)
     return Material(
         name=(model.mat(matid).name or f"material_{matid}") if matid >= 0 else "plain",
@@ -66,8 +67,22 @@ def _texture(model: "mujoco.MjModel", matid: int) -> np.ndarray | None:
     texid = int(model.mat_texid[matid, _RGB])
     if texid < 0 or model.tex_type[texid] != mujoco.mjtTexture.mjTEXTURE_2D:
         return None
+    return np.ascontiguousarray(_pixels(model, texid))
+
+
+def _mean_of_cube(model: "mujoco.MjModel", matid: int) -> np.ndarray:
+    """Return the mean linear colour of a material's cube map, which stands for it; 1 without."""
+    texid = int(model.mat_texid[matid, _RGB]) if matid >= 0 else -1
+    if texid < 0 or model.tex_type[texid] != mujoco.mjtTexture.mjTEXTURE_CUBE:
+        return np.ones(3)
+    pixels = _pixels(model, texid)[:: max(int(model.tex_width[texid]) // 64, 1)]
+    return srgb_to_linear(pixels.astype(np.float32) / 255).mean(axis=(0, 1))
+
+
+def _pixels(model: "mujoco.MjModel", texid: int) -> np.ndarray:
+    """Return the pixels [h w 3] of a texture; the six faces of a cube one below the other."""
     height, width = int(model.tex_height[texid]), int(model.tex_width[texid])
     channels, start = int(model.tex_nchannel[texid]), int(model.tex_adr[texid])
     pixels = model.tex_data[start : start + height * width * channels]
     image = pixels.reshape(height, width, channels)
-    return np.ascontiguousarray(np.broadcast_to(image[..., :3], (height, width, 3)))
+    return np.broadcast_to(image[..., :3], (height, width, 3))

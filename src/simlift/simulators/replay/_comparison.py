@@ -4,12 +4,15 @@ Tones of textures differ between releases of robosuite, so that the mean differe
 wrong camera but hardly a wrong pose of the robot; what changes between frames tells that.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Int, UInt8
 
 from simlift.core.errors import ClipError
+from simlift.core.layers import Array
 from simlift.simulators.mujoco._renderer import open_renderer
 from simlift.simulators.replay._model import Replay, set_states
 
@@ -19,6 +22,8 @@ _DOUBT = 0.15  # of the motion, above which a shift in time is looked for
 _CHANGED = 12  # codes: more than noise
 _FEWEST = 20  # pixels that change
 NUM_COMPARED = 8
+
+_Draw = Callable[[str, Array], Array]
 
 
 @dataclass(frozen=True)
@@ -63,10 +68,11 @@ def compare(
     replay: Replay, camera: str, frames: Int[np.ndarray, "k"], stored: UInt8[np.ndarray, "k h w 3"]
 ) -> Comparison:
     """Compare some frames as they are stored; ClipError names the likely cause of a difference."""
-    found = _compared(camera, _drawn(replay, camera, frames, stored.shape[1:3]), stored)
-    if found.agrees and (found.motion or 0.0) <= _DOUBT:
-        return found
-    cause = _cause(replay, found, frames, stored)
+    with _drawing(replay, stored.shape[1:3]) as draw:
+        found = _compared(camera, draw(camera, replay.states[frames]), stored)
+        if found.agrees and (found.motion or 0.0) <= _DOUBT:
+            return found
+        cause = _cause(replay, found, frames, stored, draw)
     if found.agrees and not cause:
         return found
     raise ClipError(
@@ -101,14 +107,19 @@ def _motion(ours: Int[np.ndarray, "k h w 3"], theirs: Int[np.ndarray, "k h w 3"]
     return float(np.abs(mine - due)[changed].sum()) / total
 
 
-def _drawn(
-    replay: Replay, camera: str, frames: Int[np.ndarray, "k"], size: tuple[int, ...]
-) -> UInt8[np.ndarray, "k h w 3"]:
-    seen = replace(replay, states=replay.states[frames])
+@contextmanager
+def _drawing(replay: Replay, size: tuple[int, ...]) -> Iterator[_Draw]:
+    """Open a renderer, and yield what draws states [k n] as a camera sees them [k h w 3]."""
     height, width = size
-    episode = seen.episode(camera, height=height, width=width)
-    with open_renderer(replay.model, height=height, width=width, camera=episode.camera) as renderer:
-        return np.array([renderer.colour(data) for data in episode.visit()])
+    first = replay.episode(replay.cameras[0], height=height, width=width).camera
+    with open_renderer(replay.model, height=height, width=width, camera=first) as renderer:
+
+        def draw(camera: str, states: Array) -> Array:
+            episode = replace(replay, states=states).episode(camera, height=height, width=width)
+            seen = replace(renderer, camera=episode.camera)
+            return np.array([seen.colour(data) for data in episode.visit()])
+
+        yield draw
 
 
 def _cause(
@@ -116,44 +127,38 @@ def _cause(
     found: Comparison,
     frames: Int[np.ndarray, "k"],
     stored: UInt8[np.ndarray, "k h w 3"],
+    draw: _Draw,
 ) -> str:
     """Try what is often wrong; return what makes it agree much better, "" where nothing does."""
-    size = stored.shape[1:3]
-    for other in replay.cameras:
-        if other == found.camera or found.mean <= LARGEST_MEAN:
-            continue
-        tried = _compared(other, _drawn(replay, other, frames, size), stored)
-        if tried.agrees and tried.mean < found.mean / 2:
-            return f"the pictures are those of the camera {other}"
-    last = len(replay.states) - 1
-    for shift, words in ((1, "a frame before"), (-1, "a frame after")):
-        tried = _compared(
-            found.camera,
-            _drawn(replay, found.camera, (frames + shift).clip(0, last), size),
-            stored,
-        )
-        if _better(tried, found):
-            return f"the states lie {words} their pictures: write states and pictures of one moment"
-    swapped = _swapped(replay)
-    if _better(_compared(found.camera, _drawn(swapped, found.camera, frames, size), stored), found):
-        return "the states are in the order time, qvel, qpos: write them as time, qpos, qvel"
-    backward = replace(replay, states=replay.states[::-1])
-    if _better(
-        _compared(found.camera, _drawn(backward, found.camera, frames, size), stored), found
-    ):
-        return "the states run backward: write them in the order of the pictures"
-    if found.mean <= LARGEST_MEAN:
-        return (
-            ""
-            if found.agrees
-            else "the scene agrees but what moves does not: the states are in another order than "
-            "the pictures, or of another episode"
-        )
-    mirrored = _compared(
-        found.camera, _drawn(replay, found.camera, frames, size), stored[:, :, ::-1]
-    )
+    states, camera = replay.states, found.camera
+    mirrored = _compared(camera, draw(camera, states[frames]), stored[:, :, ::-1])
     if mirrored.agrees and mirrored.mean < found.mean / 2:
         return "the pictures are mirrored, left for right"
+    for other in replay.cameras if found.mean > LARGEST_MEAN else ():
+        tried = _compared(other, draw(other, states[frames]), stored)
+        if tried.agrees and tried.mean < found.mean / 2:
+            return f"the pictures are those of the camera {other}"
+    last = len(states) - 1
+    orders = {
+        "the states lie a frame before their pictures: write both of one moment": states[
+            (frames + 1).clip(0, last)
+        ],
+        "the states lie a frame after their pictures: write both of one moment": states[
+            (frames - 1).clip(0, last)
+        ],
+        "the states are in the order time, qvel, qpos: write them as time, qpos, qvel": _swapped(
+            replay
+        )[frames],
+        "the states run backward: write them in the order of the pictures": states[::-1][frames],
+    }
+    for words, tried_states in orders.items():
+        if _better(_compared(camera, draw(camera, tried_states), stored), found):
+            return words
+    if found.mean <= LARGEST_MEAN and not found.agrees:
+        return (
+            "the scene agrees but what moves does not: the states are in another order than the "
+            "pictures, or of another episode"
+        )
     return ""
 
 
@@ -164,8 +169,8 @@ def _better(tried: Comparison, found: Comparison) -> bool:
     return tried.motion < found.motion / 2
 
 
-def _swapped(replay: Replay) -> Replay:
+def _swapped(replay: Replay) -> Array:
+    """Return the states that the recorded ones are if qvel stands before qpos."""
     nq, nv = replay.model.nq, replay.model.nv
-    recorded = replay.recorded
     order = np.r_[0, 1 + nv : 1 + nv + nq, 1 : 1 + nv]
-    return replace(replay, states=set_states(replay.model, recorded[:, order]))
+    return set_states(replay.model, replay.recorded[:, order])

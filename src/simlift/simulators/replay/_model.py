@@ -33,7 +33,7 @@ class Replay:
     key: str
     model: "mujoco.MjModel"
     states: Float[np.ndarray, "t n"]
-    recorded: Float[np.ndarray, "t m"]  # time, qpos, qvel
+    recorded: Float[np.ndarray, "all m"]  # time, qpos, qvel
     segments: Segments
     robot_bodies: frozenset[int]
     assets: tuple[Path, ...]

@@ -4,7 +4,8 @@ Nothing is attached or placed by hand: fingers close on the lemon, friction carr
 falls when they open. An episode in which that did not happen is an error.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -21,6 +22,7 @@ from simlift.simulators.mujoco._episode import (
 from simlift.simulators.mujoco._library import mujoco
 from simlift.simulators.mujoco._segments import segments_of
 from simlift.simulators.recording import Actions, Recording
+from simlift.simulators.tabletop._cameras import add_cameras
 from simlift.simulators.tabletop._franka import (
     ARM_JOINTS,
     FINGER_JOINTS,
@@ -70,33 +72,43 @@ class Outcome:
 
 
 def simulate_tabletop(
-    *, height: int, width: int, fps: int, num_frames: int, seed: int
-) -> tuple[Recording, Outcome]:
-    """Build the room, run the episode, and check what the arm did."""
+    *,
+    height: int,
+    width: int,
+    fps: int,
+    num_frames: int,
+    seed: int,
+    cameras: Sequence[str] = ("front",),
+) -> tuple[dict[str, Recording], Outcome]:
+    """Build the room, run the episode, check what the arm did; return what each camera sees."""
     rng = np.random.default_rng(seed)
     layout = random_layout(rng)
     model = _build(rng, layout)
     commands = _plan(model, layout, num_frames / fps)
     states, actions = _run(model, commands, fps=fps, num_frames=num_frames)
     segments = segments_of(model, frozenset(model.body(name).id for name in LINKS))
-    episode = Episode(model, states, fixed_camera(model, "view"), segments, height, width)
+    episode = Episode(model, states, fixed_camera(model, cameras[0]), segments, height, width)
     outcome = _check(episode)
     fingers = actions.state[:, -2:].mean(axis=1)
-    recording = episode.recording(
-        fps,
-        caption="A white robot arm picks up a lemon from a cutting mat and drops it into a blue "
-        "bowl on a wooden table, in a room with a bookcase, a plant and a brick wall.",
-        robot=with_arm(
-            robot_track(
-                episode,
-                joints=[model.joint(name).id for name in (*ARM_JOINTS, *FINGER_JOINTS)],
-                links=[model.body(name).id for name in LINKS],
-                gripper=(fingers / OPEN).clip(0, 1),
-            )
-        ),
-        actions=actions,
+    robot = with_arm(
+        robot_track(
+            episode,
+            joints=[model.joint(name).id for name in (*ARM_JOINTS, *FINGER_JOINTS)],
+            links=[model.body(name).id for name in LINKS],
+            gripper=(fingers / OPEN).clip(0, 1),
+        )
     )
-    return recording, outcome
+    recordings = {
+        camera: replace(episode, camera=fixed_camera(model, camera)).recording(
+            fps,
+            caption="A white robot arm picks up a lemon from a cutting mat and drops it into a "
+            "blue bowl on a wooden table, in a room with a bookcase, a plant and a brick wall.",
+            robot=robot,
+            actions=actions,
+        )
+        for camera in cameras
+    }
+    return recordings, outcome
 
 
 def _build(rng: np.random.Generator, layout: Layout) -> "mujoco.MjModel":
@@ -112,15 +124,7 @@ def _build(rng: np.random.Generator, layout: Layout) -> "mujoco.MjModel":
     stage.skin(plate, box((0.30, 0.26, FOOT - TABLE_TOP), (0, 0, (FOOT - TABLE_TOP) / 2)), "tin")
     spec.attach(franka_spec(), prefix=PREFIX, frame=spec.worldbody.add_frame(pos=[0, 0, FOOT]))
     _light(spec)
-    eye, target = np.array([1.19, -1.03, 1.40]), np.array([0.26, 0.10, 0.972])
-    right = np.cross(target - eye, [0, 0, 1.0])
-    up = np.cross(right, target - eye)
-    spec.worldbody.add_camera(
-        name="view",
-        pos=eye,
-        xyaxes=[*right, *up],
-        fovy=42,
-    )
+    add_cameras(spec)
     return spec.compile()
 
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +16,14 @@ from simlift.core.dataset import Dataset, short_name
 from simlift.core.errors import InputError, RunError
 from simlift.core.layers import Layer
 from simlift.core.run import Run, TakeKey
-from simlift.exports.datasets._columns import NUMBERED
+from simlift.exports.datasets._columns import NUMBERED, RowSettings, _named
 from simlift.exports.datasets._lerobot_v21 import modality
+from simlift.media.dataset_manifest import DatasetManifest, EpisodeEntry
 from simlift.passes.export_dataset import DatasetOptions, export_dataset
 from simlift.scale.progress import Silent
 from simlift.sources import open_clips
 from simlift.sources.datasets import open_dataset
+from simlift.sources.native_dataset import NativeDataset
 
 FORMATS = ("lerobot-v3", "lerobot-v2.1")
 FREE = ("timestamp", *(name for name in ("observation.state", "action", "next.reward", "gripper")))
@@ -434,3 +437,19 @@ def test_modality_names_the_parts_of_state_and_action():
         "annotation": {"human.task_description": {"original_key": "task_index"}},
     }
     assert NUMBERED[0] == "timestamp"
+
+
+def test_two_columns_of_one_name_are_refused():
+    """A joined state never disappears behind a column that is called so already."""
+    entry = EpisodeEntry(0, "a", 1, cameras={"front": "a"})
+    manifest = DatasetManifest("simlift-dataset/1", "set", Fraction(20), (entry,))
+    dataset = NativeDataset(Path("set"), manifest)
+    table = pa.table({"obs/state": [[1.0, 2.0]], "obs/eef_pos": [[3.0, 4.0]], "actions": [[0.0]]})
+    columns, _, notes = _named(dataset, table, RowSettings())
+    assert columns["observation.state"].to_pylist() == [[1.0, 2.0]] and not notes
+    with pytest.raises(InputError, match="would be called observation.state"):
+        _named(dataset, table, RowSettings(state=("eef_pos",)))
+    with pytest.raises(InputError, match="would be called action"):
+        _named(dataset, table.append_column("action", pa.array([[1.0]])), RowSettings())
+    columns, _, _ = _named(dataset, table, RowSettings(state=("state",)))
+    assert columns["observation.state"].to_pylist() == [[1.0, 2.0]]

@@ -167,6 +167,15 @@ def test_a_move_that_was_begun_is_finished(tmp_path: Path, moved: int) -> None:
     assert [t.attempt for t in run.rejected()] == [0, 0]
 
 
+def test_fewer_attempts_than_before_keep_what_came_of_them(tmp_path: Path) -> None:
+    clip, out = make_clip(tmp_path, "a"), tmp_path / "run"
+    good = recipe(("a", 2))
+    first = fill(out, [clip], good, attempts=3)
+    again = fill(out, [clip], good, attempts=1)
+    assert again.yielded.accepted == first.yielded.accepted
+    assert again.yielded.accepted_at == first.yielded.accepted_at
+
+
 def test_attempts_are_at_least_one(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="found 0"):
         fill(tmp_path / "run", [make_clip(tmp_path, "a")], recipe(), attempts=0)

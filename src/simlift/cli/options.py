@@ -98,7 +98,9 @@ class Choosing(Reading):
 
     def options(self) -> "ReadOptions":
         """Return them as a clip is opened with."""
-        return replace(super().options(), robot=self.robot)
+        # Takes keep it to open their clip again, wherever that is asked for.
+        robot = None if self.robot is None else self.robot.resolve()
+        return replace(super().options(), robot=robot)
 
     def seen(self, dataset: "Dataset") -> tuple[str, ...]:
         """Return the cameras of a dataset that are meant."""

@@ -149,11 +149,12 @@ def select_episodes(dataset: Dataset, wanted: str | None) -> tuple[Episode, ...]
     if wanted is None:
         return tuple(dataset.episodes)
     by_number = {episode.index: episode for episode in dataset.episodes}
-    by_name = {name: e for e in dataset.episodes for name in (e.name, e.key) if name}
+    # Keys that are numbers, of what a dataset was made from, never go before its own numbers.
+    by_name = {name: e for e in dataset.episodes for name in (e.key, e.name) if name}
     chosen: dict[int, Episode] = {}
     for word in filter(None, (part.strip() for part in wanted.split(","))):
-        found = [by_number[k] for k in dataset.filters.get(word, ())]
-        found = found or _episodes_of(word, by_number, by_name)
+        found = _episodes_of(word, by_number, by_name)
+        found = found or [by_number[k] for k in dataset.filters.get(word, ())]
         if not found:
             numbers = sorted(by_number)
             raise RecipeError(
@@ -172,15 +173,39 @@ def select_episodes(dataset: Dataset, wanted: str | None) -> tuple[Episode, ...]
 def _episodes_of(
     word: str, by_number: Mapping[int, Episode], by_name: Mapping[str, Episode]
 ) -> list[Episode]:
+    if word.isdecimal() and int(word) in by_number:
+        return [by_number[int(word)]]
     if word in by_name:
         return [by_name[word]]
     if match := re.fullmatch(r"(\d*):(\d*)", word):
         low = int(match[1] or 0)
         high = int(match[2]) if match[2] else max(by_number) + 1
         return [by_number[index] for index in sorted(by_number) if low <= index < high]
-    if word.isdecimal() and int(word) in by_number:
-        return [by_number[int(word)]]
     return []
+
+
+def find_episode(dataset: Dataset, index: int) -> Episode | None:
+    """Return the episode of a number, or None.
+
+    Episodes without holes stand at their number, so that thousands are found without a search.
+    """
+    episodes = dataset.episodes
+    if 0 <= index < len(episodes) and episodes[index].index == index:
+        return episodes[index]
+    return next((episode for episode in episodes if episode.index == index), None)
+
+
+def episode_numbered(dataset: Dataset, index: int) -> Episode:
+    """Return the episode of a number; ClipError where the dataset has none."""
+    found, episodes = find_episode(dataset, index), dataset.episodes
+    if found is None:
+        raise ClipError(
+            dataset.path,
+            f"has no episode {index}",
+            allowed=f"{len(episodes)} episodes, from {episodes[0].index} to {episodes[-1].index}",
+            way_out="restore the dataset, if takes were made of that episode",
+        )
+    return found
 
 
 def select_cameras(dataset: Dataset, wanted: Iterable[str] | None) -> tuple[str, ...]:

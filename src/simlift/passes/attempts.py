@@ -109,17 +109,17 @@ def _keys(clips: Sequence[Clip], recipe: Recipe) -> list[TakeKey]:
 
 def _set_apart_rejected(run: Run, clips: Sequence[Clip], recipe: Recipe) -> None:
     named = {clip.name for clip in clips}
-    takes = [take for take in run.takes() if take.clip in named]
+    takes = {take.key: take for take in run.takes() if take.clip in named}
     for variant in recipe.variants:
         groups: dict[str, list[TakeKey]] = {}
-        for take in takes:
+        for key, take in takes.items():
             if take.variant == variant.name:
-                groups.setdefault(take.group, []).append(take.key)
+                groups.setdefault(take.group, []).append(key)
         for keys in groups.values():
             sheets = {key: run.sheet(key) for key in keys}
             bad = [(k, s) for k, s in sheets.items() if s is not None and not s.accepted]
             if bad:
-                attempt = next(t.attempt for t in takes if t.key == bad[0][0])
+                attempt = takes[bad[0][0]].attempt
                 reasons = tuple(f"{k.clip}: {reason}" for k, s in bad for reason in s.reasons)
                 moving = Moving(tuple(keys), attempt, reasons)
                 write_text(_journal(run), dumps(moving))
@@ -136,11 +136,12 @@ def _finish_moving(run: Run) -> None:
         return
     moving = load(_journal(run), Moving)
     for key in moving.keys:
+        # The video goes first, for by it a take is there: none is ever without its provenance.
         parts = {
+            ".mp4": run.take_video(key),
             ".scores.json": run.score_file(key),
             ".png": run.take_picture(key),
             ".json": run.take_file(key),
-            ".mp4": run.take_video(key),
         }
         for suffix, source in parts.items():
             target = run.rejected_file(key, moving.attempt, suffix)
@@ -166,8 +167,13 @@ def _summarise(
     failures: tuple[Failure, ...],
 ) -> AttemptsResult:
     due, why = attempts_due(run), {failure.name: failure.reason for failure in failures}
-    accepted, redo = [0] * attempts, []
     taken = {take.key: take for take in run.takes()}
+    # A run that was tried more often before keeps what came of that.
+    most = max((take.attempt + 1 for take in taken.values()), default=0)
+    accepted, redo = [0] * max(attempts, most), []
+    fellows: dict[str, list[Clip]] = {}
+    for clip in clips:
+        fellows.setdefault(clip.group, []).append(clip)
     for clip in clips:
         for variant in recipe.variants:
             key = TakeKey(clip.name, variant.name)
@@ -176,7 +182,9 @@ def _summarise(
                 accepted[take.attempt] += 1
                 continue
             tried = due.get((clip.group, variant.name), 0)
-            reasons = (why[clip.name],) if clip.name in why else _reasons(run, clips, key, tried)
+            reasons = _reasons(run, fellows[clip.group], key, tried)
+            if clip.name in why:
+                reasons = (why[clip.name],)
             redo.append(Redo(clip.name, variant.name, tried, reasons))
     asked, total = len(clips) * len(recipe.variants), sum(accepted)
     yielded = Yield(
@@ -185,13 +193,12 @@ def _summarise(
     return AttemptsResult(yielded, tuple(redo), failures)
 
 
-def _reasons(run: Run, clips: Sequence[Clip], key: TakeKey, tried: int) -> tuple[str, ...]:
+def _reasons(run: Run, fellows: Sequence[Clip], key: TakeKey, tried: int) -> tuple[str, ...]:
     """Return what spoke against the last attempt: of this camera, or of its fellows."""
-    group = next(clip.group for clip in clips if clip.name == key.clip)
     found: list[str] = []
-    for clip in clips:
+    for clip in fellows:
         file = run.rejected_file(TakeKey(clip.name, key.variant), tried - 1, ".scores.json")
-        if clip.group == group and file.exists():
+        if file.exists():
             own = clip.name == key.clip
             reasons = load(file, ScoreSheet).reasons
             found += [reason if own else f"{clip.name}: {reason}" for reason in reasons]

@@ -6,7 +6,7 @@ import numpy as np
 
 from simlift.core.clip import Clip
 from simlift.core.clip_sample import shrink
-from simlift.core.dataset import Dataset, Episode
+from simlift.core.dataset import episode_numbered, find_episode
 from simlift.core.errors import ClipError
 from simlift.core.layers import Array, Layer
 from simlift.evaluation.agreement import Finding
@@ -25,12 +25,12 @@ def check_episode(clip: Clip) -> tuple[Finding, ...]:
         return ()
     dataset = dataset_of(clip)
     number = clip.origin.episode
-    episode = _episode(dataset, number)
+    episode = episode_numbered(dataset, number)
     states = _states(numeric_columns(dataset.rows(episode)), clip.num_frames)
     near = range(min(_BEGINNING, clip.num_frames))
     indices = np.array(sorted({*near, *(k for run in looked_at(clip) for k in run)}))
     frames = _small(clip, indices.tolist())
-    before = next((e for e in dataset.episodes if e.index == number - 1), None)
+    before = find_episode(dataset, number - 1)
     last: Array | None = None
     if before is not None:
         try:
@@ -46,11 +46,7 @@ def row_files(clip: Clip) -> tuple[Path, ...]:
     if clip.origin is None:
         return ()
     dataset = dataset_of(clip)
-    return dataset.files(_episode(dataset, clip.origin.episode))
-
-
-def _episode(dataset: Dataset, number: int) -> Episode:
-    return next(episode for episode in dataset.episodes if episode.index == number)
+    return dataset.files(episode_numbered(dataset, clip.origin.episode))
 
 
 def _small(clip: Clip, indices: list[int]) -> Array:

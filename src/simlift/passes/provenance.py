@@ -14,9 +14,13 @@ _OF_NETWORKS = ("torch", "diffusers", "transformers", "peft")  # named where the
 
 
 def source_digest(clip: Clip) -> str:
-    """Hash the names and bytes of the files that a clip's layers are read from."""
+    """Hash the names and bytes of the files that a clip is read from.
+
+    They are those of its layers, and the description of its robot, which skeletons are drawn by.
+    """
     total = hashlib.blake2b(digest_size=16)
-    for path in clip.files:
+    robot = clip.read_options.robot
+    for path in sorted({*clip.files, *([] if robot is None else [robot])}):
         total.update(path.name.encode())
         state = path.stat()
         total.update(_file_digest(path, state.st_size, state.st_mtime_ns))

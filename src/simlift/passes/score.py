@@ -69,11 +69,13 @@ def score_run(
     gate = run.recipe().gate
     clips = source_clips(run).values() if opened is None else opened
     lpips = _lpips_weights(clips)
+    takes_of: dict[str, list[Take]] = {}
+    for take in takes:
+        takes_of.setdefault(take.clip, []).append(take)
     jobs = []
     for clip in clips:
-        todo = tuple(
-            t for t in takes if t.clip == clip.name and _is_open(run, t, clip, lpips, critic)
-        )
+        made = takes_of.get(clip.name, ())
+        todo = tuple(take for take in made if _is_open(run, take, clip, lpips, critic))
         if todo:
             _check_source(todo, clip)
             jobs.append(ScoreJob(clip, run, gate, todo, lpips, critic))

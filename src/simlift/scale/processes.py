@@ -21,7 +21,7 @@ import cv2
 from simlift.core.errors import RecipeError, SimliftError
 from simlift.core.progress import listen_to_activity, report_activity
 from simlift.pixels.compilation import listen_to_compilation, report_compiling
-from simlift.scale.memory import keep_pages
+from simlift.scale.memory import keep_pages, return_pages
 
 
 class Job(Protocol):
@@ -76,6 +76,8 @@ def _attempt(work: Work[J], job: J, progress: Callable[[int], None]) -> Failure 
         return Failure(job.name, str(error))
     except Exception as error:  # a defect in an engine must not stop the other clips
         return Failure(job.name, f"{type(error).__name__}: {error}", traceback.format_exc())
+    finally:
+        return_pages()
     return None
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from simlift.core.clip import Clip
+from simlift.core.dataset import episode_numbered
 from simlift.core.read_options import ReadOptions
 from simlift.sources.datasets import reopen_dataset
 
@@ -47,7 +48,7 @@ def _of_dataset(clip: Clip) -> list[Curves]:
     assert clip.origin is not None
     plain = ReadOptions(fps=clip.read_options.fps)
     dataset = reopen_dataset(clip.origin.dataset, plain)
-    episode = next(e for e in dataset.episodes if e.index == clip.origin.episode)
+    episode = episode_numbered(dataset, clip.origin.episode)
     table = dataset.rows(episode)
     names = {name: feature.names for name, feature in dataset.features.items()}
     return _columns((name, table[name], names.get(name)) for name in table.column_names)

@@ -6,7 +6,14 @@ from functools import lru_cache
 from pathlib import Path
 
 from simlift.core.clip import Clip
-from simlift.core.dataset import Dataset, Episode, select_cameras, select_episodes, short_name
+from simlift.core.dataset import (
+    Dataset,
+    Episode,
+    find_episode,
+    select_cameras,
+    select_episodes,
+    short_name,
+)
 from simlift.core.errors import ClipError, RecipeError
 from simlift.core.read_options import ReadOptions
 from simlift.sources import hdf5, lerobot, native, native_dataset
@@ -94,7 +101,7 @@ def open_one(path: Path, options: ReadOptions) -> Clip:
     """
     plain = replace(options, episode=None, camera=None)
     dataset = reopen_dataset(path, plain)
-    chosen = select_episodes(dataset, options.episode)
+    chosen = _episodes_stated(dataset, options.episode)
     seen = select_cameras(dataset, None if options.camera is None else (options.camera,))
     if len(chosen) > 1 or len(seen) > 1:
         raise RecipeError(
@@ -105,6 +112,13 @@ def open_one(path: Path, options: ReadOptions) -> Clip:
         )
     dataset.check(chosen, seen)
     return _led(dataset, chosen[0], seen[0])
+
+
+def _episodes_stated(dataset: Dataset, stated: str | None) -> tuple[Episode, ...]:
+    """Return the episodes of a stated word; takes state a number, and there are thousands."""
+    number = int(stated) if stated is not None and stated.isdecimal() else -1
+    found = find_episode(dataset, number)
+    return select_episodes(dataset, stated) if found is None else (found,)
 
 
 def _led(dataset: Dataset, episode: Episode, camera: str) -> Clip:

@@ -133,7 +133,16 @@ def _named(
         columns["observation.state"] = vectors(joined)
         notes.append(f"observation.state joins {', '.join(states)}")
     for name, column in found.items():
-        columns[_lerobot_name(name)] = _without_matrices(column)
+        named = _lerobot_name(name)
+        if named in columns and states != [name]:
+            raise InputError(
+                f"the column {name}",
+                f"would be called {named}, as another one is",
+                allowed="columns that LeRobot's names tell apart",
+                way_out="--state without columns beside the one that is the state already; or "
+                "rename it in the dataset",
+            )
+        columns[named] = _without_matrices(column)
     stated = {name: feature.names for name, feature in dataset.features.items()}
     names: dict[str, Sequence[str] | None] = {
         _lerobot_name(name): stated.get(name) for name in found
@@ -176,7 +185,7 @@ def _states(found: Mapping[str, pa.ChunkedArray], settings: RowSettings) -> list
                 )
             chosen.append(match[0])
         return chosen
-    if "observation.state" in found:
+    if any(_lerobot_name(name) == "observation.state" for name in found):
         return []
     if "state" in found:
         return ["state"]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from simlift.core.clip import Clip
-from simlift.core.dataset import Dataset, Episode
+from simlift.core.dataset import Dataset, Episode, episode_numbered
 from simlift.core.errors import InputError, RunError
 from simlift.core.run import Run, ScoreSheet, Take
 from simlift.core.strict_json import digest
@@ -156,8 +156,9 @@ def _camera(dataset: Dataset, clip: Clip) -> str:
 
 
 def _episode(dataset: Dataset, clip: Clip) -> Episode:
-    index = clip.origin.episode if clip.origin else dataset.episodes[0].index
-    return next(episode for episode in dataset.episodes if episode.index == index)
+    if clip.origin is None:
+        return dataset.episodes[0]
+    return episode_numbered(dataset, clip.origin.episode)
 
 
 def _against(

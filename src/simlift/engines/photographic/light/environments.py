@@ -22,19 +22,40 @@ def resolve(light: Light, outdoors: bool) -> str:
     return choices[light.pick % len(choices)]
 
 
-@lru_cache(maxsize=16)
 def open_environment(light: Light, name: str) -> Environment:
-    """Build the environment of a light; RecipeError when its file cannot be used."""
+    """Build the environment of a light; RecipeError when its file cannot be used.
+
+    Rooms and files are the same under every light, so that looks that are drawn share them.
+    """
     if name == "clear-sky":
-        radiance, sun = sky.clear_sky(
-            np.radians(light.elevation), light.turbidity, light.clouds, light.pick
-        )
-        return build_environment(radiance, (sun,))
+        return _clear_sky(light.elevation, light.turbidity, light.clouds, light.pick)
     if name == "night":
-        radiance, moon = sky.night_sky(np.radians(light.elevation), light.pick)
-        return build_environment(radiance, (moon,))
+        return _night(light.elevation, light.pick)
     if name == "overcast":
-        return build_environment(sky.overcast_sky(light.pick))
+        return _overcast(light.pick)
+    return _unchanging(name)
+
+
+# Skies are drawn anew for every episode: few are kept, for the looks of one.
+@lru_cache(maxsize=4)
+def _clear_sky(elevation: float, turbidity: float, clouds: float, pick: int) -> Environment:
+    radiance, sun = sky.clear_sky(np.radians(elevation), turbidity, clouds, pick)
+    return build_environment(radiance, (sun,))
+
+
+@lru_cache(maxsize=4)
+def _night(elevation: float, pick: int) -> Environment:
+    radiance, moon = sky.night_sky(np.radians(elevation), pick)
+    return build_environment(radiance, (moon,))
+
+
+@lru_cache(maxsize=4)
+def _overcast(pick: int) -> Environment:
+    return build_environment(sky.overcast_sky(pick))
+
+
+@lru_cache(maxsize=8)
+def _unchanging(name: str) -> Environment:
     rooms = {"studio": sky.studio, "window-room": sky.window_room, "lamp-room": sky.lamp_room}
     if name in rooms:
         return build_environment(rooms[name]())

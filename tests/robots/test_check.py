@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from tiny import robots
 
+from simlift.core.camera_conventions import rotation_of_quaternion
 from simlift.core.errors import InputError
 from simlift.robots.check import (
     Kinematics,
@@ -16,7 +17,6 @@ from simlift.robots.check import (
     rigid_fit,
     rotations_of,
 )
-from simlift.robots.description import rotations
 from simlift.robots.urdf import read_urdf, rotation_from_rpy
 
 T = 40
@@ -101,7 +101,7 @@ def wrong_order(turns):
     x = (turns[:, 2, 1] - turns[:, 1, 2]) / (4 * w)
     y = (turns[:, 0, 2] - turns[:, 2, 0]) / (4 * w)
     z = (turns[:, 1, 0] - turns[:, 0, 1]) / (4 * w)
-    return rotations(np.stack([w, x, y, z], 1), "xyzw")
+    return rotation_of_quaternion(np.stack([w, x, y, z], 1), "xyzw")
 
 
 CAUSES = {

@@ -280,6 +280,21 @@ BAD = {
         RecipeError,
         "not orthonormal",
     ),
+    "shape": (
+        {
+            "cameras": {
+                datasets.CAMERAS[0]: {
+                    "size": [64, 64],
+                    "fov_down": 60,
+                    "pose": np.eye(4).tolist(),
+                    "direction": "world_to_camera",
+                    "axes": "opencv",
+                }
+            }
+        },
+        RecipeError,
+        "whether pictures were cut or squeezed",
+    ),
     "lens": (
         {
             "cameras": {

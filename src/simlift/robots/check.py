@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from simlift.core.camera_conventions import rotation_of_quaternion
 from simlift.core.errors import InputError
-from simlift.robots.description import RotationForm, rotations
+from simlift.robots.description import RotationForm
 from simlift.robots.tree import KinematicTree
 
 _DISTANCE = 1e-9
@@ -245,15 +246,15 @@ def rotations_of(
     the axes that move, which for the same three angles in reverse is the same rotation.
     """
     if form == "quaternion wxyz":
-        return rotations(values, "wxyz")
+        return rotation_of_quaternion(values, "wxyz")
     if form == "quaternion xyzw":
-        return rotations(values, "xyzw")
+        return rotation_of_quaternion(values, "xyzw")
     if form == "rotation vector":
         angle = np.linalg.norm(values, axis=1)
         axis = values / np.maximum(angle, _DISTANCE)[:, None]
         half = angle / 2
         q = np.concatenate([np.cos(half)[:, None], np.sin(half)[:, None] * axis], axis=1)
-        return rotations(q, "wxyz")
+        return rotation_of_quaternion(q, "wxyz")
     angles = values if form == "euler xyz" else values[:, ::-1]
     turn: Callable[[int], Float[np.ndarray, "t 3 3"]] = lambda k: _about(k, angles[:, k])  # noqa: E731
     return turn(2) @ turn(1) @ turn(0)
@@ -263,4 +264,4 @@ def _about(axis: int, angle: Float[np.ndarray, "t"]) -> Float[np.ndarray, "t 3 3
     half = np.asarray(angle) / 2
     q = np.zeros((len(half), 4))
     q[:, 0], q[:, 1 + axis] = np.cos(half), np.sin(half)
-    return rotations(q, "wxyz")
+    return rotation_of_quaternion(q, "wxyz")

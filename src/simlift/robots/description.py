@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
+from simlift.core.camera_conventions import rotation_of_quaternion
 from simlift.core.errors import RecipeError
 from simlift.core.strict_json import load
 from simlift.robots.mjcf import read_mjcf
@@ -36,7 +37,7 @@ class Pose:
     def matrix(self) -> Float[np.ndarray, "4 4"]:
         """Return the pose as a matrix."""
         out = np.eye(4)
-        out[:3, :3] = rotations(np.array([self.quaternion]), self.order)[0]
+        out[:3, :3] = rotation_of_quaternion(np.array(self.quaternion), self.order)
         out[:3, 3] = self.position
         return out
 
@@ -232,18 +233,3 @@ def model_at(path: Path) -> RobotModel:
 @lru_cache(maxsize=8)
 def _model_at(path: Path, _stamp: tuple[int, int]) -> RobotModel:
     return read_urdf(path) if path.suffix.lower() == ".urdf" else read_mjcf(path)
-
-
-def rotations(quaternions: Float[np.ndarray, "*n 4"], order: Order) -> Float[np.ndarray, "*n 3 3"]:
-    """Return the rotations of quaternions, which need not be of unit length."""
-    q = np.asarray(quaternions, np.float64)
-    if order == "xyzw":
-        q = q[..., [3, 0, 1, 2]]
-    q = q / np.linalg.norm(q, axis=-1, keepdims=True)
-    w, x, y, z = np.moveaxis(q, -1, 0)
-    rows = [
-        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-    ]
-    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)

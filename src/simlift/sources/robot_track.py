@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from simlift.core.camera import Arm, Camera, Robot, check_length
+from simlift.core.camera_conventions import rotation_of_quaternion
 from simlift.core.clip import Clip
 from simlift.core.errors import ClipError, RecipeError
 from simlift.core.layers import Array
@@ -22,7 +23,6 @@ from simlift.robots.description import (
     RobotDescription,
     read_description,
     read_model,
-    rotations,
 )
 from simlift.sources.robot_mask import with_robot_mask
 from simlift.sources.row_columns import numeric_columns
@@ -73,20 +73,20 @@ class _Columns:
     """Reads numbers out of the rows of an episode."""
 
     def __init__(self, where: Path, columns: dict[str, Array]) -> None:
-        self._where, self._columns = where, columns
+        self.where, self._columns = where, columns
 
     def take(self, name: str, first: int, count: int, what: str) -> Float[np.ndarray, "t n"]:
         """Return `count` numbers of each row of a column; ClipError where it holds fewer."""
         if name not in self._columns:
             raise ClipError(
-                self._where,
+                self.where,
                 f"has no column {name!r}, which robot.json names for {what}",
                 allowed=", ".join(self._columns) or "the rows hold no numbers",
             )
         column = self._columns[name].reshape(len(self._columns[name]), -1)
         if first < 0 or first + count > column.shape[1]:
             raise ClipError(
-                self._where,
+                self.where,
                 f"the column {name} holds {column.shape[1]} number"
                 f"{'s' * (column.shape[1] != 1)} a row",
                 allowed=f"{count} from {first} on, for {what}",
@@ -179,7 +179,14 @@ def _given_links(reader: _Columns, description: RobotDescription, links: LinkCol
     places = reader.take(links.positions, 0, 3 * count, "positions of links").reshape(-1, count, 3)
     turns = reader.take(links.quaternions, 0, 4 * count, "quaternions of links")
     poses = np.tile(np.eye(4), (len(places), count, 1, 1))
-    poses[..., :3, :3] = rotations(turns.reshape(-1, count, 4), links.order)
+    try:
+        poses[..., :3, :3] = rotation_of_quaternion(turns.reshape(-1, count, 4), links.order)
+    except ValueError as error:
+        raise ClipError(
+            reader.where,
+            f"the column {links.quaternions} holds no rotations: {error}",
+            allowed="unit quaternions",
+        ) from error
     poses[..., :3, 3] = places * (1e-3 if links.unit == "mm" else 1.0)
     arms = []
     for arm in description.arms:
@@ -254,6 +261,13 @@ def _camera(clip: Clip, described: CameraDescription, robot: Robot | None, file:
         borne = robot.poses_of((described.link,))[:, 0] @ pose
         world_to_camera = np.asarray(np.linalg.inv(borne), np.float64)
     width, height = described.size
+    if abs(clip.width * height - clip.height * width) > 0.01 * clip.width * height:
+        raise RecipeError(
+            file,
+            f"describes a camera of {width}x{height}, the pictures are {clip.width}x{clip.height}",
+            allowed="a size of the same shape: nothing says whether pictures were cut or squeezed",
+            way_out="state the lens of the pictures as they are",
+        )
     if described.intrinsics is not None:
         fx, fy, cx, cy = described.intrinsics
         lens = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1.0]])

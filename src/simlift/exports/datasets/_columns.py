@@ -23,7 +23,8 @@ NUMBERED = ("timestamp", "frame_index", "episode_index", "index", "task_index")
 SOURCE = "source"  # the column that says what an episode's pictures are
 RECORDED, GENERATED = "recorded", "generated"
 _NAMES = {"actions": "action", "rewards": "next.reward", "dones": "next.done"}
-_OTHERS = re.compile(r"object|cube|goal|target", re.IGNORECASE)  # what a robot does not sense
+# What a robot does not sense.
+_OTHERS = re.compile(r"obj|cube|goal|target|sensor|camera", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ bench: $(VENV)/.light ## the performance tables
 	$(BIN)/python bench/stages.py
 	$(BIN)/python bench/speed.py
 	$(BIN)/python bench/datasets.py
+	$(BIN)/python bench/variants.py
 
 twin-table: $(VENV)/.light ## render and default engine against the shipped twins
 	$(BIN)/python bench/twin.py --table

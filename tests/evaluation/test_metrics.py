@@ -421,7 +421,7 @@ def test_the_gate_says_why_in_words():
     found = {"edge_f1_near": 0.21, "flicker_ratio": 9.0, "blur_ssim": float("nan"), "other": 0.0}
     assert judge(Gate(), found) == (
         False,
-        ("edge_f1_near 0.21 is below 0.55", "flicker_ratio 9 is above 2.5"),
+        ("edge_f1_near 0.21 is below 0.55", "flicker_ratio 9 is above 3.4"),
     )
     assert judge(Gate(min_edge_f1_near=0.2, max_flicker_ratio=10.0), found) == (True, ())
 

@@ -116,7 +116,7 @@ class Gate:
     min_engine_edge_ratio: float = 0.85
     min_blur_ssim: float = 0.5
     max_edge_offset: float = 0.7  # pixels; blur in linear light moves edges of one kind by 0.5
-    max_flicker_ratio: float = 2.5
+    max_flicker_ratio: float = 3.4
     max_frozen: float = 0.2
     max_window_jump_ratio: float = 2.0
     max_colour_drift: float = 2.0  # CIELAB

@@ -86,7 +86,15 @@ def examine(*, deep: bool = False) -> tuple[Group, ...]:
             libraries(
                 _Library("mujoco", "record", attempt=_try_mujoco),
                 _Library("gymnasium_robotics", "record", "gymnasium-robotics"),
-                _Library("pyarrow", "record"),
+            ),
+        ),
+        Group(
+            "robot datasets",
+            "LeRobot, HDF5; recordings for Rerun",
+            libraries(
+                _Library("pyarrow", ""),
+                _Library("h5py", ""),
+                _Library("rerun", "rerun", "rerun-sdk"),
             ),
         ),
         Group(

@@ -17,7 +17,6 @@ from simlift.pixels.image.similarity import shrink_to
 _LEAST_SEEN = 0.02  # share of the frame that must be seen twice, to judge a pair
 _LEAST_CONTRAST = 4.0  # codes
 _UNSEEN = 0.02  # of the contrast: a change that no eye finds, in the render and in the take
-_UNSEEN_CODES = 1.0  # the least that a change must be to be seen at all
 _CHANGED = 8.0  # codes, by which the render must change before standing still is a fault
 _LEAST_CHANGED = 5e-4  # share of the frame
 _STANDS = 0.1  # of the render's change: below it the take stands still
@@ -34,8 +33,7 @@ class Flicker:
     camera has, averages out; shading and texture that swim do not.
 
     `flicker_ratio`: take over render, each divided by the standard deviation of its frame, so
-    that a darker or hazier take is not steadier; a change of 2 % of it, or of one code, is granted
-    to both.
+    that a darker or hazier take is not steadier; a change of 2 % of it is granted to both.
 
     `frozen`: the share of pairs in which parts of the render change by 8 codes or more, while
     there the take changes by less than a tenth of that, both in units of their own contrast.
@@ -110,13 +108,12 @@ def compare(
         _mean(_difference(*take), parts) / contrast_take
         < _STANDS * _mean(change, parts) / contrast_reference
     )
-    unseen = max(_UNSEEN, _UNSEEN_CODES / min(contrast_take, contrast_reference))
     return Pair(
         seen,
         flicker,
         floor,
-        flicker / contrast_take + unseen,
-        floor / contrast_reference + unseen,
+        flicker / contrast_take + _UNSEEN,
+        floor / contrast_reference + _UNSEEN,
         frozen,
         changed,
     )

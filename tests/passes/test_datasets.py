@@ -6,6 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from rich.console import Console
 from tiny import datasets as tiny
 
 from simlift import cli
@@ -18,6 +19,8 @@ from simlift.core.run import Run, TakeKey
 from simlift.engines.echo import Echo
 from simlift.passes.agreement import examine, first_of_each
 from simlift.passes.lift import LiftResult, lift_clips
+from simlift.passes.plan import plan_lift
+from simlift.passes.tables import print_plans
 from simlift.passes.variants import variants_of
 from simlift.scale.progress import Silent
 from simlift.sources import open_clip, open_clips
@@ -192,3 +195,28 @@ def test_one_clip_stands_for_each_camera_when_a_run_is_planned(made: Path):
         "episode_000000.front",
         "episode_000000.wrist",
     ]
+
+
+def test_a_plan_sums_all_episodes_and_measures_only_the_first(made: Path, capsys):
+    plans = plan_lift(open_clips(made / "v3"), ECHO)
+    assert [(plan.num_frames, plan.all_frames) for plan in plans] == [(12, 33), (12, 33)]
+    print_plans(plans, Console(width=200))
+    said = capsys.readouterr().out
+    assert "together: 66 frames" in said
+    assert said.count("33 frames in all") == 2
+
+
+def test_a_plan_tells_datasets_with_equal_names_apart(made: Path):
+    clips = [*open_clips(made / "v3"), *open_clips(made / "v21")]
+    plans = plan_lift(clips, ECHO, measure=False)
+    assert [plan.all_frames for plan in plans] == [33] * 4
+
+
+def test_no_attempt_is_refused_before_a_plan(made: Path, tmp_path: Path, capsys):
+    assert lift(made / "v3", "--out", tmp_path / "run", "--attempts", 0, "--dry-run") == 2
+    assert "--attempts: found 0; allowed: at least 1" in capsys.readouterr().err
+
+
+def test_a_plan_refuses_equal_names_as_a_run_does(made: Path, tmp_path: Path, capsys):
+    assert lift(made / "v3", made / "v21", "--out", tmp_path / "run", "--dry-run") == 2
+    assert "2 clips are named 'episode_000000.front'" in capsys.readouterr().err

@@ -93,12 +93,16 @@ def lift(
             rejected/ and made again with another seed, this often at most.
         dry_run: Say what it would do and cost, and make nothing.
     """
+    from simlift.core.errors import RecipeError
     from simlift.core.run import Run
-    from simlift.passes.lift import lift_clips
+    from simlift.passes.lift import check_names, lift_clips
     from simlift.passes.plan import plan_lift
     from simlift.passes.tables import print_idle_stages, print_plans, print_summary
 
+    if attempts < 1:
+        raise RecipeError("--attempts", f"found {attempts}", allowed="at least 1")
     opened = options.open_clips(clips, reading)
+    check_names(opened)
     recipe = options.recipe_of(
         engine,
         variants,

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,9 +46,14 @@ def require_agreement(clips: Sequence[Clip]) -> list[Clip]:
     return [_checked(clip) for clip in clips]
 
 
+def what_stands_for(clip: Clip) -> Hashable:
+    """Return what clips share that one can stand for: their dataset and camera, or nothing."""
+    return (clip.origin.dataset, clip.origin.camera) if clip.origin else id(clip)
+
+
 def first_of_each(clips: Sequence[Clip]) -> list[Clip]:
     """Return what stands for many: of a dataset one clip for each camera, and every other clip."""
-    seen = {(c.origin.dataset, c.origin.camera) if c.origin else id(c): c for c in reversed(clips)}
+    seen = {what_stands_for(clip): clip for clip in reversed(clips)}
     kept = {id(clip) for clip in seen.values()}
     return [clip for clip in clips if id(clip) in kept]
 

@@ -2,8 +2,9 @@
 
 import shutil
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from simlift.core.clip import Clip
@@ -12,7 +13,7 @@ from simlift.core.errors import RunError
 from simlift.core.layers import Layer
 from simlift.core.protocols import Counted, EngineSpec, Stage, Unmeasured
 from simlift.core.recipe import Recipe
-from simlift.passes.agreement import first_of_each, require_agreement
+from simlift.passes.agreement import first_of_each, require_agreement, what_stands_for
 from simlift.passes.lift_windows import LiftJob
 
 # Bits for a pixel of an H.264 take at CRF 14: noisy takes of the shipped episodes need 1.2 to 1.6.
@@ -24,25 +25,45 @@ _SCENE_BYTES = 400_000_000  # voxels, probes and meshes of a scene that a clip c
 
 @dataclass(frozen=True)
 class ClipPlan:
-    """What lifting one clip under one variant will do and cost."""
+    """What lifting one clip under one variant will do and cost.
+
+    all_frames: those of every clip that this one stands for, itself among them: the episodes of a
+    dataset that one camera saw. They have one size, so that disk and time grow with their frames.
+    """
 
     clip: str
     variant: str
     num_frames: int
+    all_frames: int
     stages: tuple[Stage, ...]
     memory_bytes: int
     disk_bytes: int
     seconds: float | None  # None where it was not measured
     basis: str  # what seconds rest on
 
+    @property
+    def times(self) -> float:
+        """How often its cost is paid in all."""
+        return self.all_frames / self.num_frames
+
 
 def plan_lift(
     clips: Sequence[Clip], recipe: Recipe, *, measure: bool = True, device: str = "cpu"
 ) -> list[ClipPlan]:
-    """Plan every clip and variant; InputError for whatever a run would refuse."""
+    """Plan every clip and variant, the episodes of a dataset by the first that each camera saw.
+
+    InputError for whatever a run would refuse.
+    """
+    firsts = first_of_each(clips)
+    frames = Counter[Hashable]()
+    for clip in clips:
+        frames[what_stands_for(clip)] += clip.num_frames
     return [
-        plan_clip(clip, variant.name, spec, recipe.window, measure=measure, device=device)
-        for clip in require_agreement(first_of_each(clips))
+        replace(
+            plan_clip(clip, variant.name, spec, recipe.window, measure=measure, device=device),
+            all_frames=frames[what_stands_for(first)],
+        )
+        for first, clip in zip(firsts, require_agreement(firsts), strict=True)
         for variant, spec in ((v, recipe.spec_for(v, clip.group)) for v in recipe.variants)
     ]
 
@@ -75,6 +96,7 @@ def plan_clip(
         clip=clip.name,
         variant=variant,
         num_frames=clip.num_frames,
+        all_frames=clip.num_frames,
         stages=stages,
         memory_bytes=memory,
         disk_bytes=_disk(clip),
@@ -89,6 +111,7 @@ def plan_copy(clip: Clip, variant: str, stages: tuple[Stage, ...]) -> ClipPlan:
         clip=clip.name,
         variant=variant,
         num_frames=clip.num_frames,
+        all_frames=clip.num_frames,
         stages=stages,
         memory_bytes=_memory(clip, 1),
         disk_bytes=_disk(clip),

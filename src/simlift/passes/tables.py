@@ -135,6 +135,8 @@ def print_plans(plans: Sequence[ClipPlan], console: Console) -> None:
         console.print(
             f"{plan.clip} / {plan.variant}: {plan.num_frames} frames", style="bold", markup=False
         )
+        if plan.all_frames != plan.num_frames:
+            console.print(f"  stands for its camera's episodes: {plan.all_frames} frames in all")
         for stage in plan.stages:
             mark = "on " if stage.on else "off"
             style = "" if stage.on else "dim"
@@ -148,11 +150,11 @@ def print_plans(plans: Sequence[ClipPlan], console: Console) -> None:
             )
         elif plan.basis:
             console.print(f"  {plan.basis}")
-    seconds = [plan.seconds for plan in plans if plan.seconds is not None]
+    seconds = [plan.seconds * plan.times for plan in plans if plan.seconds is not None]
     known = f", {_duration(sum(seconds))} on one worker" if seconds else ""
     console.print(
-        f"together: {sum(p.num_frames for p in plans)} frames, "
-        f"{sum(p.disk_bytes for p in plans) / 1e6:.0f} MB{known}; nothing was made"
+        f"together: {sum(p.all_frames for p in plans)} frames, "
+        f"{sum(p.disk_bytes * p.times for p in plans) / 1e6:.0f} MB{known}; nothing was made"
     )
 
 

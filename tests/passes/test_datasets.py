@@ -1,18 +1,22 @@
 """Datasets go through a run: looks and seeds of an episode, words, resuming, faults of videos."""
 
+import json
 import shutil
 from pathlib import Path
 
 import h5py
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
+from tiny import clips as builders
 from tiny import datasets as tiny
 
 from simlift import cli
 from simlift.core.clip import Clip
 from simlift.core.dataset import short_name
-from simlift.core.errors import ClipError
+from simlift.core.errors import ClipError, RunError
 from simlift.core.layers import Layer
 from simlift.core.recipe import Plugin, Recipe, Variant
 from simlift.core.run import Run, TakeKey
@@ -20,6 +24,7 @@ from simlift.engines.echo import Echo
 from simlift.passes.agreement import examine, first_of_each
 from simlift.passes.lift import LiftResult, lift_clips
 from simlift.passes.plan import plan_lift
+from simlift.passes.score import source_clips
 from simlift.passes.tables import print_plans
 from simlift.passes.variants import variants_of
 from simlift.scale.progress import Silent
@@ -220,3 +225,40 @@ def test_no_attempt_is_refused_before_a_plan(made: Path, tmp_path: Path, capsys)
 def test_a_plan_refuses_equal_names_as_a_run_does(made: Path, tmp_path: Path, capsys):
     assert lift(made / "v3", made / "v21", "--out", tmp_path / "run", "--dry-run") == 2
     assert "2 clips are named 'episode_000000.front'" in capsys.readouterr().err
+
+
+def change_an_action(folder: Path, episode: int) -> None:
+    """Change the first action of an episode of v2.1, where each has a file of rows."""
+    (file,) = folder.rglob(f"data/**/episode_{episode:06d}.parquet")
+    table = pq.read_table(file)
+    actions = table["action"].to_pylist()
+    actions[0][0] += 1.0
+    column = pa.array(actions, table.schema.field("action").type)
+    pq.write_table(table.set_column(table.column_names.index("action"), "action", column), file)
+
+
+def test_rows_that_change_after_the_lift_are_refused(v21: Path, tmp_path: Path):
+    """An export would hand other actions back under verdicts that were given before."""
+    run = Run(tmp_path / "run")
+    run_of(open_clips(v21, episodes="0"), run.path)
+    change_an_action(v21, 1)  # nothing to these takes
+    assert len(source_clips(run)) == 2
+    change_an_action(v21, 0)
+    with pytest.raises(RunError, match="has changed since its takes were made"):
+        source_clips(run)
+
+
+def test_a_dataset_without_rows_can_be_lifted(tmp_path: Path):
+    folder = tmp_path / "plain"
+    builders.native(folder / "clip", [Layer.RGB])
+    entry = {
+        "index": 0,
+        "name": "one",
+        "num_frames": builders.FRAMES,
+        "cameras": {"front": "clip"},
+        "tasks": ["look"],
+    }
+    told = {"format": "simlift-dataset/1", "name": "plain", "fps": 24, "episodes": [entry]}
+    (folder / "dataset.json").write_text(json.dumps(told))
+    assert run_of(open_clips(folder), tmp_path / "run").made == 1
+    assert [take.rows_digest for take in Run(tmp_path / "run").takes()] == [""]

@@ -63,6 +63,7 @@ class Take:
     trusted: tuple[str, ...] = ()  # contradictions between layers that the user overrode
     origin: Origin | None = None  # the episode and camera of the dataset that the clip is
     attempt: int = 0  # how many takes of it were rejected before
+    rows_digest: str = ""  # of the rows that the clip came with, where it has some
 
     @property
     def key(self) -> TakeKey:

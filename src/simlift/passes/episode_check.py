@@ -26,7 +26,8 @@ def check_episode(clip: Clip) -> tuple[Finding, ...]:
     dataset = dataset_of(clip)
     number = clip.origin.episode
     episode = episode_numbered(dataset, number)
-    states = _states(numeric_columns(dataset.rows(episode)), clip.num_frames)
+    rows = numeric_columns(dataset.rows(episode)) if dataset.files(episode) else {}
+    states = _states(rows, clip.num_frames)
     near = range(min(_BEGINNING, clip.num_frames))
     indices = np.array(sorted({*near, *(k for run in looked_at(clip) for k in run)}))
     frames = _small(clip, indices.tolist())

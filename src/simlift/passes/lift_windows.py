@@ -26,6 +26,7 @@ from simlift.media.video import pixel_aspect
 from simlift.media.video.writer import VideoWriter, write_video
 from simlift.passes.agreement import require_agreement
 from simlift.passes.provenance import source_digest, versions
+from simlift.passes.rows_digest import rows_digest
 from simlift.scale.prefetch import WriteBehind, read_ahead
 
 
@@ -259,4 +260,5 @@ def _provenance(
         trusted=clip.trusted,
         origin=clip.origin,
         attempt=job.attempt,
+        rows_digest=rows_digest(clip),
     )

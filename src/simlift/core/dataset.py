@@ -58,6 +58,11 @@ class Origin:
     key: str  # what the format calls the episode
     camera: str
 
+    @classmethod
+    def of(cls, dataset: Path, layout: str, episode: Episode, camera: str) -> "Origin":
+        """Name a camera of an episode of the dataset at an absolute path."""
+        return cls(dataset, layout, episode.index, episode.name, episode.key, camera)
+
 
 class Dataset(Protocol):
     """A dataset of one format: a frozen, picklable value that opens nothing until it is asked."""

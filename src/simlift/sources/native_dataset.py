@@ -134,14 +134,7 @@ class NativeDataset:
             caption=clip.caption or "; ".join(episode.tasks),
             notes=(*self.notes, *clip.notes),
             read_options=replace(self.options, episode=str(episode.index), camera=camera),
-            origin=Origin(
-                dataset=self.path.resolve(),
-                layout=self.layout,
-                episode=episode.index,
-                episode_name=episode.name,
-                key=episode.key,
-                camera=camera,
-            ),
+            origin=Origin.of(self.path.resolve(), self.layout, episode, camera),
         )
 
     def rows(self, episode: Episode) -> "pyarrow.Table":

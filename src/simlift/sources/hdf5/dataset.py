@@ -138,14 +138,7 @@ class Demonstrations:
             caption="; ".join(episode.tasks),
             notes=self.notes,
             read_options=replace(self.options, episode=str(episode.index), camera=camera),
-            origin=Origin(
-                dataset=self._real_path,
-                layout=self.layout,
-                episode=episode.index,
-                episode_name=episode.name,
-                key=episode.key,
-                camera=camera,
-            ),
+            origin=Origin.of(self._real_path, self.layout, episode, camera),
         )
 
     def rows(self, episode: Episode) -> "pyarrow.Table":
